@@ -1,0 +1,170 @@
+//! What a plugin exports: one entry, with an export for each interface.
+
+use std::ffi::c_void;
+
+use crate::buffer::{Slice, Text};
+use crate::context::{Context, RawContext};
+use crate::method::MethodEntry;
+use crate::shim::{self, Refusal, Reply, Return};
+
+/// What a plugin exports under the symbol that its note names.
+///
+/// The host reads the note, which carries the same version, before it loads the library; `magic` and `size` catch
+/// a symbol that belongs to something else.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Entry {
+    magic: [u8; 8],
+    abi: u32,
+    size: u32,
+    note: Slice<u8>,
+    exports: Slice<Export>,
+    attach: unsafe extern "C" fn(),
+}
+
+impl Entry {
+    /// The entry of a plugin with this note and these exports.
+    pub const fn new(note: &'static [u8], exports: &'static [Export]) -> Self {
+        Self {
+            magic: MAGIC,
+            abi: ABI_VERSION,
+            size: size_of::<Self>() as u32,
+            note: Slice::new(note),
+            exports: Slice::new(exports),
+            attach: attach_library,
+        }
+    }
+
+    /// Whether this is the entry of a plugin whose layout this version knows.
+    pub fn is_known(&self) -> bool {
+        self.magic == MAGIC && self.abi == ABI_VERSION && self.size as usize >= size_of::<Self>()
+    }
+
+    /// The plugin's own note.
+    pub fn note(&self) -> &'static [u8] {
+        self.note.as_slice()
+    }
+
+    /// The interfaces that the plugin implements.
+    pub fn exports(&self) -> &'static [Export] {
+        self.exports.as_slice()
+    }
+
+    /// Prepares a library that was just loaded. The host calls it once, before anything else; it is not called for
+    /// an entry that is linked statically, whose panic hook is the host's own.
+    pub fn attach(&self) {
+        // SAFETY: the constructor took the function of the same build as the rest of the entry.
+        unsafe { (self.attach)() }
+    }
+}
+
+unsafe extern "C" fn attach_library() {
+    crate::panic::forward_panics();
+}
+
+/// One interface of a plugin.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    service: Text,
+    methods: Slice<MethodEntry>,
+    create: unsafe extern "C" fn(*const RawContext, *mut Return<*mut c_void>) -> u32,
+    drop: unsafe extern "C" fn(*mut c_void),
+}
+
+impl Export {
+    /// An export of the interface `service`, whose objects of the type `T` are made by `create`, which must be a
+    /// function or a closure without captures.
+    pub const fn new<T, E, F>(service: &'static str, methods: &'static [MethodEntry], create: F) -> Self
+    where
+        T: Send + Sync + 'static,
+        E: Into<Refusal>,
+        F: Fn(&Context) -> Result<T, E> + Copy + 'static,
+    {
+        const { assert!(size_of::<F>() == 0, "a constructor cannot capture anything") };
+        let _ = create;
+        Self {
+            service: Text::new(service),
+            methods: Slice::new(methods),
+            create: create_object::<T, E, F>,
+            drop: drop_object::<T>,
+        }
+    }
+
+    /// The name of the interface.
+    pub fn service(&self) -> &'static str {
+        self.service.as_str()
+    }
+
+    /// The methods, in the plugin's order.
+    pub fn methods(&self) -> &'static [MethodEntry] {
+        self.methods.as_slice()
+    }
+
+    /// Constructs the plugin's object and returns it with its destructor.
+    pub(crate) fn construct(&self, context: &Context) -> Reply<(*mut c_void, Destroy)> {
+        let mut out = std::mem::MaybeUninit::<Return<*mut c_void>>::uninit();
+        // SAFETY: both pointers are valid for the call.
+        let status = context.lend(|raw| unsafe { (self.create)(raw, out.as_mut_ptr()) });
+        // SAFETY: this is the outcome of the call above. A refusal is copied out of the library by the caller.
+        match unsafe { shim::read::<Pointer>(status, out, &None) } {
+            Some(reply) => reply.map(|pointer| (pointer.0, self.drop)),
+            None => Err(Refusal::new(shim::RefusalKind::Unknown, "a constructor cannot be pending")),
+        }
+    }
+}
+
+/// The destructor of a plugin's object.
+pub(crate) type Destroy = unsafe extern "C" fn(*mut c_void);
+
+unsafe extern "C" fn create_object<T, E, F>(context: *const RawContext, out: *mut Return<*mut c_void>) -> u32
+where
+    E: Into<Refusal>,
+    F: Fn(&Context) -> Result<T, E> + Copy,
+{
+    shim::answer(out, || {
+        // SAFETY: the host lends the context for this call.
+        let raw = unsafe { &*context };
+        // SAFETY: as above.
+        let context = unsafe { raw.receive() };
+        // SAFETY: `Export::new` was given a value of this type, which is `Copy` and has no size: this is a copy.
+        let create = unsafe { std::ptr::NonNull::<F>::dangling().read() };
+        create(&context).map(|object| Pointer(Box::into_raw(Box::new(object)).cast()))
+    })
+}
+
+unsafe extern "C" fn drop_object<T>(object: *mut c_void) {
+    // SAFETY: `create_object` boxed it with this type, and the host drops it once.
+    shim::discard(unsafe { Box::from_raw(object.cast::<T>()) });
+}
+
+/// A pointer as a result.
+struct Pointer(*mut c_void);
+
+// SAFETY: it is a pointer, and both sides pass it on untouched.
+unsafe impl crate::Cross for Pointer {
+    type Repr = *mut c_void;
+    const NAME: &'static str = "object";
+
+    fn lend(&mut self) -> *mut c_void {
+        self.0
+    }
+
+    unsafe fn receive(repr: *mut c_void) -> Self {
+        Self(repr)
+    }
+
+    fn give(self) -> *mut c_void {
+        self.0
+    }
+
+    unsafe fn take(repr: *mut c_void, _: &crate::Keep) -> Self {
+        Self(repr)
+    }
+}
+
+/// The first bytes of every entry.
+pub const MAGIC: [u8; 8] = *b"JACKFLD\n";
+
+/// The version of this layout. Any change to a type that crosses changes it.
+pub const ABI_VERSION: u32 = 1;

@@ -1,0 +1,35 @@
+//! The asymmetric fence: free for the side that calls, dear for the side that swaps.
+
+use super::sync::{Ordering, fence};
+
+/// Whether the light side may do with a compiler fence, because the heavy side can interrupt every thread.
+#[cfg(all(target_os = "linux", not(loom)))]
+pub(super) fn is_asymmetric() -> bool {
+    use std::sync::OnceLock;
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    *REGISTERED.get_or_init(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
+}
+
+/// Without `membarrier` both sides fence.
+#[cfg(any(not(target_os = "linux"), loom))]
+pub(super) fn is_asymmetric() -> bool {
+    false
+}
+
+/// Orders everything before it, on this thread, with everything after it, on every thread that is inside a light
+/// section.
+pub(super) fn heavy() {
+    fence(Ordering::SeqCst);
+    #[cfg(all(target_os = "linux", not(loom)))]
+    if is_asymmetric() && !membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
+        // The kernel accepted the registration, and the only failure that it documents after that is a command
+        // that it does not know. Going on would free what another thread may be using.
+        std::process::abort();
+    }
+}
+
+#[cfg(all(target_os = "linux", not(loom)))]
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: it takes no pointer and changes nothing but the order of memory accesses.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}

@@ -1,0 +1,166 @@
+//! Hazard records: what each thread is using.
+
+use super::sync::{AtomicPtr, Ordering, fence};
+
+/// What one thread is using. It has a cache line of its own (two, since the prefetcher fetches pairs).
+#[repr(align(128))]
+#[derive(Debug)]
+pub(super) struct Record {
+    /// The generation in which a call of this thread is.
+    pub(super) call: AtomicPtr<()>,
+    /// The generation that this thread is about to clone.
+    scratch: AtomicPtr<()>,
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        Self { call: AtomicPtr::new(std::ptr::null_mut()), scratch: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// Whether no call of the thread is announced.
+    pub(super) fn is_free(&self) -> bool {
+        self.call.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether the thread uses this generation.
+    pub(super) fn holds(&self, generation: *mut ()) -> bool {
+        // Acquire pairs with the release in `leave`: whoever sees the record empty also sees the end of the call.
+        self.call.load(Ordering::Acquire) == generation || self.scratch.load(Ordering::Acquire) == generation
+    }
+
+    /// Runs `clone` while the current generation cannot be freed, with a full fence of this thread's own.
+    pub(super) fn with_scratch<T, V>(&self, current: &AtomicPtr<T>, clone: impl FnOnce(*mut T) -> V) -> V {
+        let generation = announce(&self.scratch, current, || fence(Ordering::SeqCst));
+        let value = clone(generation);
+        leave(&self.scratch);
+        value
+    }
+}
+
+/// Announces the current generation and returns it once the announcement is known to have come in time.
+#[inline]
+pub(super) fn announce<T>(hazard: &AtomicPtr<()>, current: &AtomicPtr<T>, order: impl Fn()) -> *mut T {
+    let mut generation = current.load(Ordering::Relaxed);
+    loop {
+        // Release, since it may follow a `leave` that nobody has read yet.
+        hazard.store(generation.cast(), Ordering::Release);
+        order();
+        let again = current.load(Ordering::Acquire);
+        if again == generation {
+            return generation;
+        }
+        generation = again;
+    }
+}
+
+/// Ends the use that was announced.
+#[inline]
+pub(super) fn leave(hazard: &AtomicPtr<()>) {
+    hazard.store(std::ptr::null_mut(), Ordering::Release);
+}
+
+#[cfg(not(loom))]
+pub(super) use threads::{any_holds, of_this_thread, with_any};
+
+/// The records of all threads.
+#[cfg(not(loom))]
+mod threads {
+    use std::cell::Cell;
+    use std::sync::{Mutex, PoisonError};
+
+    use super::super::barrier;
+    use super::Record;
+
+    /// The record of this thread, or `None` where calls have to take the slow way: without `membarrier`, and in
+    /// the destructors of a thread that is ending.
+    #[inline]
+    pub(in super::super) fn of_this_thread() -> Option<&'static Record> {
+        match MINE.get() {
+            Mine::Record(record) => Some(record),
+            Mine::None => None,
+            Mine::Unset => claim_for_thread(),
+        }
+    }
+
+    /// Whether any thread uses this generation.
+    pub(in super::super) fn any_holds(generation: *mut ()) -> bool {
+        lock().all.iter().any(|record| record.holds(generation))
+    }
+
+    /// Runs `f` with a record that belongs to nobody else meanwhile.
+    pub(in super::super) fn with_any<V>(f: impl FnOnce(&Record) -> V) -> V {
+        if let Some(record) = of_this_thread() {
+            return f(record);
+        }
+        let record = claim();
+        let value = f(record);
+        give_back(record);
+        value
+    }
+
+    #[cold]
+    fn claim_for_thread() -> Option<&'static Record> {
+        if !barrier::is_asymmetric() {
+            MINE.set(Mine::None);
+            return None;
+        }
+        let record = claim();
+        MINE.set(Mine::Record(record));
+        // Where the thread is ending already its record stays claimed: bounded by one per thread.
+        let _ = GUARD.try_with(|_| ());
+        Some(record)
+    }
+
+    fn claim() -> &'static Record {
+        let mut records = lock();
+        if let Some(record) = records.free.pop() {
+            return record;
+        }
+        let record: &'static Record = Box::leak(Box::new(Record::new()));
+        records.all.push(record);
+        record
+    }
+
+    fn give_back(record: &'static Record) {
+        // A guard that was forgotten still announces its generation. Such a record is never used again.
+        if record.is_free() {
+            lock().free.push(record);
+        }
+    }
+
+    fn lock() -> std::sync::MutexGuard<'static, Records> {
+        RECORDS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All records there ever were, and those that no thread owns. As many are made as threads were alive at once.
+    struct Records {
+        all: Vec<&'static Record>,
+        free: Vec<&'static Record>,
+    }
+
+    static RECORDS: Mutex<Records> = Mutex::new(Records { all: Vec::new(), free: Vec::new() });
+
+    #[derive(Clone, Copy)]
+    enum Mine {
+        None,
+        Record(&'static Record),
+        Unset,
+    }
+
+    /// Gives the thread's record back when the thread ends.
+    struct Guard;
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            if let Mine::Record(record) = MINE.replace(Mine::None) {
+                give_back(record);
+            }
+        }
+    }
+
+    thread_local! {
+        /// Apart from `GUARD`, so that reading it on every call does not check for a destructor.
+        static MINE: Cell<Mine> = const { Cell::new(Mine::Unset) };
+        static GUARD: Guard = const { Guard };
+    }
+}

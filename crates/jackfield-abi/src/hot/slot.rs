@@ -1,0 +1,370 @@
+//! The slot: enter the current generation, swap it, and know when the old one is idle.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+#[cfg(not(loom))]
+use std::sync::{Mutex, PoisonError};
+
+#[cfg(not(loom))]
+use super::record::any_holds;
+use super::record::{Record, leave};
+use super::sync::{Arc, AtomicPtr, Ordering};
+use super::{barrier, record};
+
+/// Holds the current generation of something. Entering it costs two uncontended writes; swapping it interrupts
+/// every core that runs this process, once.
+///
+/// ```
+/// use std::sync::Arc;
+/// use jackfield_abi::HotSlot;
+///
+/// let slot = HotSlot::new(Arc::new("first"));
+/// assert_eq!(*slot.enter(), "first");
+/// let old = slot.swap(Arc::new("second"));
+/// assert_eq!(*slot.enter(), "second");
+/// assert_eq!(*old.into_arc().expect("nobody is inside the first"), "first");
+/// ```
+pub struct HotSlot<T> {
+    current: AtomicPtr<T>,
+    _owns: PhantomData<Arc<T>>,
+}
+
+impl<T: Send + Sync + 'static> HotSlot<T> {
+    /// A slot that holds `first`.
+    pub fn new(first: Arc<T>) -> Self {
+        barrier::is_asymmetric();
+        Self { current: AtomicPtr::new(into_raw(first)), _owns: PhantomData }
+    }
+
+    /// Enters the current generation, which stays alive until the guard is dropped.
+    #[cfg(not(loom))]
+    #[inline]
+    pub fn enter(&self) -> Entered<'_, T> {
+        match record::of_this_thread() {
+            Some(record) if record.is_free() => {
+                let order = || std::sync::atomic::compiler_fence(Ordering::SeqCst);
+                let generation = record::announce(&record.call, &self.current, order);
+                Entered { generation, exit: Exit::Leave(record), _slot: PhantomData }
+            }
+            _ => self.enter_slowly(),
+        }
+    }
+
+    /// A call inside a call, or a thread without a record.
+    #[cfg(not(loom))]
+    #[cold]
+    fn enter_slowly(&self) -> Entered<'_, T> {
+        let generation = self.load();
+        Entered { generation: into_raw(generation), exit: Exit::Release, _slot: PhantomData }
+    }
+
+    /// The current generation. Dearer than [`enter`](Self::enter), but free to go anywhere.
+    #[cfg(not(loom))]
+    pub fn load(&self) -> Arc<T> {
+        record::with_any(|record| self.load_with(record))
+    }
+
+    fn load_with(&self, record: &Record) -> Arc<T> {
+        record.with_scratch(&self.current, |generation| {
+            // SAFETY: the slot's own share is alive while the record announces it.
+            unsafe { Arc::increment_strong_count(generation) };
+            // SAFETY: the share that was just added.
+            unsafe { Arc::from_raw(generation) }
+        })
+    }
+
+    /// Replaces the current generation. Whoever enters from now on sees the new one.
+    pub fn swap(&self, new: Arc<T>) -> Retired<T> {
+        let old = self.current.swap(into_raw(new), Ordering::AcqRel);
+        barrier::heavy();
+        Retired { generation: old, _owns: PhantomData }
+    }
+}
+
+impl<T> Drop for HotSlot<T> {
+    fn drop(&mut self) {
+        // Nobody can be inside: a guard borrows the slot.
+        let current = self.current.load(Ordering::Acquire);
+        // SAFETY: it came from `into_raw`, and this is the slot's own share.
+        drop(unsafe { Arc::from_raw(current) });
+    }
+}
+
+impl<T> fmt::Debug for HotSlot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HotSlot").finish_non_exhaustive()
+    }
+}
+
+fn into_raw<T>(generation: Arc<T>) -> *mut T {
+    Arc::into_raw(generation).cast_mut()
+}
+
+/// A generation that is in use. It stays on its thread, since the thread's record names it.
+#[must_use = "the generation is in use only while the guard lives"]
+pub struct Entered<'a, T> {
+    generation: *mut T,
+    exit: Exit,
+    _slot: PhantomData<(&'a HotSlot<T>, *mut T)>,
+}
+
+/// What ends the use.
+enum Exit {
+    Leave(&'static Record),
+    Release,
+}
+
+#[cfg(not(loom))]
+impl<T> Entered<'_, T> {
+    /// A share of the generation, free to go anywhere.
+    pub fn share(&self) -> Arc<T> {
+        // SAFETY: the guard keeps it alive.
+        unsafe { Arc::increment_strong_count(self.generation) };
+        // SAFETY: the share that was just added.
+        unsafe { Arc::from_raw(self.generation) }
+    }
+}
+
+impl<T> Deref for Entered<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the record or the share of this guard keeps it alive.
+        unsafe { &*self.generation }
+    }
+}
+
+impl<T> Drop for Entered<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.exit {
+            Exit::Leave(record) => leave(&record.call),
+            // SAFETY: `enter_slowly` took this share.
+            Exit::Release => drop(unsafe { Arc::from_raw(self.generation) }),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Entered<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// A generation that was replaced. Threads that entered it before may still be inside.
+#[must_use = "an old generation is freed when nobody is inside it any more"]
+pub struct Retired<T: Send + Sync + 'static> {
+    generation: *mut T,
+    _owns: PhantomData<Arc<T>>,
+}
+
+#[cfg(not(loom))]
+impl<T: Send + Sync + 'static> Retired<T> {
+    /// Whether no thread is inside any more. Once it is true it stays true.
+    pub fn is_idle(&self) -> bool {
+        !any_holds(self.generation.cast())
+    }
+
+    /// The generation, if nobody is inside any more.
+    ///
+    /// # Errors
+    ///
+    /// The generation itself, while somebody is.
+    pub fn into_arc(self) -> Result<Arc<T>, Self> {
+        if !self.is_idle() {
+            return Err(self);
+        }
+        let generation = std::mem::ManuallyDrop::new(self).generation;
+        // SAFETY: `swap` took the slot's share out, and it is handed on once.
+        Ok(unsafe { Arc::from_raw(generation) })
+    }
+}
+
+#[cfg(not(loom))]
+impl<T: Send + Sync + 'static> Drop for Retired<T> {
+    fn drop(&mut self) {
+        let left = Self { generation: self.generation, _owns: PhantomData };
+        match left.into_arc() {
+            Ok(generation) => drop(generation),
+            Err(busy) => {
+                let busy = std::mem::ManuallyDrop::new(busy);
+                limbo::add(Self { generation: busy.generation, _owns: PhantomData });
+            }
+        }
+        limbo::sweep();
+    }
+}
+
+impl<T: Send + Sync> fmt::Debug for Retired<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retired").finish_non_exhaustive()
+    }
+}
+
+// SAFETY: it is a share of a `T` that may be used and dropped on any thread.
+unsafe impl<T: Send + Sync> Send for Retired<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Retired<T> {}
+
+/// Generations that were dropped while somebody was inside; each later drop frees those that became idle.
+#[cfg(not(loom))]
+mod limbo {
+    use super::{Arc, Mutex, PoisonError, Retired, any_holds};
+
+    struct Waiting {
+        generation: *mut (),
+        free: fn(*mut ()),
+    }
+
+    // SAFETY: it is a share of a generation that may be dropped on any thread.
+    unsafe impl Send for Waiting {}
+
+    static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
+
+    pub(super) fn add<T: Send + Sync + 'static>(retired: Retired<T>) {
+        let generation = std::mem::ManuallyDrop::new(retired).generation.cast();
+        // SAFETY: `sweep` calls it once, with the share that was retired as this type.
+        let free = |generation: *mut ()| drop(unsafe { Arc::from_raw(generation.cast::<T>()) });
+        lock().push(Waiting { generation, free });
+    }
+
+    pub(super) fn sweep() {
+        let (busy, idle): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut *lock()).into_iter().partition(|waiting| any_holds(waiting.generation));
+        lock().extend(busy);
+        // Outside the lock: a destructor may retire a generation of its own.
+        for waiting in idle {
+            (waiting.free)(waiting.generation);
+        }
+    }
+
+    fn lock() -> std::sync::MutexGuard<'static, Vec<Waiting>> {
+        WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Counted<'a>(&'a AtomicUsize);
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_busy_generation_outlives_its_retirement() {
+        static DROPS: AtomicUsize = AtomicUsize::new(0);
+        let slot = HotSlot::new(Arc::new(Counted(&DROPS)));
+        let inside = slot.enter();
+        let old = slot.swap(Arc::new(Counted(&DROPS)));
+        assert!(!old.is_idle());
+        let old = old.into_arc().expect_err("somebody is inside");
+        drop(old);
+        assert_eq!(DROPS.load(Ordering::SeqCst), 0);
+        drop(inside);
+        drop(slot.swap(Arc::new(Counted(&DROPS))));
+        assert_eq!(DROPS.load(Ordering::SeqCst), 2, "the second at once, and the first swept with it");
+    }
+
+    #[test]
+    fn a_call_inside_a_call_holds_its_generation() {
+        let (outer, inner) = (HotSlot::new(Arc::new(1)), HotSlot::new(Arc::new(2)));
+        let first = outer.enter();
+        let second = inner.enter();
+        let old = inner.swap(Arc::new(3)).into_arc().expect("the inner guard has a share of its own");
+        assert_eq!((*first, *second, *inner.enter(), *old), (1, 2, 3, 2));
+        assert!(!outer.swap(Arc::new(4)).is_idle());
+    }
+
+    #[test]
+    fn readers_never_see_a_freed_generation() {
+        let slot = HotSlot::new(Arc::new(vec![0_u64; 16]));
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let values = slot.enter();
+                        assert!(values.iter().all(|value| *value == values[0]));
+                    }
+                });
+            }
+            for round in 1..2_000 {
+                drop(slot.swap(Arc::new(vec![round; 16])));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread;
+
+    use super::super::sync::fence;
+    use super::*;
+
+    /// One reader that enters twice and one writer that swaps and frees, in every order.
+    #[test]
+    fn no_generation_is_freed_under_a_reader() {
+        loom::model(|| {
+            let slot = loom::sync::Arc::new(HotSlot::new(Arc::new(AtomicUsize::new(1))));
+            let record: &'static Record = Box::leak(Box::new(Record::new()));
+            let reader = thread::spawn({
+                let slot = slot.clone();
+                move || {
+                    for _ in 0..2 {
+                        let generation =
+                            record::announce(&record.call, &slot.current, || fence(Ordering::SeqCst));
+                        // SAFETY: this is what the model checks.
+                        let alive = unsafe { &*generation }.load(Ordering::Relaxed);
+                        assert_eq!(alive, 1);
+                        leave(&record.call);
+                    }
+                }
+            });
+            let old = slot.swap(Arc::new(AtomicUsize::new(1)));
+            // SAFETY: the share that the slot gave up.
+            let generation = unsafe { Arc::from_raw(old.generation) };
+            if !record.holds(old.generation.cast()) {
+                // What freeing it would do: a reader that is inside all the same sees the zero.
+                generation.store(0, Ordering::Relaxed);
+            }
+            reader.join().expect("the reader saw only live generations");
+        });
+    }
+
+    /// A slow reader takes a share while the writer swaps.
+    #[test]
+    fn a_share_is_never_taken_of_a_freed_generation() {
+        loom::model(|| {
+            let slot = loom::sync::Arc::new(HotSlot::new(Arc::new(AtomicUsize::new(1))));
+            let record: &'static Record = Box::leak(Box::new(Record::new()));
+            let reader = thread::spawn({
+                let slot = slot.clone();
+                move || assert_eq!(slot.load_with(record).load(Ordering::Relaxed), 1)
+            });
+            let old = slot.swap(Arc::new(AtomicUsize::new(1)));
+            // SAFETY: the share that the slot gave up.
+            let generation = unsafe { Arc::from_raw(old.generation) };
+            if record.holds(old.generation.cast()) {
+                reader.join().expect("the reader saw a live generation");
+            } else {
+                // A reader that has a share of its own keeps it alive; the checker knows each share.
+                drop(generation);
+                reader.join().expect("the reader saw a live generation");
+            }
+        });
+    }
+}

@@ -1,0 +1,42 @@
+//! The C layout through which a Jackfield host and a shared-library plugin talk.
+//!
+//! Rust has no stable ABI, so everything that crosses between a host and a library is described here in
+//! `#[repr(C)]` types and `extern "C"` functions: method tables, buffers with an owner, futures that are polled
+//! across the boundary, and the entry that a library exports. The other half of the crate is the host's
+//! [`HotSlot`], the place where the current generation of a plugin can be replaced while other threads call it.
+//!
+//! This crate loads nothing and knows no wire, no schema and no runtime. Users of Jackfield never name it: the
+//! generated code does, through `jackfield-core`.
+//!
+//! The nouns, in the order in which a call meets them:
+//!
+//! 1. [`Cross`]: a type with a C representation, and [`Arguments`]: a tuple of them.
+//! 2. [`MethodEntry`]: what a plugin offers for one method, and [`MethodSpec`]: what a host expects of it.
+//! 3. [`Export`] and [`Entry`]: one interface of a plugin, and the plugin.
+//! 4. [`Object`] and [`Bound`]: a constructed plugin at the host, and its methods in the host's order.
+//! 5. [`Running`]: an asynchronous call that did not answer at once.
+//! 6. [`HotSlot`]: where all of it is swapped.
+
+mod buffer;
+mod context;
+mod cross;
+mod entry;
+mod future;
+pub mod hot;
+mod method;
+mod object;
+mod panic;
+mod shim;
+
+pub use bytes::Bytes;
+
+pub use buffer::{Keep, RawBytes, Slice, Text};
+pub use context::{Context, RawContext};
+pub use cross::{Arguments, AsyncShim, BlockingShim, Cross};
+pub use entry::{ABI_VERSION, Entry, Export, MAGIC};
+pub use future::{BoxFuture, Running};
+pub use hot::{Entered, HotSlot, Retired};
+pub use method::{Call, CallAsync, Lane, MethodEntry, MethodSpec, Mode};
+pub use object::{BindError, Bound, Object, Started};
+pub use panic::{forward_panics, forwarded_panic};
+pub use shim::{Refusal, RefusalKind, Reply};

@@ -1,0 +1,280 @@
+//! A constructed plugin at the host, and its methods in the host's order.
+
+use std::any::TypeId;
+use std::ffi::c_void;
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::task::Context as TaskContext;
+
+use bytes::Bytes;
+
+use crate::buffer::Keep;
+use crate::context::Context;
+use crate::cross::{Arguments, Cross};
+use crate::entry::{Destroy, Export};
+use crate::future::{Running, WakerRef};
+use crate::method::{Lane, MethodSpec, Mode, signature};
+use crate::shim::{self, Erased, Refusal, Reply};
+
+/// A plugin's object. It keeps its library mapped, and ends in the library's own code.
+pub struct Object {
+    data: *mut c_void,
+    destroy: Destroy,
+    keep: Keep,
+}
+
+impl Object {
+    /// Constructs the object of an export.
+    ///
+    /// # Errors
+    ///
+    /// The plugin refused or panicked. The refusal's bytes are the host's own.
+    pub fn create(export: &Export, context: &Context, keep: Keep) -> Reply<Arc<Self>> {
+        let (data, destroy) = export.construct(context).map_err(|refusal| Refusal {
+            // The bytes belong to a library that may go before they do.
+            bytes: Bytes::copy_from_slice(&refusal.bytes),
+            ..refusal
+        })?;
+        Ok(Arc::new(Self { data, destroy, keep }))
+    }
+
+    pub(crate) fn keep(&self) -> &Keep {
+        &self.keep
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // SAFETY: the export made both together, the object is dropped once, and `keep` is dropped after it.
+        unsafe { (self.destroy)(self.data) }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: `Export::new` takes only types that are `Send`.
+unsafe impl Send for Object {}
+// SAFETY: `Export::new` takes only types that are `Sync`.
+unsafe impl Sync for Object {}
+
+/// An object with its methods in the order in which the host knows them. Clones share both.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    object: Arc<Object>,
+    methods: Arc<[BoundMethod]>,
+}
+
+#[derive(Debug)]
+struct BoundMethod {
+    /// The types that were compared when the method was bound; a call must bring the same.
+    id: TypeId,
+    mode: Mode,
+    direct: Option<Erased>,
+    encoded: Erased,
+}
+
+/// What starting an asynchronous method came to.
+#[derive(Debug)]
+pub enum Started<R: Cross> {
+    /// It answered at once.
+    Ready(Reply<R>),
+    /// It goes on.
+    Pending(Running<R>),
+}
+
+/// A host's method cannot be called on a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindError {
+    /// The plugin has no method of this name.
+    Missing {
+        /// The method.
+        method: &'static str,
+    },
+    /// One side blocks where the other returns a future.
+    Mode {
+        /// The method.
+        method: &'static str,
+    },
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { method } => write!(f, "the plugin's table lacks the method `{method}`"),
+            Self::Mode { method } => {
+                write!(f, "method `{method}` is `async` on one side and blocking on the other")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+impl Bound {
+    /// Binds each method that the host expects to the plugin's method of the same name.
+    ///
+    /// `prefer` is [`Lane::Direct`] save in tests of the encoded lane.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] names the first method that cannot be called.
+    pub fn bind(
+        object: Arc<Object>,
+        export: &Export,
+        specs: &[MethodSpec],
+        prefer: Lane,
+    ) -> Result<Self, BindError> {
+        let methods = specs.iter().map(|spec| bind(export, spec, prefer)).collect::<Result<_, _>>()?;
+        Ok(Self { object, methods })
+    }
+
+    /// Binds all methods of an export in the plugin's own order, for encoded calls only.
+    pub fn encoded(object: Arc<Object>, export: &Export) -> Self {
+        let methods = export.methods().iter().map(|entry| BoundMethod {
+            id: signature::<(), ()>(),
+            mode: entry.mode().unwrap_or(Mode::Blocking),
+            direct: None,
+            encoded: entry.entry(Lane::Encoded),
+        });
+        Self { object, methods: methods.collect() }
+    }
+
+    /// The lane on which calls of a method go.
+    pub fn lane(&self, index: usize) -> Option<Lane> {
+        let method = self.methods.get(index)?;
+        Some(if method.direct.is_some() { Lane::Direct } else { Lane::Encoded })
+    }
+
+    /// The object, which is shared with every call that has not ended.
+    pub fn object(&self) -> &Arc<Object> {
+        &self.object
+    }
+
+    /// Calls a blocking method directly, or gives the arguments back if they have to be encoded.
+    ///
+    /// # Errors
+    ///
+    /// The arguments, where the method has no direct lane for these types.
+    #[inline]
+    pub fn call<A: Arguments, R: Cross>(&self, index: usize, arguments: A) -> Result<Reply<R>, A> {
+        let Some(entry) = self.direct::<A, R>(index, Mode::Blocking) else { return Err(arguments) };
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: `direct` compared the types, and the object is alive for as long as `self`.
+        let status =
+            unsafe { arguments.call::<R>(entry, self.object.data.cast_const().cast(), out.as_mut_ptr()) };
+        // SAFETY: this is the outcome of the call above.
+        Ok(unsafe { shim::read::<R>(status, out, &self.object.keep) }.unwrap_or_else(|| Err(stray_pending())))
+    }
+
+    /// Starts an asynchronous method directly, or gives the arguments back if they have to be encoded.
+    ///
+    /// # Errors
+    ///
+    /// The arguments, where the method has no direct lane for these types.
+    pub fn start<A: Arguments, R: Cross>(
+        &self,
+        index: usize,
+        arguments: A,
+        context: &mut TaskContext<'_>,
+    ) -> Result<Started<R>, A> {
+        match self.direct::<A, R>(index, Mode::Async) {
+            // SAFETY: `direct` compared the types.
+            Some(entry) => Ok(unsafe { self.start_entry(entry, arguments, context) }),
+            None => Err(arguments),
+        }
+    }
+
+    /// Calls a blocking method with an encoded request.
+    pub fn call_encoded(&self, index: usize, request: Bytes) -> Reply<Bytes> {
+        let entry = self.encoded_entry(index, Mode::Blocking)?;
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: the encoded lane of every method has these types.
+        let status = unsafe {
+            (request,).call::<Bytes>(entry, self.object.data.cast_const().cast(), out.as_mut_ptr())
+        };
+        // SAFETY: this is the outcome of the call above.
+        unsafe { shim::read::<Bytes>(status, out, &self.object.keep) }.unwrap_or_else(|| Err(stray_pending()))
+    }
+
+    /// Starts an asynchronous method with an encoded request.
+    ///
+    /// # Errors
+    ///
+    /// The method does not exist or is a blocking one.
+    pub fn start_encoded(
+        &self,
+        index: usize,
+        request: Bytes,
+        context: &mut TaskContext<'_>,
+    ) -> Reply<Started<Bytes>> {
+        let entry = self.encoded_entry(index, Mode::Async)?;
+        // SAFETY: the encoded lane of every method has these types.
+        Ok(unsafe { self.start_entry(entry, (request,), context) })
+    }
+
+    /// # Safety
+    /// The entry is an asynchronous shim of this object with these types.
+    unsafe fn start_entry<A: Arguments, R: Cross>(
+        &self,
+        entry: Erased,
+        arguments: A,
+        context: &mut TaskContext<'_>,
+    ) -> Started<R> {
+        let mut out = MaybeUninit::uninit();
+        let mut future = MaybeUninit::uninit();
+        let waker = WakerRef::new(context.waker());
+        let (to_out, to_future) = (out.as_mut_ptr(), future.as_mut_ptr());
+        // SAFETY: passed on; the places and the waker outlive the call.
+        let status = unsafe {
+            arguments.start::<R>(entry, self.object.data.cast_const().cast(), waker, to_out, to_future)
+        };
+        // SAFETY: this is the outcome of the call above.
+        match unsafe { shim::read::<R>(status, out, &self.object.keep) } {
+            Some(reply) => Started::Ready(reply),
+            None => {
+                // SAFETY: a pending shim has written the future.
+                let future = unsafe { future.assume_init() };
+                // SAFETY: it was written for this call.
+                Started::Pending(unsafe { Running::new(future, self.object.clone()) })
+            }
+        }
+    }
+
+    #[inline]
+    fn direct<A: Arguments, R: Cross>(&self, index: usize, mode: Mode) -> Option<Erased> {
+        let method = self.methods.get(index)?;
+        if method.id == signature::<A, R>() && method.mode == mode { method.direct } else { None }
+    }
+
+    fn encoded_entry(&self, index: usize, mode: Mode) -> Reply<Erased> {
+        match self.methods.get(index) {
+            Some(method) if method.mode == mode => Ok(method.encoded),
+            _ => Err(Refusal::new(shim::RefusalKind::Malformed, format!("there is no such method: {index}"))),
+        }
+    }
+}
+
+fn bind(export: &Export, spec: &MethodSpec, prefer: Lane) -> Result<BoundMethod, BindError> {
+    let method = spec.name;
+    let entry =
+        export.methods().iter().find(|entry| entry.name() == method).ok_or(BindError::Missing { method })?;
+    if entry.mode() != Some(spec.mode) {
+        return Err(BindError::Mode { method });
+    }
+    let direct = prefer == Lane::Direct && entry.lane(spec) == Lane::Direct;
+    Ok(BoundMethod {
+        id: (spec.id)(),
+        mode: spec.mode,
+        direct: direct.then(|| entry.entry(Lane::Direct)),
+        encoded: entry.entry(Lane::Encoded),
+    })
+}
+
+fn stray_pending() -> Refusal {
+    Refusal::new(shim::RefusalKind::Unknown, "a blocking method answered that it is pending")
+}

@@ -1,0 +1,44 @@
+//! What Jackfield's macros generate: a trait becomes a model, is checked, and becomes Rust.
+//!
+//! A plain library, so that it can be tested and used without a compiler around it. Every function collects all the
+//! mistakes that it finds and reports them at once, each at its place.
+
+mod check;
+mod export;
+mod implementation;
+mod model;
+mod parse;
+mod rust;
+
+use proc_macro2::TokenStream;
+
+pub use export::Package;
+
+/// Expands `#[interface(…)] trait …`.
+///
+/// # Errors
+///
+/// The trait cannot be an interface.
+pub fn interface(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let interface = parse::interface(arguments, item)?;
+    check::interface(&interface)?;
+    Ok(rust::interface(&interface))
+}
+
+/// Expands `#[plugin] impl Trait for Type …`.
+///
+/// # Errors
+///
+/// The block is no implementation of an interface.
+pub fn plugin(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    implementation::expand(arguments, item)
+}
+
+/// Expands `export!(constructor as dyn Trait)`.
+///
+/// # Errors
+///
+/// The arguments are not of this form.
+pub fn export(arguments: TokenStream, package: &Package) -> syn::Result<TokenStream> {
+    export::expand(arguments, package)
+}

@@ -1,0 +1,131 @@
+//! The generated text is the text that was written by hand.
+
+use std::path::Path;
+
+use jackfield_codegen::Package;
+use proc_macro2::TokenStream;
+
+#[test]
+fn an_interface_is_what_the_hand_wrote() {
+    let text = jackfield_codegen::interface(
+        tokens(r#"service = "proto.KV", version = "1.0""#),
+        tokens(
+            "/// A store of values under keys.
+            pub trait Kv {
+                /// Stores `value` under `key`.
+                async fn put(&self, key: String, value: Bytes) -> Result<(), Error>;
+                /// The value under `key`.
+                async fn get(&self, key: String) -> Result<Bytes, Error>;
+                /// How many keys there are.
+                fn count(&self) -> Result<u64, Error>;
+            }",
+        ),
+    );
+    assert_same(text, "kv.rs");
+}
+
+#[test]
+fn an_implementation_is_what_the_hand_wrote() {
+    let text = jackfield_codegen::plugin(
+        TokenStream::new(),
+        tokens(
+            "impl Kv for MemoryKv {
+                async fn put(&self, key: String, value: Bytes) -> Result<(), Error> {
+                    self.lock().insert(key, value);
+                    Ok(())
+                }
+                async fn get(&self, key: String) -> Result<Bytes, Error> {
+                    let value = self.lock().get(&key).cloned();
+                    Ok(value.ok_or_else(|| Failure::new(format!(\"no such key: `{key}`\")))?)
+                }
+                fn count(&self) -> Result<u64, Error> {
+                    Ok(self.lock().len() as u64)
+                }
+            }",
+        ),
+    );
+    assert_same(text, "implementation.rs");
+}
+
+#[test]
+fn an_export_is_what_the_hand_wrote() {
+    let package = Package { name: "kv-by-hand".to_owned(), version: "1.0.0".to_owned() };
+    assert_same(jackfield_codegen::export(tokens("MemoryKv::open as dyn Kv"), &package), "export.rs");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let error = jackfield_codegen::interface(
+        tokens(r#"service = "proto.KV", version = "1.0""#),
+        tokens(
+            "trait Kv {
+                const SIZE: usize;
+                fn generic<T>(&self, value: T) -> Result<(), Error>;
+                fn owned(self) -> Result<(), Error>;
+                fn borrowed(&self, key: &str) -> u64;
+            }",
+        ),
+    );
+    let texts: Vec<_> =
+        error.expect_err("five mistakes").into_iter().map(|error| error.to_string()).collect();
+    assert_eq!(
+        texts,
+        [
+            "an interface has methods only",
+            "a method of an interface cannot be generic: its types are part of the schema",
+            "a method of an interface takes `&self`: many callers share a plugin",
+            "a reference cannot cross here: take the value, `String` for `&str`",
+            "a method of an interface returns `Result<T, Error>`: every call can fail, since a plugin can crash or \
+             be unloaded",
+        ]
+    );
+}
+
+#[test]
+fn names_and_numbers_can_be_set() {
+    let text = jackfield_codegen::interface(
+        tokens(r#"service = "a.B", version = "1.0""#),
+        tokens(
+            "trait Kv {
+                #[method(name = \"PUT\")]
+                fn put(&self, #[field(number = 7, name = \"k\")] key: String) -> Result<(), Error>;
+            }",
+        ),
+    );
+    let text = text.expect("an interface").to_string();
+    assert!(text.contains("path : \"/a.B/PUT\""), "{text}");
+    assert!(text.contains("name : \"k\" , number : 7u32"), "{text}");
+}
+
+#[test]
+fn clashes_on_the_wire_are_refused() {
+    let error = jackfield_codegen::interface(
+        tokens(r#"service = "a..b", version = "1""#),
+        tokens(
+            "trait Kv { fn get_a(&self) -> Result<(), Error>; fn getA(&self, #[field(number = 2)] a: i64, b: i64) -> Result<(), Error>; }",
+        ),
+    );
+    let texts: Vec<_> =
+        error.expect_err("four mistakes").into_iter().map(|error| error.to_string()).collect();
+    assert_eq!(
+        texts,
+        [
+            "a service is named by words with dots between them, such as `proto.KV`",
+            "a version is `major.minor`, such as `1.0`",
+            "two methods have the name `GetA` on the wire",
+            "two arguments have the number 2",
+        ]
+    );
+}
+
+fn assert_same(text: syn::Result<TokenStream>, file: &str) {
+    let generated = text.expect("no mistake");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/rust/kv-by-hand/src").join(file);
+    let written = std::fs::read_to_string(&path).expect("a file of the fixture");
+    let generated = prettyplease::unparse(&syn::parse2(generated).expect("Rust"));
+    assert_eq!(generated, written, "{file} differs from what is generated");
+}
+
+fn tokens(text: &str) -> TokenStream {
+    text.parse().expect("tokens")
+}

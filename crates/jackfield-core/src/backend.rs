@@ -1,0 +1,190 @@
+//! What a backend is to the rest: something that can be loaded, and something that was.
+
+use std::fmt;
+use std::time::Duration;
+
+use jackfield_abi::Context;
+
+use crate::schema::Incompatibility;
+use crate::{BoxFuture, CallError, Description, Error, Lane};
+
+/// Something that can be loaded: a library, a program, code that is linked in. A backend offers a type for it.
+pub trait Candidate: fmt::Debug + Send + Sync {
+    /// Loads it: mechanism only. Nothing is retried, and whatever was begun is undone on an error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future undoes what was begun.
+    fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>>;
+}
+
+/// What a candidate is loaded for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Load {
+    /// The plugin's name and configuration.
+    pub context: Context,
+    /// The interface that the host will call.
+    pub interface: Description,
+}
+
+impl Load {
+    /// Loads for an interface, with the name and configuration in `context`.
+    pub fn new(context: Context, interface: Description) -> Self {
+        Self { context, interface }
+    }
+
+    /// The error of this load.
+    pub fn error(&self, kind: impl Into<LoadErrorKind>) -> LoadError {
+        LoadError { plugin: self.context.plugin().to_owned(), kind: kind.into() }
+    }
+}
+
+/// One loaded plugin.
+pub trait Instance: fmt::Debug + Send + Sync {
+    /// How calls of the interface for which it was loaded reach it.
+    fn lane(&self) -> Lane;
+
+    /// Resolves when the plugin has ended by itself, with what is known of its end. It never resolves for code in
+    /// this process.
+    fn closed(&self) -> BoxFuture<'static, CallError>;
+
+    /// Ends the plugin. The caller has drained it; whatever still runs is cut off.
+    ///
+    /// `deadline` bounds how long the plugin may take to end by itself.
+    fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded>;
+}
+
+/// What became of a plugin that was unloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unloaded {
+    /// Its object was dropped; its code is part of this program.
+    Dropped,
+    /// Its process ended.
+    Exited {
+        /// The exit status, as the operating system words it.
+        status: String,
+    },
+    /// Its process did not end in time, and was killed.
+    Killed,
+    /// Its object was dropped, but its code stays in this process.
+    Pinned {
+        /// What holds it, such as a thread with one of its thread-locals.
+        by: Vec<String>,
+    },
+    /// Its code is gone from this process.
+    Unmapped,
+}
+
+impl fmt::Display for Unloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dropped => f.write_str("dropped"),
+            Self::Exited { status } => write!(f, "exited ({status})"),
+            Self::Killed => f.write_str("killed after the deadline"),
+            Self::Pinned { by } => write!(f, "pinned by {}", by.join(", ")),
+            Self::Unmapped => f.write_str("unmapped"),
+        }
+    }
+}
+
+/// A plugin could not be loaded.
+#[derive(Debug)]
+pub struct LoadError {
+    plugin: String,
+    kind: LoadErrorKind,
+}
+
+impl LoadError {
+    /// The plugin.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &LoadErrorKind {
+        &self.kind
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to load the plugin `{}`", self.plugin)
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.kind)
+    }
+}
+
+/// Why a plugin could not be loaded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadErrorKind {
+    /// The backend failed in a way of its own.
+    Backend {
+        /// The backend.
+        backend: &'static str,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The plugin cannot serve the host's interface.
+    Incompatible(Incompatibility),
+    /// The plugin implements other interfaces.
+    Interface {
+        /// What the host asked for.
+        expected: &'static str,
+        /// What the plugin has.
+        found: Vec<String>,
+    },
+    /// The plugin's constructor refused or panicked.
+    Refused(Error),
+}
+
+impl LoadErrorKind {
+    /// A failure of a backend's own.
+    pub fn backend(
+        backend: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Backend { backend, source: source.into() }
+    }
+}
+
+impl fmt::Display for LoadErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend { backend, .. } => write!(f, "the `{backend}` backend failed"),
+            Self::Incompatible(_) => f.write_str(
+                "it cannot serve this host's interface\n(hint: rebuild the plugin against the host's interface crate)",
+            ),
+            Self::Interface { expected, found } if found.is_empty() => {
+                write!(f, "expected the interface `{expected}`, but it implements none")
+            }
+            Self::Interface { expected, found } => {
+                write!(f, "expected the interface `{expected}`, but it implements `{}`", found.join("`, `"))
+            }
+            Self::Refused(_) => f.write_str("its constructor refused"),
+        }
+    }
+}
+
+impl std::error::Error for LoadErrorKind {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Backend { source, .. } => Some(source.as_ref()),
+            Self::Incompatible(error) => Some(error),
+            Self::Interface { .. } => None,
+            Self::Refused(error) => Some(error),
+        }
+    }
+}
+
+impl From<Incompatibility> for LoadErrorKind {
+    fn from(error: Incompatibility) -> Self {
+        Self::Incompatible(error)
+    }
+}

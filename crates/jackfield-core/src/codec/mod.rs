@@ -1,0 +1,14 @@
+//! The protobuf encoding of requests and responses.
+//!
+//! The arguments of a method are the fields of its request message in order, its result is field 1 of the response
+//! (<https://protobuf.dev/programming-guides/encoding/>). Fields that hold their default are left out, unknown
+//! fields are skipped: so peers of another version, and in other languages, understand each other.
+
+mod fields;
+mod reader;
+mod value;
+pub(crate) mod write;
+
+pub use fields::Fields;
+pub use reader::{DecodeError, RawField, Reader};
+pub use value::Value;

@@ -1,0 +1,314 @@
+//! The errors of a call: what the plugin said, and that no answer came.
+
+use std::fmt;
+
+use crate::codec::{DecodeError, Reader, write};
+
+/// Why a call has no result.
+///
+/// `?` converts both halves, and I/O errors into the plugin's half:
+///
+/// ```
+/// use jackfield_core::{Error, Failure};
+///
+/// fn read(path: &str) -> Result<String, Error> {
+///     if path.is_empty() {
+///         return Err(Failure::new("the path is empty").into());
+///     }
+///     Ok(std::fs::read_to_string(path)?)
+/// }
+///
+/// assert!(matches!(read("").unwrap_err(), Error::Plugin(failure) if failure.message() == "the path is empty"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the two halves are the whole point; a third would be a new design"
+)]
+pub enum Error<E = Failure> {
+    /// No answer came, or none that could be understood.
+    Call(CallError),
+    /// The plugin answered: no.
+    Plugin(E),
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Plugin(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Call(error) => error.source(),
+            Self::Plugin(error) => error.source(),
+        }
+    }
+}
+
+impl<E> From<CallError> for Error<E> {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl<E: Fault> From<E> for Error<E> {
+    fn from(error: E) -> Self {
+        Self::Plugin(error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Plugin(error.into())
+    }
+}
+
+/// An error of a plugin's own that can cross. The derive for user types implements it.
+pub trait Fault: std::error::Error + Send + Sync + Sized + 'static {
+    /// What crosses.
+    fn into_failure(self) -> Failure;
+
+    /// The error that crossed. A plugin of another version may have sent one that this type cannot hold: then it is
+    /// the failure itself that is left.
+    ///
+    /// # Errors
+    ///
+    /// The failure, unchanged.
+    fn from_failure(failure: Failure) -> Result<Self, Failure>;
+}
+
+/// What a plugin says when it says no: a message for people and a code for programs.
+///
+/// It is what a gRPC status is (<https://grpc.io/docs/guides/status-codes/>), so it crosses every wire unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    code: Code,
+    message: String,
+}
+
+impl Failure {
+    /// A failure with this message and the code [`Code::UNKNOWN`].
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::with_code(Code::UNKNOWN, message)
+    }
+
+    /// A failure with this code and message.
+    ///
+    /// ```
+    /// use jackfield_core::{Code, Failure};
+    ///
+    /// let failure = Failure::with_code(Code::NOT_FOUND, "no such key: `a`");
+    /// assert_eq!(failure.to_string(), "no such key: `a`");
+    /// assert_eq!(failure.code().name(), "NotFound");
+    /// ```
+    pub fn with_code(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The failure as a `google.rpc.Status` message.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        write::varint_field(&mut buffer, 1, self.code.0.into());
+        write::bytes_field(&mut buffer, 2, self.message.as_bytes());
+        buffer
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut failure = Self::new("");
+        let mut reader = Reader::new(bytes);
+        while let Some(field) = reader.next_field()? {
+            match field.number {
+                1 => failure.code = Code(field.varint()? as u32),
+                2 => failure.message = String::from_utf8_lossy(field.bytes()?).into_owned(),
+                _ => {}
+            }
+        }
+        Ok(failure)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Fault for Failure {
+    fn into_failure(self) -> Failure {
+        self
+    }
+
+    fn from_failure(failure: Failure) -> Result<Self, Failure> {
+        Ok(failure)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// A gRPC status code. Codes that have no name here are kept as they came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(u32);
+
+impl Code {
+    /// The code of this number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number on the wire.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The name that Go's grpc prints, or `Code(n)`.
+    pub fn name(self) -> String {
+        match NAMES.get(self.0 as usize) {
+            Some(name) => (*name).to_owned(),
+            None => format!("Code({})", self.0),
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($constant:ident = $number:literal $name:literal),* $(,)?) => {
+        #[doc = "The codes of the gRPC specification."]
+        impl Code {
+            $(#[doc = concat!("`", $name, "`.")] pub const $constant: Self = Self($number);)*
+        }
+
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+codes! {
+    OK = 0 "OK", CANCELLED = 1 "Canceled", UNKNOWN = 2 "Unknown", INVALID_ARGUMENT = 3 "InvalidArgument",
+    DEADLINE_EXCEEDED = 4 "DeadlineExceeded", NOT_FOUND = 5 "NotFound", ALREADY_EXISTS = 6 "AlreadyExists",
+    PERMISSION_DENIED = 7 "PermissionDenied", RESOURCE_EXHAUSTED = 8 "ResourceExhausted",
+    FAILED_PRECONDITION = 9 "FailedPrecondition", ABORTED = 10 "Aborted", OUT_OF_RANGE = 11 "OutOfRange",
+    UNIMPLEMENTED = 12 "Unimplemented", INTERNAL = 13 "Internal", UNAVAILABLE = 14 "Unavailable",
+    DATA_LOSS = 15 "DataLoss", UNAUTHENTICATED = 16 "Unauthenticated",
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// No answer came from the plugin, or none that could be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The plugin is not there: it was unloaded, or the connection to it has ended.
+    Closed {
+        /// What is known of the end.
+        reason: String,
+    },
+    /// The plugin's process ended, by itself or by a signal.
+    Exited {
+        /// The exit status, as the operating system words it.
+        status: String,
+        /// The plugin's own last words: the crash's first line where one is recognised, or the tail of its stderr.
+        words: String,
+    },
+    /// A message could not be decoded.
+    Malformed {
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// The method panicked. The plugin goes on.
+    Panicked {
+        /// The panic's message and, where it is known, its place.
+        message: String,
+    },
+    /// The plugin has no such method.
+    Unimplemented {
+        /// The method's path on the wire.
+        method: String,
+    },
+    /// The wire failed in a way of its own.
+    Wire {
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { reason } => write!(f, "the plugin is closed: {reason}"),
+            Self::Exited { status, words } if words.is_empty() => write!(f, "the plugin ended: {status}"),
+            Self::Exited { status, words } => write!(f, "the plugin ended: {status}: {words}"),
+            Self::Malformed { reason } => write!(f, "a message could not be decoded: {reason}"),
+            Self::Panicked { message } => write!(f, "the plugin panicked: {message}"),
+            Self::Unimplemented { method } => write!(
+                f,
+                "the plugin has no method `{method}`\n(hint: it was built for another version of the interface)"
+            ),
+            Self::Wire { reason } => write!(f, "the connection to the plugin failed: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<DecodeError> for CallError {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed { reason: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_crosses_unchanged() {
+        for failure in [
+            Failure::new(""),
+            Failure::with_code(Code::NOT_FOUND, "no `ä`"),
+            Failure::with_code(Code(99), "x"),
+        ] {
+            assert_eq!(Failure::decode(&failure.encode()), Ok(failure));
+        }
+    }
+
+    #[test]
+    fn codes_have_gos_names() {
+        assert_eq!(Code::CANCELLED.name(), "Canceled");
+        assert_eq!(Code(17).name(), "Code(17)");
+    }
+}

@@ -1,0 +1,66 @@
+//! The words that a Jackfield host and a plugin share.
+//!
+//! An *interface* is a Rust trait under `#[interface]`. This crate holds what the macro's text stands on: the
+//! schema that describes the trait, the codec of its messages, the errors of a call, and the [`Handle`] that
+//! callers hold and that implements the trait. It does no I/O, spawns nothing and knows no runtime.
+//!
+//! ```
+//! use jackfield_core::{Error, interface};
+//!
+//! /// Adds numbers.
+//! #[interface(service = "example.Adder", version = "1.0")]
+//! pub trait Adder {
+//!     /// The sum of `a` and `b`.
+//!     fn add(&self, a: i64, b: i64) -> Result<i64, Error>;
+//! }
+//!
+//! fn sum(adder: &dyn Adder) -> Result<i64, Error> {
+//!     adder.add(19, 23)
+//! }
+//! ```
+//!
+//! The nouns: [`Interface`], [`Schema`] and its [`Method`]s; [`Value`] and [`Fields`], what an argument may be;
+//! [`Error`], with [`Failure`] for what the plugin said and [`CallError`] for an answer that never came;
+//! [`Channel`], the host's end of a wire, and [`Service`], the plugin's end; [`Slot`] and [`Handle`].
+
+mod backend;
+mod channel;
+pub mod codec;
+mod error;
+mod generated;
+mod handle;
+mod interface;
+mod linked;
+pub mod note;
+pub mod schema;
+mod service;
+mod slot;
+
+pub use bytes::Bytes;
+pub use jackfield_abi::{BoxFuture, Context};
+#[cfg(feature = "macros")]
+pub use jackfield_macros::interface;
+
+pub use backend::{Candidate, Instance, Load, LoadError, LoadErrorKind, Unloaded};
+pub use channel::Channel;
+pub use codec::{Fields, Value};
+pub use error::{CallError, Code, Error, Failure, Fault};
+pub use handle::Handle;
+pub use interface::{Description, Interface, Outcome};
+pub use schema::{Field, Kind, Method, Mode, Schema};
+pub use service::{Plugin, Service};
+pub use slot::{Generation, Lane, Slot};
+
+/// What generated code calls. Nothing here is for people, and none of it is stable.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::generated::{
+        Answer, Asynchronous, Blocking, Direct, Encoded, Exposes, MethodOf, asynchronous, blocking, call,
+        constructor_error, export, result, spec, start,
+    };
+    pub use crate::interface::{Interface, Outcome};
+    pub use crate::note::{Section, Source};
+    pub use crate::schema::{Field, Method, Mode, Schema};
+    pub use crate::{BoxFuture, Error, Failure, Handle, Value};
+    pub use jackfield_abi::{Entry, Export, MethodEntry, MethodSpec, Retired};
+}

@@ -1,0 +1,263 @@
+//! The note: what a plugin's file says of itself, read before any of its code runs.
+//!
+//! It is a protobuf message in a section of its own (`.note.jackfield` in an ELF file, framed as an ELF note under
+//! the name `JACKFIELD`), written in a constant of the plugin's crate:
+//!
+//! | field | content |
+//! | --- | --- |
+//! | 1 | version of this crate, `major.minor.patch` |
+//! | 2 | version of the ABI |
+//! | 3, 4 | name and version of the plugin |
+//! | 5 | symbol of the entry |
+//! | 6 | panic strategy: `unwind` or `abort` |
+//! | 7 | repeated: an interface, as {1: version, 2: `FileDescriptorProto`} |
+
+use std::fmt;
+
+use crate::codec::{DecodeError, Reader};
+use crate::schema::writer::{Writer, file_len};
+use crate::schema::{Descriptor, DescriptorError, Schema};
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Note {
+    /// The version of Jackfield with which the plugin was built.
+    pub sdk: String,
+    /// The version of the ABI.
+    pub abi: u32,
+    /// The plugin's name.
+    pub name: String,
+    /// The plugin's version.
+    pub version: String,
+    /// The symbol of its entry.
+    pub symbol: String,
+    /// The panic strategy with which it was built.
+    pub panic: String,
+    /// The interfaces that it implements.
+    pub interfaces: Vec<Descriptor>,
+}
+
+impl Note {
+    /// Reads a note.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not a note, or describe an interface wrongly.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
+        let mut note = Self::default();
+        let mut reader = Reader::new(bytes);
+        while let Some(field) = reader.next_field()? {
+            let text = || Ok::<_, DecodeError>(String::from_utf8_lossy(field.bytes()?).into_owned());
+            match field.number {
+                1 => note.sdk = text()?,
+                2 => note.abi = field.varint()? as u32,
+                3 => note.name = text()?,
+                4 => note.version = text()?,
+                5 => note.symbol = text()?,
+                6 => note.panic = text()?,
+                7 => note.interfaces.push(parse_interface(field.bytes()?)?),
+                _ => {}
+            }
+        }
+        Ok(note)
+    }
+}
+
+fn parse_interface(bytes: &[u8]) -> Result<Descriptor, NoteError> {
+    let mut version = String::new();
+    let mut file: &[u8] = &[];
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        match field.number {
+            1 => version = String::from_utf8_lossy(field.bytes()?).into_owned(),
+            2 => file = field.bytes()?,
+            _ => {}
+        }
+    }
+    Ok(Descriptor { version, ..Descriptor::parse(file)? })
+}
+
+/// Bytes are not a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// An interface is described wrongly.
+    Interface(DescriptorError),
+    /// The bytes are not a message.
+    Malformed(DecodeError),
+}
+
+impl fmt::Display for NoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(_) => f.write_str("the plugin's note describes an interface wrongly"),
+            Self::Malformed(_) => f.write_str("the plugin's note is damaged"),
+        }
+    }
+}
+
+impl std::error::Error for NoteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Interface(error) => Some(error),
+            Self::Malformed(error) => Some(error),
+        }
+    }
+}
+
+impl From<DecodeError> for NoteError {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<DescriptorError> for NoteError {
+    fn from(error: DescriptorError) -> Self {
+        Self::Interface(error)
+    }
+}
+
+/// What a note is written from, in a constant of the plugin's crate.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code writes it as a constant")]
+pub struct Source {
+    pub name: &'static str,
+    pub version: &'static str,
+    pub symbol: &'static str,
+    pub panic: &'static str,
+    pub interfaces: &'static [&'static Schema],
+}
+
+impl Source {
+    /// How many bytes the note has.
+    pub const fn len(&self) -> usize {
+        self.write(&mut [])
+    }
+
+    /// A note is never empty.
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The note. `N` is [`Source::len`].
+    pub const fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut buffer = [0; N];
+        let len = self.write(&mut buffer);
+        assert!(len == N, "the length of a note is `Source::len`");
+        buffer
+    }
+
+    const fn write(&self, buffer: &mut [u8]) -> usize {
+        let mut writer = Writer::new(buffer, 0);
+        writer.text(1, &[env!("CARGO_PKG_VERSION")]);
+        writer.number(2, jackfield_abi::ABI_VERSION as u64);
+        writer.text(3, &[self.name]);
+        writer.text(4, &[self.version]);
+        writer.text(5, &[self.symbol]);
+        writer.text(6, &[self.panic]);
+        let mut index = 0;
+        while index < self.interfaces.len() {
+            let schema = self.interfaces[index];
+            let mut counter = Writer::new(&mut [], 0);
+            counter.text(1, &[schema.version]);
+            counter.nested(2, file_len(schema));
+            let len = counter.at() + file_len(schema);
+            writer.nested(7, len);
+            writer.text(1, &[schema.version]);
+            writer.file(2, schema);
+            index += 1;
+        }
+        writer.at()
+    }
+}
+
+/// A note framed as an ELF note: name size, content size, type, name and content, each padded to four bytes.
+#[derive(Debug)]
+#[doc(hidden)]
+#[repr(C, align(4))]
+pub struct Section<const N: usize> {
+    name_size: u32,
+    content_size: u32,
+    kind: u32,
+    name: [u8; 12],
+    content: [u8; N],
+}
+
+impl<const N: usize> Section<N> {
+    /// Frames a note.
+    pub const fn new(content: [u8; N]) -> Self {
+        Self {
+            name_size: ELF_NAME.len() as u32,
+            content_size: N as u32,
+            kind: ELF_TYPE,
+            name: *b"JACKFIELD\0\0\0",
+            content,
+        }
+    }
+
+    /// The note in it.
+    pub const fn content(&'static self) -> &'static [u8] {
+        &self.content
+    }
+}
+
+/// Finds the note in the content of a section that was framed by [`Section`].
+pub fn unframe(section: &[u8]) -> Option<&[u8]> {
+    let word = |at: usize| Some(u32::from_ne_bytes(section.get(at..at + 4)?.try_into().ok()?) as usize);
+    let (name_size, content_size, kind) = (word(0)?, word(4)?, word(8)?);
+    let name = section.get(12..12 + ELF_NAME.len())?;
+    if name_size != ELF_NAME.len() || name != ELF_NAME || kind != ELF_TYPE as usize {
+        return None;
+    }
+    section.get(24..24_usize.checked_add(content_size)?)
+}
+
+const ELF_NAME: &[u8] = b"JACKFIELD\0";
+const ELF_TYPE: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Field, Kind, Method, Mode};
+
+    const SOURCE: Source = Source {
+        name: "kv-file",
+        version: "1.2.3",
+        symbol: "jackfield_kv_file",
+        panic: "unwind",
+        interfaces: &[&Schema {
+            service: "proto.KV",
+            version: "1.0",
+            methods: &[Method {
+                name: "Get",
+                path: "/proto.KV/Get",
+                mode: Mode::Async,
+                arguments: &[Field { name: "key", number: 1, kind: Kind::String }],
+                result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+            }],
+        }],
+    };
+    static SECTION: Section<{ SOURCE.len() }> = Section::new(SOURCE.bytes());
+
+    #[test]
+    fn a_note_is_read_back() {
+        let note = Note::parse(SECTION.content()).expect("our own note");
+        assert_eq!((note.name.as_str(), note.version.as_str()), ("kv-file", "1.2.3"));
+        assert_eq!((note.symbol.as_str(), note.panic.as_str()), ("jackfield_kv_file", "unwind"));
+        assert_eq!((note.abi, note.interfaces.len()), (jackfield_abi::ABI_VERSION, 1));
+        assert_eq!(
+            (note.interfaces[0].service.as_str(), note.interfaces[0].version.as_str()),
+            ("proto.KV", "1.0")
+        );
+        assert_eq!(SOURCE.interfaces[0].check(&note.interfaces[0]), Ok(()));
+    }
+
+    #[test]
+    fn damage_is_an_error_at_every_length() {
+        let whole = SECTION.content();
+        let read = (0..whole.len()).filter(|len| Note::parse(&whole[..*len]).is_ok()).count();
+        assert!(read <= 7, "only a cut between two fields can be read, and there are seven");
+    }
+}

@@ -1,0 +1,106 @@
+//! The plugin's end of a wire.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use jackfield_abi::{Bound, Context, Entry, Object, Running, Started};
+
+use crate::BoxFuture;
+use crate::error::{CallError, Error};
+use crate::generated::{constructor_error, refusal_error};
+use crate::schema::Schema;
+
+/// What `export!` says of a plugin: enough to link it into a host, and to serve it from a program.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "generated code writes it as a constant")]
+pub struct Plugin {
+    /// The plugin's name.
+    pub name: &'static str,
+    /// The plugin's version.
+    pub version: &'static str,
+    /// The interfaces that it implements.
+    pub interfaces: &'static [&'static Schema],
+    /// What a shared library would export.
+    #[doc(hidden)]
+    pub entry: &'static Entry,
+}
+
+impl Plugin {
+    /// Constructs the plugin's objects, one for each interface.
+    ///
+    /// # Errors
+    ///
+    /// A constructor refused or panicked.
+    pub fn open(&self, context: &Context) -> Result<Vec<Service>, Error> {
+        let exports = self.entry.exports().iter().zip(self.interfaces);
+        exports.map(|(export, schema)| Service::open(schema, export, context)).collect()
+    }
+}
+
+/// The plugin's end of a wire: answers encoded requests from an object of the plugin's.
+#[derive(Clone, Debug)]
+pub struct Service {
+    schema: &'static Schema,
+    bound: Arc<Bound>,
+}
+
+impl Service {
+    fn open(
+        schema: &'static Schema,
+        export: &jackfield_abi::Export,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        let object = Object::create(export, context, None).map_err(|refusal| constructor_error(&refusal))?;
+        Ok(Self { schema, bound: Arc::new(Bound::encoded(object, export)) })
+    }
+
+    /// The interface that it answers.
+    pub fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    /// Answers a request for the method at this place of the schema, which must be an asynchronous one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the plugin's.
+    pub fn call(&self, index: usize, request: Bytes) -> BoxFuture<'static, Result<Bytes, Error>> {
+        let service = self.clone();
+        let mut request = Some(request);
+        let mut running: Option<Running<Bytes>> = None;
+        Box::pin(poll_fn(move |context| {
+            if let Some(request) = request.take() {
+                match service.bound.start_encoded(index, request, context) {
+                    Ok(Started::Ready(reply)) => return Poll::Ready(service.answer(index, reply)),
+                    Ok(Started::Pending(pending)) => running = Some(pending),
+                    Err(refusal) => return Poll::Ready(service.answer(index, Err(refusal))),
+                }
+                return Poll::Pending;
+            }
+            match &mut running {
+                Some(pending) => pending.poll(context).map(|reply| service.answer(index, reply)),
+                None => Poll::Pending,
+            }
+        }))
+    }
+
+    /// Answers a request for the method at this place of the schema, which must be a blocking one.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin said, or how it failed.
+    pub fn call_blocking(&self, index: usize, request: Bytes) -> Result<Bytes, Error> {
+        self.answer(index, self.bound.call_encoded(index, request))
+    }
+
+    fn answer(&self, index: usize, reply: jackfield_abi::Reply<Bytes>) -> Result<Bytes, Error> {
+        reply.map_err(|refusal| match self.schema.methods.get(index) {
+            Some(method) => refusal_error(&refusal, method.path),
+            None => {
+                CallError::Unimplemented { method: format!("{}, number {index}", self.schema.service) }.into()
+            }
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Where the current generation of a plugin is swapped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jackfield_abi::{Bound, Entered, HotSlot, Retired};
+
+use crate::{CallError, Channel, Handle, Interface};
+
+/// Where the current generation of a plugin is swapped. It belongs to one interface.
+pub struct Slot {
+    service: &'static str,
+    hot: HotSlot<Generation>,
+}
+
+impl Slot {
+    /// A slot of the interface `I`, whose first generation has the number 1.
+    pub fn new<I: Interface + ?Sized>(lane: Lane) -> Self {
+        let first = Generation { number: 1, lane };
+        Self { service: I::SCHEMA.service, hot: HotSlot::new(Arc::new(first)) }
+    }
+
+    /// A handle, if the slot belongs to the interface `I`.
+    pub fn handle<I: Interface + ?Sized>(self: &Arc<Self>) -> Option<Handle<I>> {
+        (self.service == I::SCHEMA.service).then(|| Handle::new(self.clone()))
+    }
+
+    /// The full name of the interface.
+    pub fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// Replaces what calls use. Calls that have begun go on where they began; the caller drains them.
+    ///
+    /// Swaps of one slot must not run at the same time: the generations would share a number.
+    pub fn swap(&self, lane: Lane) -> Retired<Generation> {
+        let number = self.hot.enter().number + 1;
+        self.hot.swap(Arc::new(Generation { number, lane }))
+    }
+
+    #[inline]
+    pub(crate) fn enter(&self) -> Entered<'_, Generation> {
+        self.hot.enter()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("service", &self.service)
+            .field("generation", &self.enter().number)
+            .finish()
+    }
+}
+
+/// One generation of a plugin.
+#[derive(Debug)]
+pub struct Generation {
+    number: u64,
+    lane: Lane,
+}
+
+impl Generation {
+    /// The number: 1 for the first, one more after each swap.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How calls reach it.
+    pub fn lane(&self) -> &Lane {
+        &self.lane
+    }
+}
+
+/// How calls reach a generation.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Lane {
+    /// The code is in this process: arguments cross as they are, or encoded where the two sides' types differ.
+    Bound(Bound),
+    /// The code is elsewhere: everything crosses encoded.
+    Channel(Arc<dyn Channel>),
+    /// There is none any more.
+    Closed(CallError),
+}

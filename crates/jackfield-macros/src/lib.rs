@@ -1,0 +1,39 @@
+//! Jackfield's macros. They hand tokens to `jackfield-codegen`; use them through `jackfield-core` (`#[interface]`)
+//! and `jackfield-plugin` (`#[plugin]`, `export!`).
+
+use jackfield_codegen::Package;
+use proc_macro::TokenStream;
+
+/// Makes a trait an interface: `dyn Trait` has a schema, and `Handle<dyn Trait>` implements the trait.
+///
+/// `#[interface(service = "proto.KV", version = "1.0")]`, with `crate = path` where `jackfield-core` has another
+/// path. `#[method(name = "…")]` on a method and `#[field(name = "…", number = …)]` on an argument set what is on
+/// the wire; otherwise a method `get_value` is `GetValue`, and arguments are numbered from 1.
+///
+/// Methods take `&self` and values, and return `Result<T, Error>`. An `async fn` becomes a method that returns a
+/// boxed future, so that `dyn Trait` is a type; a `fn` blocks its caller.
+#[proc_macro_attribute]
+pub fn interface(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(jackfield_codegen::interface(arguments.into(), item.into()))
+}
+
+/// Rewrites the `async fn` of `impl Interface for Type` as the interface declares them.
+#[proc_macro_attribute]
+pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(jackfield_codegen::plugin(arguments.into(), item.into()))
+}
+
+/// Exports a plugin: `export!(FileKv::open as dyn Kv)`.
+///
+/// The constructor is a function from `&Context` to `Result<T, Error>`. Several interfaces are separated by commas.
+/// With `handshake = …` the crate also has a function `serve`, the `main` of a program.
+#[proc_macro]
+pub fn export(arguments: TokenStream) -> TokenStream {
+    let variable = |name| std::env::var(name).unwrap_or_else(|_| "unknown".to_owned());
+    let package = Package { name: variable("CARGO_PKG_NAME"), version: variable("CARGO_PKG_VERSION") };
+    finish(jackfield_codegen::export(arguments.into(), &package))
+}
+
+fn finish(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    result.unwrap_or_else(syn::Error::into_compile_error).into()
+}

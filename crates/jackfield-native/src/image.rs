@@ -1,0 +1,119 @@
+//! A library's bytes: read once, digested, understood, and sealed.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jackfield_core::note::Note;
+use sha2::{Digest as _, Sha256};
+
+use crate::elf::{self, Tables};
+use crate::{NativeError, os};
+
+/// What a file is, before any of its code runs.
+#[derive(Debug)]
+pub struct Image {
+    pub(crate) path: PathBuf,
+    pub(crate) tables: Tables,
+    pub(crate) memory: OwnedFd,
+    pub(crate) name: String,
+    digest: Digest,
+    note: Note,
+}
+
+impl Image {
+    /// Reads a file, checks that it is a plugin that this host can load, and seals a private copy of it.
+    pub(crate) fn read(path: &Path) -> Result<Self, NativeError> {
+        let bytes = read_file(path)?;
+        let tables =
+            elf::read(&bytes).map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
+        let Some(note) = &tables.note else {
+            return Err(NativeError::NotAPlugin { path: path.to_owned() });
+        };
+        let note = Note::parse(note).map_err(|source| NativeError::Note { path: path.to_owned(), source })?;
+        check(path, &note)?;
+        let digest = Digest(Sha256::digest(&bytes).into());
+        let (memory, name) = os::seal(&note.name, &bytes)
+            .map_err(|source| NativeError::Memory { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), tables, memory, name, digest, note })
+    }
+
+    /// The SHA-256 digest of exactly the bytes that would run.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What the plugin says of itself.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// The file from which the bytes were read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, NativeError> {
+    let error = |source| NativeError::File { path: path.to_owned(), source };
+    // Without waiting: opening a fifo would otherwise block until somebody writes to it.
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(error)?;
+    let metadata = file.metadata().map_err(error)?;
+    if !metadata.is_file() {
+        return Err(NativeError::Kind { path: path.to_owned(), found: describe(metadata.file_type()) });
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    file.read_to_end(&mut bytes).map_err(error)?;
+    Ok(bytes)
+}
+
+fn describe(kind: std::fs::FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a fifo"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// What must be right before the library may be mapped.
+fn check(path: &Path, note: &Note) -> Result<(), NativeError> {
+    let path = path.to_owned();
+    if note.abi != jackfield_abi::ABI_VERSION {
+        let expected_abi = jackfield_abi::ABI_VERSION;
+        return Err(NativeError::Abi { path, expected_abi, found: note.sdk.clone(), found_abi: note.abi });
+    }
+    if note.panic != "unwind" {
+        return Err(NativeError::Abort { path, found: note.panic.clone() });
+    }
+    Ok(())
+}
+
+/// A SHA-256 digest. It is shown in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

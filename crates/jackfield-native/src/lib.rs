@@ -1,0 +1,32 @@
+//! Jackfield's shared-library backend: load, swap and really unload a plugin in this process.
+//!
+//! What is verified is what runs, and what runs cannot change: a library is read once, its digest is taken from
+//! those bytes, its note is read from them, and they are loaded from a sealed private copy. So a file may be
+//! renamed over or overwritten in place while calls run.
+//!
+//! ```no_run
+//! use jackfield_native::NativeBackend;
+//!
+//! // SAFETY: this host runs only libraries that its own build made.
+//! let native = unsafe { NativeBackend::new() };
+//! let candidate = native.library("plugins/libkv_file.so");
+//! println!("{}", candidate.inspect()?.note().name);
+//! # Ok::<_, jackfield_native::NativeError>(())
+//! ```
+//!
+//! Unloading ends with an honest answer ([`Unloaded`](jackfield_core::Unloaded)): the code is unmapped, or it is
+//! pinned, and by whom. A thread that holds one of the library's thread-locals with a destructor pins it until that
+//! thread ends.
+
+mod backend;
+mod elf;
+mod error;
+mod image;
+mod library;
+mod os;
+mod thread_locals;
+
+pub use backend::{NativeBackend, NativePlugin};
+pub use error::NativeError;
+pub use image::{Digest, Image};
+pub use library::pinned_libraries;

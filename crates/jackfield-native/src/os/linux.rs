@@ -1,0 +1,80 @@
+//! Linux: sealed memory, the map of this process, and its threads.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::mm::{MprotectFlags, mprotect};
+
+/// Copies bytes into memory that nobody can change any more. The name appears in the map of this process and is
+/// used once.
+pub(crate) fn seal(name: &str, bytes: &[u8]) -> io::Result<(OwnedFd, String)> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let generation = NEXT.fetch_add(1, Ordering::Relaxed);
+    // A name may have 249 bytes.
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
+    let name = format!("jackfield:{name}:{generation}");
+    let memory = create(&name)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = rustix::io::write(&memory, rest)?;
+        rest = &rest[written..];
+    }
+    fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK)?;
+    Ok((memory, name))
+}
+
+fn create(name: &str) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Kernels before 6.3 do not know the flag, and do not need it.
+        Err(rustix::io::Errno::INVAL) => Ok(memfd_create(name, flags)?),
+        result => Ok(result?),
+    }
+}
+
+/// The path by which the loader opens sealed memory. The loader compares paths before it looks at the file, so the
+/// descriptor must stay open for as long as anything that was loaded from it may be mapped.
+pub(crate) fn path_of(memory: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()))
+}
+
+/// Whether anything of this name is mapped in this process.
+pub(crate) fn is_mapped(name: &str) -> io::Result<bool> {
+    let wanted = format!("/memfd:{name} (deleted)");
+    Ok(fs::read_to_string("/proc/self/maps")?.lines().any(|line| line.ends_with(&wanted)))
+}
+
+/// The calling thread, as `name (id)`.
+pub(crate) fn thread() -> String {
+    let id = rustix::thread::gettid().as_raw_nonzero();
+    let name = fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
+    format!("thread `{}` ({id})", name.trim_end())
+}
+
+/// Writes an address into a library that was just relocated.
+///
+/// # Safety
+///
+/// `at` is a place in which the library keeps a function's address, and `value` is a function of the same type.
+/// `relro` are the addresses that the loader made read-only. No code of the library runs meanwhile.
+pub(crate) unsafe fn patch(at: *mut usize, value: usize, relro: &Range<usize>) -> io::Result<()> {
+    let page = rustix::param::page_size();
+    let start = at.map_addr(|address| address & !(page - 1)).cast();
+    let is_protected = relro.contains(&at.addr());
+    if is_protected {
+        // SAFETY: the page belongs to the library, and making it writable takes nothing away from anybody.
+        unsafe { mprotect(start, page, MprotectFlags::READ | MprotectFlags::WRITE) }?;
+    }
+    // SAFETY: the caller says so.
+    unsafe { at.write(value) };
+    if is_protected {
+        // SAFETY: this is what the loader had set.
+        unsafe { mprotect(start, page, MprotectFlags::READ) }?;
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The few calls to the operating system.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{is_mapped, patch, path_of, seal, thread};

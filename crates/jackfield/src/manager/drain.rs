@@ -1,0 +1,61 @@
+//! Waits until nobody uses a generation any more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jackfield_core::Generation;
+use tokio::sync::oneshot;
+
+/// A generation that was replaced, with the shares that calls may still hold.
+type Retired = jackfield_core::__private::Retired<Generation>;
+
+/// Waits until the calls that began on a generation have ended, and drops it. Returns whether they ended in time; if
+/// not, the generation is dropped when they do.
+///
+/// Calls write nothing that others read, so their end cannot wake anybody: a thread looks after them, at first every
+/// 20 µs, later every millisecond. It needs no runtime, and none is kept waiting.
+pub(super) async fn drain(retired: Retired, deadline: Duration) -> bool {
+    let Err(busy) = try_drain(retired) else { return true };
+    let (done, wait) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("jackfield-drain".to_owned());
+    let spawned = thread.spawn(move || {
+        let _ = done.send(poll(busy, deadline));
+    });
+    // Without a thread the calls cannot be waited for; they still end on the generation on which they began.
+    spawned.is_ok() && wait.await.unwrap_or(false)
+}
+
+/// What is still in use: by a call that is running, or by one that is pending.
+enum Busy {
+    Entered(Retired),
+    Shared(Arc<Generation>),
+}
+
+fn try_drain(retired: Retired) -> Result<(), Busy> {
+    match retired.into_arc() {
+        Ok(shared) => try_drop(shared),
+        Err(retired) => Err(Busy::Entered(retired)),
+    }
+}
+
+fn try_drop(shared: Arc<Generation>) -> Result<(), Busy> {
+    Arc::try_unwrap(shared).map(drop).map_err(Busy::Shared)
+}
+
+fn poll(mut busy: Busy, deadline: Duration) -> bool {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(20);
+    while start.elapsed() < deadline {
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(1));
+        let result = match busy {
+            Busy::Entered(retired) => try_drain(retired),
+            Busy::Shared(shared) => try_drop(shared),
+        };
+        match result {
+            Ok(()) => return true,
+            Err(still) => busy = still,
+        }
+    }
+    false
+}

@@ -1,0 +1,242 @@
+//! Load, reload and unload, each as one sequence of steps.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_core::{
+    CallError, Candidate, Context, Description, Handle, Instance, Interface, Lane, Load, LoadError,
+    LoadErrorKind, Slot, Unloaded,
+};
+use tokio::sync::Mutex;
+
+use super::drain::drain;
+use crate::registry::{Entry, GetError, PluginId, Registry};
+
+/// Loads plugins, swaps them while they are called, and unloads them. Clones share what is loaded.
+///
+/// It needs no runtime: any executor may poll its futures. None of them starts before it is polled.
+#[derive(Clone)]
+pub struct Manager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    registry: Registry<Control>,
+    drain_deadline: Duration,
+    stop_deadline: Duration,
+}
+
+/// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
+#[derive(Debug)]
+struct Control {
+    load: Load,
+    instance: Mutex<Option<Box<dyn Instance>>>,
+}
+
+/// Configures a [`Manager`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before `build`"]
+pub struct Builder {
+    drain_deadline: Duration,
+    stop_deadline: Duration,
+}
+
+impl Builder {
+    /// How long calls on an old generation may take to end before it is unloaded all the same (by default 30 s).
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.drain_deadline = deadline;
+        self
+    }
+
+    /// How long a plugin's process may take to end by itself before it is killed (by default 2 s).
+    pub fn stop_deadline(mut self, deadline: Duration) -> Self {
+        self.stop_deadline = deadline;
+        self
+    }
+
+    /// The manager.
+    pub fn build(self) -> Manager {
+        let Self { drain_deadline, stop_deadline } = self;
+        Manager { shared: Arc::new(Shared { registry: Registry::new(), drain_deadline, stop_deadline }) }
+    }
+}
+
+impl Manager {
+    /// A manager with the defaults.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Configures a manager.
+    pub fn builder() -> Builder {
+        Builder { drain_deadline: Duration::from_secs(30), stop_deadline: Duration::from_secs(2) }
+    }
+
+    /// Loads a plugin under a name, without configuration.
+    ///
+    /// # Errors
+    ///
+    /// The candidate cannot be loaded, or a plugin of this name is loaded already. Nothing is left behind.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future undoes what was begun.
+    pub async fn load<I: Interface + ?Sized>(
+        &self,
+        name: &str,
+        candidate: &dyn Candidate,
+    ) -> Result<Handle<I>, LoadError> {
+        self.load_with(Context::new(name, []), candidate).await
+    }
+
+    /// Loads a plugin under the name and with the configuration of a context.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`load`](Self::load).
+    pub async fn load_with<I: Interface + ?Sized>(
+        &self,
+        context: Context,
+        candidate: &dyn Candidate,
+    ) -> Result<Handle<I>, LoadError> {
+        let id = PluginId::from(context.plugin());
+        let load = Load::new(context, Description::of::<I>());
+        let taken = || LoadErrorKind::backend("manager", format!("a plugin `{id}` is loaded already"));
+        if self.shared.registry.contains(&id) {
+            return Err(load.error(taken()));
+        }
+        let instance = candidate.load(&load).await?;
+        let slot = Arc::new(Slot::new::<I>(instance.lane()));
+        let control = Control { load: load.clone(), instance: Mutex::new(Some(instance)) };
+        let entry = Entry { slot: slot.clone(), extra: Arc::new(control) };
+        if let Err(entry) = self.shared.registry.add(id.clone(), entry) {
+            // Somebody else was faster. What was loaded for nothing is unloaded again.
+            self.end(&entry, &id).await;
+            return Err(load.error(taken()));
+        }
+        tracing::info!(plugin = %id, interface = I::SCHEMA.service, "loaded");
+        slot.handle().ok_or_else(|| load.error(taken()))
+    }
+
+    /// A handle to a plugin that was loaded.
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin, or it was loaded as another interface.
+    pub fn get<I: Interface + ?Sized>(&self, name: &str) -> Result<Handle<I>, GetError> {
+        let plugin = PluginId::from(name);
+        let slot = self.shared.registry.find(&plugin)?.slot;
+        let found = slot.service();
+        slot.handle().ok_or(GetError::Interface { plugin, expected: I::SCHEMA.service, found })
+    }
+
+    /// The names of the plugins that are loaded, in order.
+    pub fn names(&self) -> Vec<PluginId> {
+        self.shared.registry.names()
+    }
+
+    /// Replaces a plugin while it is called: loads the new one, swaps, drains the old one, and unloads it.
+    ///
+    /// Calls that have begun end on the old one, later ones go to the new one, and none fails for the swap.
+    ///
+    /// # Errors
+    ///
+    /// The new one cannot be loaded. Then the old one goes on serving.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the swap, the old one goes on serving. Dropped after it, the old one ends without its drain
+    /// deadline.
+    pub async fn reload(&self, name: &str, candidate: &dyn Candidate) -> Result<Reloaded, ReloadError> {
+        let id = PluginId::from(name);
+        let entry = self.shared.registry.find(&id)?;
+        let mut instance = entry.extra.instance.lock().await;
+        if instance.is_none() {
+            // It was unloaded while this waited for the lock.
+            return Err(self.shared.registry.find(&id).err().map_or_else(|| closed(&entry, &id), Into::into));
+        }
+        let new = candidate.load(&entry.extra.load).await?;
+        let retired = entry.slot.swap(new.lane());
+        let old = instance.replace(new);
+        let drained = drain(retired, self.shared.drain_deadline).await;
+        let unloaded = match old {
+            Some(old) => old.unload(self.shared.stop_deadline).await,
+            None => Unloaded::Dropped,
+        };
+        tracing::info!(plugin = %id, drained, old = %unloaded, "reloaded");
+        Ok(Reloaded { is_drained: drained, old: unloaded })
+    }
+
+    /// Unloads a plugin. From now on its handles return an error at once.
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after its first poll, the plugin ends without its drain deadline.
+    pub async fn unload(&self, name: &str) -> Result<Unloaded, GetError> {
+        let id = PluginId::from(name);
+        let entry = self.shared.registry.find(&id)?;
+        self.shared.registry.remove(&id);
+        Ok(self.end(&entry, &id).await)
+    }
+
+    async fn end(&self, entry: &Entry<Control>, id: &PluginId) -> Unloaded {
+        let mut instance = entry.extra.instance.lock().await;
+        let reason = format!("`{id}` was unloaded");
+        let retired = entry.slot.swap(Lane::Closed(CallError::Closed { reason }));
+        let drained = drain(retired, self.shared.drain_deadline).await;
+        let unloaded = match instance.take() {
+            Some(instance) => instance.unload(self.shared.stop_deadline).await,
+            None => Unloaded::Dropped,
+        };
+        tracing::info!(plugin = %id, drained, outcome = %unloaded, "unloaded");
+        unloaded
+    }
+}
+
+fn closed(entry: &Entry<Control>, id: &PluginId) -> ReloadError {
+    let kind = LoadErrorKind::backend("manager", format!("`{id}` was unloaded meanwhile"));
+    ReloadError::Load(entry.extra.load.error(kind))
+}
+
+impl Default for Manager {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("plugins", &self.names()).finish_non_exhaustive()
+    }
+}
+
+/// What became of the plugin that a reload replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// Whether every call on the old one had ended before it was unloaded.
+    pub is_drained: bool,
+    /// What became of it.
+    pub old: Unloaded,
+}
+
+/// A plugin could not be replaced. The old one goes on serving.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// There is no such plugin.
+    #[error(transparent)]
+    Get(#[from] GetError),
+    /// The new one cannot be loaded.
+    #[error("the new one cannot be loaded; the old one goes on serving")]
+    Load(#[from] LoadError),
+}
