@@ -220,7 +220,8 @@ pub trait Arguments: Sized + sealed::Sealed + 'static {
     /// # Safety
     /// `entry` is the shim of a blocking method with these arguments and the result `R`; `this` is its object.
     #[doc(hidden)]
-    unsafe fn call<R: Cross>(self, entry: Erased, this: *const (), out: *mut Return<R::Repr>) -> u32;
+    unsafe fn call<R: Cross>(self, entry: Erased, this: *const (), refusal: *mut RawBytes)
+    -> Return<R::Repr>;
 
     /// Starts an asynchronous method and polls it once.
     ///
@@ -232,9 +233,9 @@ pub trait Arguments: Sized + sealed::Sealed + 'static {
         entry: Erased,
         this: *const (),
         waker: WakerRef,
-        out: *mut Return<R::Repr>,
+        refusal: *mut RawBytes,
         future: *mut RawFuture<R::Repr>,
-    ) -> u32;
+    ) -> Return<R::Repr>;
 }
 
 /// The shim that a library exports for a blocking method `M` of the plugin type `T`.
@@ -268,44 +269,46 @@ macro_rules! arguments {
             impl<$($argument: Cross),*> Arguments for ($($argument,)*) {
                 const NAMES: &'static [crate::Text] = &[$(crate::Text::new($argument::NAME)),*];
 
-                unsafe fn call<R: Cross>(self, entry: Erased, this: *const (), out: *mut Return<R::Repr>) -> u32 {
+                #[inline]
+                unsafe fn call<R: Cross>(self, entry: Erased, this: *const (), refusal: *mut RawBytes) -> Return<R::Repr> {
                     type Entry<R, $($argument),*> = unsafe extern "C" fn(
-                        *const (), $(<$argument as Cross>::Repr,)* *mut Return<<R as Cross>::Repr>,
-                    ) -> u32;
+                        *const (), $(<$argument as Cross>::Repr,)* *mut RawBytes,
+                    ) -> Return<<R as Cross>::Repr>;
                     let ($(mut $argument,)*) = self;
                     // SAFETY: the caller says that the entry has these argument and result types.
                     let entry = unsafe { std::mem::transmute::<Erased, Entry<R, $($argument),*>>(entry) };
                     // SAFETY: the arguments are lent for this call only, and live until it returns.
-                    unsafe { entry(this, $($argument.lend(),)* out) }
+                    unsafe { entry(this, $($argument.lend(),)* refusal) }
                 }
 
+                #[inline]
                 unsafe fn start<R: Cross>(
                     self,
                     entry: Erased,
                     this: *const (),
                     waker: WakerRef,
-                    out: *mut Return<R::Repr>,
+                    refusal: *mut RawBytes,
                     future: *mut RawFuture<R::Repr>,
-                ) -> u32 {
+                ) -> Return<R::Repr> {
                     type Entry<R, $($argument),*> = unsafe extern "C" fn(
                         *const (), $(<$argument as Cross>::Repr,)* WakerRef,
-                        *mut Return<<R as Cross>::Repr>, *mut RawFuture<<R as Cross>::Repr>,
-                    ) -> u32;
+                        *mut RawBytes, *mut RawFuture<<R as Cross>::Repr>,
+                    ) -> Return<<R as Cross>::Repr>;
                     let ($(mut $argument,)*) = self;
                     // SAFETY: the caller says that the entry has these argument and result types.
                     let entry = unsafe { std::mem::transmute::<Erased, Entry<R, $($argument),*>>(entry) };
                     // SAFETY: the arguments are lent for this call only, and live until it returns.
-                    unsafe { entry(this, $($argument.lend(),)* waker, out, future) }
+                    unsafe { entry(this, $($argument.lend(),)* waker, refusal, future) }
                 }
             }
 
             unsafe extern "C" fn blocking<T, M, $($argument: Cross),*>(
-                this: *const (), $($argument: $argument::Repr,)* out: *mut Return<<M::Output as Cross>::Repr>,
-            ) -> u32
+                this: *const (), $($argument: $argument::Repr,)* refusal: *mut RawBytes,
+            ) -> Return<<M::Output as Cross>::Repr>
             where
                 M: Call<T, Arguments = ($($argument,)*)>,
             {
-                shim::answer(out, || {
+                shim::answer(refusal, || {
                     // SAFETY: each argument was lent for this call, and is received once.
                     let arguments = unsafe { ($($argument::receive($argument),)*) };
                     // SAFETY: the host passes the object that the constructor of `T` made, and keeps it alive.
@@ -321,8 +324,8 @@ macro_rules! arguments {
                 const SHIM: Erased = unsafe {
                     std::mem::transmute::<
                         unsafe extern "C" fn(
-                            *const (), $($argument::Repr,)* *mut Return<<M::Output as Cross>::Repr>,
-                        ) -> u32,
+                            *const (), $($argument::Repr,)* *mut RawBytes,
+                        ) -> Return<<M::Output as Cross>::Repr>,
                         Erased,
                     >(blocking::<T, M, $($argument),*>)
                 };
@@ -330,14 +333,14 @@ macro_rules! arguments {
 
             unsafe extern "C" fn asynchronous<T, M, $($argument: Cross),*>(
                 this: *const (), $($argument: $argument::Repr,)* waker: WakerRef,
-                out: *mut Return<<M::Output as Cross>::Repr>,
+                refusal: *mut RawBytes,
                 future: *mut RawFuture<<M::Output as Cross>::Repr>,
-            ) -> u32
+            ) -> Return<<M::Output as Cross>::Repr>
             where
                 T: 'static,
                 M: CallAsync<T, Arguments = ($($argument,)*)>,
             {
-                shim::begin(waker, out, future, || {
+                shim::begin(waker, refusal, future, || {
                     // SAFETY: each argument was lent for this call, and is received once.
                     let arguments = unsafe { ($($argument::receive($argument),)*) };
                     // SAFETY: the host passes the object that the constructor of `T` made, and keeps it alive
@@ -356,9 +359,9 @@ macro_rules! arguments {
                     std::mem::transmute::<
                         unsafe extern "C" fn(
                             *const (), $($argument::Repr,)* WakerRef,
-                            *mut Return<<M::Output as Cross>::Repr>,
+                            *mut RawBytes,
                             *mut RawFuture<<M::Output as Cross>::Repr>,
-                        ) -> u32,
+                        ) -> Return<<M::Output as Cross>::Repr>,
                         Erased,
                     >(asynchronous::<T, M, $($argument),*>)
                 };

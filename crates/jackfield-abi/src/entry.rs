@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use crate::buffer::{Slice, Text};
+use crate::buffer::{RawBytes, Slice, Text};
 use crate::context::{Context, RawContext};
 use crate::method::MethodEntry;
-use crate::shim::{self, Refusal, Reply, Return};
+use crate::shim::{self, Refusal, RefusalPlace, Reply, Return};
 
 /// What a plugin exports under the symbol that its note names.
 ///
@@ -68,7 +68,7 @@ unsafe extern "C" fn attach_library() {
 pub struct Export {
     service: Text,
     methods: Slice<MethodEntry>,
-    create: unsafe extern "C" fn(*const RawContext, *mut Return<*mut c_void>) -> u32,
+    create: unsafe extern "C" fn(*const RawContext, *mut RawBytes) -> Return<*mut c_void>,
     drop: unsafe extern "C" fn(*mut c_void),
 }
 
@@ -103,11 +103,11 @@ impl Export {
 
     /// Constructs the plugin's object and returns it with its destructor.
     pub(crate) fn construct(&self, context: &Context) -> Reply<(*mut c_void, Destroy)> {
-        let mut out = std::mem::MaybeUninit::<Return<*mut c_void>>::uninit();
+        let mut refusal = RefusalPlace::uninit();
         // SAFETY: both pointers are valid for the call.
-        let status = context.lend(|raw| unsafe { (self.create)(raw, out.as_mut_ptr()) });
+        let returned = context.lend(|raw| unsafe { (self.create)(raw, refusal.as_mut_ptr()) });
         // SAFETY: this is the outcome of the call above. A refusal is copied out of the library by the caller.
-        match unsafe { shim::read::<Pointer>(status, out, &None) } {
+        match unsafe { shim::read::<Pointer>(returned, &refusal, &None) } {
             Some(reply) => reply.map(|pointer| (pointer.0, self.drop)),
             None => Err(Refusal::new(shim::RefusalKind::Unknown, "a constructor cannot be pending")),
         }
@@ -117,12 +117,15 @@ impl Export {
 /// The destructor of a plugin's object.
 pub(crate) type Destroy = unsafe extern "C" fn(*mut c_void);
 
-unsafe extern "C" fn create_object<T, E, F>(context: *const RawContext, out: *mut Return<*mut c_void>) -> u32
+unsafe extern "C" fn create_object<T, E, F>(
+    context: *const RawContext,
+    refusal: *mut RawBytes,
+) -> Return<*mut c_void>
 where
     E: Into<Refusal>,
     F: Fn(&Context) -> Result<T, E> + Copy,
 {
-    shim::answer(out, || {
+    shim::answer(refusal, || {
         // SAFETY: the host lends the context for this call.
         let raw = unsafe { &*context };
         // SAFETY: as above.

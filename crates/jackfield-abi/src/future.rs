@@ -3,14 +3,15 @@
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
+use crate::buffer::RawBytes;
 use crate::cross::Cross;
 use crate::object::Object;
-use crate::shim::{self, Refusal, Reply, Return};
+use crate::shim::{self, Refusal, RefusalPlace, Reply, Return};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,7 +22,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[doc(hidden)]
 pub struct RawFuture<R: Copy> {
     state: *mut c_void,
-    poll: unsafe extern "C" fn(*mut c_void, WakerRef, *mut Return<R>) -> u32,
+    poll: unsafe extern "C" fn(*mut c_void, WakerRef, *mut RawBytes) -> Return<R>,
     drop: unsafe extern "C" fn(*mut c_void),
 }
 
@@ -39,10 +40,10 @@ pub(crate) fn export<R: Cross, E: Into<Refusal> + 'static>(
 unsafe extern "C" fn poll_exported<R: Cross, E: Into<Refusal>>(
     state: *mut c_void,
     waker: WakerRef,
-    out: *mut Return<R::Repr>,
-) -> u32 {
+    refusal: *mut RawBytes,
+) -> Return<R::Repr> {
     // SAFETY: `export` made `state` with this type, and the host polls from one place at a time.
-    shim::poll(unsafe { &mut *state.cast::<BoxFuture<'_, Result<R, E>>>() }, waker, out)
+    shim::poll(unsafe { &mut *state.cast::<BoxFuture<'_, Result<R, E>>>() }, waker, refusal)
 }
 
 unsafe extern "C" fn drop_exported<R: Cross, E>(state: *mut c_void) {
@@ -67,12 +68,12 @@ impl<R: Cross> Running<R> {
 
     /// Polls the call. After it was ready it must not be polled again.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Reply<R>> {
-        let mut out = MaybeUninit::uninit();
+        let mut refusal = RefusalPlace::uninit();
         let waker = WakerRef::new(context.waker());
         // SAFETY: the future is alive until `drop`, and `&mut self` makes this the only poll.
-        let status = unsafe { (self.future.poll)(self.future.state, waker, out.as_mut_ptr()) };
+        let returned = unsafe { (self.future.poll)(self.future.state, waker, refusal.as_mut_ptr()) };
         // SAFETY: this is the outcome of the call above.
-        match unsafe { shim::read::<R>(status, out, self.object.keep()) } {
+        match unsafe { shim::read::<R>(returned, &refusal, self.object.keep()) } {
             Some(reply) => Poll::Ready(reply),
             None => Poll::Pending,
         }

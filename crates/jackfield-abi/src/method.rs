@@ -163,7 +163,14 @@ pub struct MethodSpec {
 impl MethodSpec {
     /// Describes a method by its types.
     pub const fn new<A: Arguments, R: Cross>(name: &'static str, mode: Mode) -> Self {
-        Self { name, mode, arguments: A::NAMES, output: R::NAME, id: signature::<A, R> }
+        let is_blocking = matches!(mode, Mode::Blocking);
+        Self {
+            name,
+            mode,
+            arguments: A::NAMES,
+            output: R::NAME,
+            id: if is_blocking { signature::<A, R, true> } else { signature::<A, R, false> },
+        }
     }
 
     /// The name of the method in the schema.
@@ -177,7 +184,8 @@ impl MethodSpec {
     }
 }
 
-/// The identity of a method's types inside one build; it never crosses.
-pub(crate) fn signature<A: Arguments, R: Cross>() -> TypeId {
-    TypeId::of::<fn(A) -> R>()
+/// The identity of a method's types and mode inside one build; it never crosses.
+#[inline(always)]
+pub(crate) fn signature<A: Arguments, R: Cross, const BLOCKING: bool>() -> TypeId {
+    if BLOCKING { TypeId::of::<fn(A) -> R>() } else { TypeId::of::<fn(A) -> BoxFuture<'static, R>>() }
 }

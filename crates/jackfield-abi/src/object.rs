@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::ffi::c_void;
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::task::Context as TaskContext;
@@ -15,7 +16,7 @@ use crate::cross::{Arguments, Cross};
 use crate::entry::{Destroy, Export};
 use crate::future::{Running, WakerRef};
 use crate::method::{Lane, MethodSpec, Mode, signature};
-use crate::shim::{self, Erased, Refusal, Reply};
+use crate::shim::{self, Erased, Refusal, RefusalPlace, Reply, Return};
 
 /// A plugin's object. It keeps its library mapped, and ends in the library's own code.
 pub struct Object {
@@ -71,11 +72,52 @@ pub struct Bound {
 
 #[derive(Debug)]
 struct BoundMethod {
-    /// The types that were compared when the method was bound; a call must bring the same.
+    /// The types and mode that were compared when the method was bound: a call that goes directly brings the same.
+    /// It is the identity of [`Encoded`], which no call brings, where the method can only be called encoded.
     id: TypeId,
-    mode: Mode,
-    direct: Option<Erased>,
+    direct: Erased,
     encoded: Erased,
+    mode: Mode,
+}
+
+/// A blocking method whose types on both sides were compared.
+#[derive(Debug)]
+pub struct Direct<'a, A, R> {
+    entry: Erased,
+    object: &'a Object,
+    _types: PhantomData<fn(A) -> R>,
+}
+
+impl<A: Arguments, R: Cross> Direct<'_, A, R> {
+    /// Calls the method. What a refusal means is worked out out of line, so that a result is near.
+    #[inline(always)]
+    pub fn call<E>(self, arguments: A, refused: fn(&Refusal) -> E) -> Result<R, E> {
+        let mut place = RefusalPlace::uninit();
+        let this = self.object.data.cast_const().cast();
+        // SAFETY: `Bound::blocking` compared the types, and the object is borrowed.
+        let returned = unsafe { arguments.call::<R>(self.entry, this, place.as_mut_ptr()) };
+        if returned.is_ok() {
+            // SAFETY: this is the outcome of the call above.
+            return Ok(unsafe { shim::read_value::<R>(returned, &self.object.keep) });
+        }
+        // SAFETY: this is the outcome of the call above.
+        unsafe { read_refused(returned, &place, self.object, refused) }
+    }
+}
+
+/// # Safety
+/// As for [`shim::read`].
+#[cold]
+#[inline(never)]
+unsafe fn read_refused<R: Cross, E>(
+    returned: Return<R::Repr>,
+    place: &RefusalPlace,
+    object: &Object,
+    refused: fn(&Refusal) -> E,
+) -> Result<R, E> {
+    // SAFETY: passed on.
+    let reply = unsafe { shim::read::<R>(returned, place, &object.keep) };
+    reply.unwrap_or_else(|| Err(stray_pending())).map_err(|refusal| refused(&refusal))
 }
 
 /// What starting an asynchronous method came to.
@@ -86,6 +128,9 @@ pub enum Started<R: Cross> {
     /// It goes on.
     Pending(Running<R>),
 }
+
+/// The identity of a method without a direct lane.
+enum Encoded {}
 
 /// A host's method cannot be called on a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,9 +181,9 @@ impl Bound {
     /// Binds all methods of an export in the plugin's own order, for encoded calls only.
     pub fn encoded(object: Arc<Object>, export: &Export) -> Self {
         let methods = export.methods().iter().map(|entry| BoundMethod {
-            id: signature::<(), ()>(),
+            id: TypeId::of::<Encoded>(),
             mode: entry.mode().unwrap_or(Mode::Blocking),
-            direct: None,
+            direct: entry.entry(Lane::Direct),
             encoded: entry.entry(Lane::Encoded),
         });
         Self { object, methods: methods.collect() }
@@ -147,7 +192,7 @@ impl Bound {
     /// The lane on which calls of a method go.
     pub fn lane(&self, index: usize) -> Option<Lane> {
         let method = self.methods.get(index)?;
-        Some(if method.direct.is_some() { Lane::Direct } else { Lane::Encoded })
+        Some(if method.id == TypeId::of::<Encoded>() { Lane::Encoded } else { Lane::Direct })
     }
 
     /// The object, which is shared with every call that has not ended.
@@ -155,20 +200,11 @@ impl Bound {
         &self.object
     }
 
-    /// Calls a blocking method directly, or gives the arguments back if they have to be encoded.
-    ///
-    /// # Errors
-    ///
-    /// The arguments, where the method has no direct lane for these types.
-    #[inline]
-    pub fn call<A: Arguments, R: Cross>(&self, index: usize, arguments: A) -> Result<Reply<R>, A> {
-        let Some(entry) = self.direct::<A, R>(index, Mode::Blocking) else { return Err(arguments) };
-        let mut out = MaybeUninit::uninit();
-        // SAFETY: `direct` compared the types, and the object is alive for as long as `self`.
-        let status =
-            unsafe { arguments.call::<R>(entry, self.object.data.cast_const().cast(), out.as_mut_ptr()) };
-        // SAFETY: this is the outcome of the call above.
-        Ok(unsafe { shim::read::<R>(status, out, &self.object.keep) }.unwrap_or_else(|| Err(stray_pending())))
+    /// The direct lane of a blocking method, if it has one for these types.
+    #[inline(always)]
+    pub fn blocking<A: Arguments, R: Cross>(&self, index: usize) -> Option<Direct<'_, A, R>> {
+        let entry = self.direct::<A, R, true>(index)?;
+        Some(Direct { entry, object: &self.object, _types: PhantomData })
     }
 
     /// Starts an asynchronous method directly, or gives the arguments back if they have to be encoded.
@@ -182,7 +218,7 @@ impl Bound {
         arguments: A,
         context: &mut TaskContext<'_>,
     ) -> Result<Started<R>, A> {
-        match self.direct::<A, R>(index, Mode::Async) {
+        match self.direct::<A, R, false>(index) {
             // SAFETY: `direct` compared the types.
             Some(entry) => Ok(unsafe { self.start_entry(entry, arguments, context) }),
             None => Err(arguments),
@@ -192,13 +228,14 @@ impl Bound {
     /// Calls a blocking method with an encoded request.
     pub fn call_encoded(&self, index: usize, request: Bytes) -> Reply<Bytes> {
         let entry = self.encoded_entry(index, Mode::Blocking)?;
-        let mut out = MaybeUninit::uninit();
+        let mut place = RefusalPlace::uninit();
         // SAFETY: the encoded lane of every method has these types.
-        let status = unsafe {
-            (request,).call::<Bytes>(entry, self.object.data.cast_const().cast(), out.as_mut_ptr())
+        let returned = unsafe {
+            (request,).call::<Bytes>(entry, self.object.data.cast_const().cast(), place.as_mut_ptr())
         };
         // SAFETY: this is the outcome of the call above.
-        unsafe { shim::read::<Bytes>(status, out, &self.object.keep) }.unwrap_or_else(|| Err(stray_pending()))
+        unsafe { shim::read::<Bytes>(returned, &place, &self.object.keep) }
+            .unwrap_or_else(|| Err(stray_pending()))
     }
 
     /// Starts an asynchronous method with an encoded request.
@@ -225,16 +262,16 @@ impl Bound {
         arguments: A,
         context: &mut TaskContext<'_>,
     ) -> Started<R> {
-        let mut out = MaybeUninit::uninit();
+        let mut place = RefusalPlace::uninit();
         let mut future = MaybeUninit::uninit();
         let waker = WakerRef::new(context.waker());
-        let (to_out, to_future) = (out.as_mut_ptr(), future.as_mut_ptr());
+        let (to_place, to_future) = (place.as_mut_ptr(), future.as_mut_ptr());
         // SAFETY: passed on; the places and the waker outlive the call.
-        let status = unsafe {
-            arguments.start::<R>(entry, self.object.data.cast_const().cast(), waker, to_out, to_future)
+        let returned = unsafe {
+            arguments.start::<R>(entry, self.object.data.cast_const().cast(), waker, to_place, to_future)
         };
         // SAFETY: this is the outcome of the call above.
-        match unsafe { shim::read::<R>(status, out, &self.object.keep) } {
+        match unsafe { shim::read::<R>(returned, &place, &self.object.keep) } {
             Some(reply) => Started::Ready(reply),
             None => {
                 // SAFETY: a pending shim has written the future.
@@ -245,10 +282,10 @@ impl Bound {
         }
     }
 
-    #[inline]
-    fn direct<A: Arguments, R: Cross>(&self, index: usize, mode: Mode) -> Option<Erased> {
+    #[inline(always)]
+    fn direct<A: Arguments, R: Cross, const BLOCKING: bool>(&self, index: usize) -> Option<Erased> {
         let method = self.methods.get(index)?;
-        if method.id == signature::<A, R>() && method.mode == mode { method.direct } else { None }
+        if method.id == signature::<A, R, BLOCKING>() { Some(method.direct) } else { None }
     }
 
     fn encoded_entry(&self, index: usize, mode: Mode) -> Reply<Erased> {
@@ -266,15 +303,16 @@ fn bind(export: &Export, spec: &MethodSpec, prefer: Lane) -> Result<BoundMethod,
     if entry.mode() != Some(spec.mode) {
         return Err(BindError::Mode { method });
     }
-    let direct = prefer == Lane::Direct && entry.lane(spec) == Lane::Direct;
+    let is_direct = prefer == Lane::Direct && entry.lane(spec) == Lane::Direct;
     Ok(BoundMethod {
-        id: (spec.id)(),
+        id: if is_direct { (spec.id)() } else { TypeId::of::<Encoded>() },
         mode: spec.mode,
-        direct: direct.then(|| entry.entry(Lane::Direct)),
+        direct: entry.entry(Lane::Direct),
         encoded: entry.entry(Lane::Encoded),
     })
 }
 
+#[cold]
 fn stray_pending() -> Refusal {
     Refusal::new(shim::RefusalKind::Unknown, "a blocking method answered that it is pending")
 }

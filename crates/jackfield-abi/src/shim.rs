@@ -61,68 +61,86 @@ impl Refusal {
 /// The outcome of a call.
 pub type Reply<R> = Result<R, Refusal>;
 
-/// Where a callee writes its result or its refusal. The status says which.
+/// What a callee returns: a status, and the result where the status is [`OK`]. A small result comes in registers.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[doc(hidden)]
-pub union Return<R: Copy> {
-    value: R,
-    refusal: RawBytes,
+pub struct Return<R: Copy> {
+    status: u32,
+    value: MaybeUninit<R>,
+}
+
+impl<R: Copy> Return<R> {
+    #[inline(always)]
+    pub(crate) fn is_ok(&self) -> bool {
+        self.status == OK
+    }
+
+    #[inline(always)]
+    fn without_value(status: u32) -> Self {
+        Self { status, value: MaybeUninit::uninit() }
+    }
 }
 
 impl<R: Copy> fmt::Debug for Return<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Return")
+        f.debug_struct("Return").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
-/// Runs a blocking method inside the library and writes its outcome.
+/// Where a callee writes its refusal, where the status is one.
+pub(crate) type RefusalPlace = MaybeUninit<RawBytes>;
+
+/// Runs a blocking method inside the library and returns its outcome.
+#[inline(always)]
 pub(crate) fn answer<R: Cross, E: Into<Refusal>>(
-    out: *mut Return<R::Repr>,
+    place: *mut RawBytes,
     call: impl FnOnce() -> Result<R, E>,
-) -> u32 {
+) -> Return<R::Repr> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => write(out, value),
-        Ok(Err(error)) => refuse(out, error.into()),
-        Err(payload) => refuse(out, panic::refusal(payload)),
+        Ok(Ok(value)) => give(value),
+        Ok(Err(error)) => Return::without_value(refuse_error(place, error)),
+        Err(payload) => Return::without_value(refuse_panic(place, payload)),
     }
 }
 
-/// Starts an asynchronous method inside the library, polls it once, and writes its outcome or its future.
+/// Starts an asynchronous method inside the library, polls it once, and returns its outcome or hands its future over.
+#[inline(always)]
 pub(crate) fn begin<'a, R: Cross, E: Into<Refusal> + 'static>(
     waker: WakerRef,
-    out: *mut Return<R::Repr>,
+    place: *mut RawBytes,
     pending: *mut RawFuture<R::Repr>,
     call: impl FnOnce() -> BoxFuture<'a, Result<R, E>>,
-) -> u32 {
+) -> Return<R::Repr> {
     let mut started = match catch_unwind(AssertUnwindSafe(call)) {
         Ok(future) => future,
-        Err(payload) => return refuse(out, panic::refusal(payload)),
+        Err(payload) => return Return::without_value(refuse_panic(place, payload)),
     };
-    let status = poll(&mut started, waker, out);
-    if status == PENDING {
+    let returned = poll(&mut started, waker, place);
+    if returned.status == PENDING {
         // SAFETY: the host passes a place for the future, which is uninitialised until here.
         unsafe { pending.write(future::export(started)) };
     } else {
         discard(started);
     }
-    status
+    returned
 }
 
-/// Polls a future inside the library and writes its outcome.
+/// Polls a future inside the library and returns its outcome.
+#[inline(always)]
 pub(crate) fn poll<R: Cross, E: Into<Refusal>>(
     future: &mut BoxFuture<'_, Result<R, E>>,
     waker: WakerRef,
-    out: *mut Return<R::Repr>,
-) -> u32 {
+    place: *mut RawBytes,
+) -> Return<R::Repr> {
     let polled = catch_unwind(AssertUnwindSafe(|| {
         waker.with(|waker| future.as_mut().poll(&mut Context::from_waker(waker)))
     }));
     match polled {
-        Ok(Poll::Pending) => PENDING,
-        Ok(Poll::Ready(Ok(value))) => write(out, value),
-        Ok(Poll::Ready(Err(error))) => refuse(out, error.into()),
-        Err(payload) => refuse(out, panic::refusal(payload)),
+        Ok(Poll::Pending) => Return::without_value(PENDING),
+        Ok(Poll::Ready(Ok(value))) => give(value),
+        Ok(Poll::Ready(Err(error))) => Return::without_value(refuse_error(place, error)),
+        Err(payload) => Return::without_value(refuse_panic(place, payload)),
     }
 }
 
@@ -137,30 +155,38 @@ pub(crate) fn discard<V>(value: V) {
 /// Reads an outcome at the host. `None` means that the future is pending.
 ///
 /// # Safety
-/// `out` was passed to a callee with the result `R`, which returned `status`; it is read once.
+/// A callee with the result `R` was given `place` and returned `returned`, which is read once.
+#[inline(always)]
 pub(crate) unsafe fn read<R: Cross>(
-    status: u32,
-    out: MaybeUninit<Return<R::Repr>>,
+    returned: Return<R::Repr>,
+    place: &RefusalPlace,
     keep: &Keep,
 ) -> Option<Reply<R>> {
-    if status == OK {
-        // SAFETY: with this status the callee wrote `value`.
-        let value = unsafe { out.assume_init().value };
-        // SAFETY: a result is taken once; `keep` is the callee's library.
-        return Some(Ok(unsafe { R::take(value, keep) }));
+    if returned.is_ok() {
+        // SAFETY: passed on.
+        return Some(Ok(unsafe { read_value::<R>(returned, keep) }));
     }
     // SAFETY: passed on.
-    unsafe { read_refusal::<R>(status, out, keep) }
+    unsafe { read_refusal::<R>(returned.status, place, keep) }
+}
+
+/// Reads a result at the host.
+///
+/// # Safety
+/// As for [`read`], with the status [`OK`].
+#[inline(always)]
+pub(crate) unsafe fn read_value<R: Cross>(returned: Return<R::Repr>, keep: &Keep) -> R {
+    // SAFETY: with this status the callee returned a value.
+    let value = unsafe { returned.value.assume_init() };
+    // SAFETY: a result is taken once; `keep` is the callee's library.
+    unsafe { R::take(value, keep) }
 }
 
 /// # Safety
 /// As for [`read`].
 #[cold]
-unsafe fn read_refusal<R: Cross>(
-    status: u32,
-    out: MaybeUninit<Return<R::Repr>>,
-    keep: &Keep,
-) -> Option<Reply<R>> {
+#[inline(never)]
+unsafe fn read_refusal<R: Cross>(status: u32, place: &RefusalPlace, keep: &Keep) -> Option<Reply<R>> {
     let kind = match status {
         PENDING => return None,
         FAULT => RefusalKind::Fault,
@@ -172,27 +198,37 @@ unsafe fn read_refusal<R: Cross>(
             return Some(Err(Refusal::new(RefusalKind::Unknown, text)));
         }
     };
-    // SAFETY: with these statuses the callee wrote `refusal`.
-    let bytes = unsafe { out.assume_init().refusal };
+    // SAFETY: with these statuses the callee wrote the refusal.
+    let bytes = unsafe { place.assume_init() };
     // SAFETY: a refusal is taken once; `keep` is the callee's library.
     Some(Err(Refusal::new(kind, unsafe { bytes.into_bytes(keep) })))
 }
 
-fn write<R: Cross>(out: *mut Return<R::Repr>, value: R) -> u32 {
-    // SAFETY: the host passes a place for the result, which is uninitialised until here.
-    unsafe { out.write(Return { value: value.give() }) };
-    OK
+#[inline(always)]
+fn give<R: Cross>(value: R) -> Return<R::Repr> {
+    Return { status: OK, value: MaybeUninit::new(value.give()) }
 }
 
 #[cold]
-fn refuse<R: Copy>(out: *mut Return<R>, refusal: Refusal) -> u32 {
+#[inline(never)]
+fn refuse_error<E: Into<Refusal>>(place: *mut RawBytes, error: E) -> u32 {
+    refuse(place, error.into())
+}
+
+#[cold]
+#[inline(never)]
+fn refuse_panic(place: *mut RawBytes, payload: Box<dyn std::any::Any + Send>) -> u32 {
+    refuse(place, panic::refusal(payload))
+}
+
+fn refuse(place: *mut RawBytes, refusal: Refusal) -> u32 {
     let status = refusal.status();
-    // SAFETY: the host passes a place for the result, which is uninitialised until here.
-    unsafe { out.write(Return { refusal: RawBytes::from_bytes(refusal.bytes) }) };
+    // SAFETY: the host passes a place for the refusal, which is uninitialised until here.
+    unsafe { place.write(RawBytes::from_bytes(refusal.bytes)) };
     status
 }
 
-pub(crate) const OK: u32 = 0;
+const OK: u32 = 0;
 const FAULT: u32 = 1;
 const PANIC: u32 = 2;
 const PENDING: u32 = 3;

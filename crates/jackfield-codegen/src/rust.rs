@@ -101,6 +101,7 @@ fn handle_method(method: &Method) -> TokenStream {
             }
         },
         Mode::Blocking => quote! {
+            #[inline]
             fn #ident(&self, #(#arguments),*) -> #outcome {
                 jackfield::call::<#marker>(self, #idents)
             }

@@ -211,24 +211,35 @@ impl<E: Fault> From<Error<E>> for Refusal {
 ///
 /// # Errors
 /// The plugin's own, or that no answer came.
+#[inline(always)]
 pub fn call<M: MethodOf>(
     handle: &Handle<M::Interface>,
     arguments: M::Arguments,
 ) -> Result<M::Output, Error<M::Fault>> {
-    let generation = handle.slot().enter();
-    match generation.lane() {
-        Lane::Bound(bound) => match bound.call::<M::Arguments, M::Output>(M::INDEX, arguments) {
-            Ok(Ok(output)) => Ok(output),
-            Ok(Err(refusal)) => Err(refused(&refusal, method::<M>())),
-            Err(arguments) => {
-                let request = arguments.encode(method::<M>().arguments);
-                decode_reply::<M>(bound.call_encoded(M::INDEX, request))
+    if let Some(generation) = handle.slot().try_enter() {
+        if let Lane::Bound(bound) = generation.lane() {
+            if let Some(direct) = bound.blocking::<M::Arguments, M::Output>(M::INDEX) {
+                return direct.call(arguments, refused::<M>);
             }
-        },
-        Lane::Channel(channel) => {
-            let request = arguments.encode(method::<M>().arguments);
-            decode_response::<M>(channel.call_blocking(method::<M>(), request))
         }
+    }
+    call_slowly::<M>(handle, arguments)
+}
+
+/// All other ways, kept out of line so that the first is short: a call inside a call, a thread's first call, an
+/// encoded one.
+#[inline(never)]
+fn call_slowly<M: MethodOf>(handle: &Handle<M::Interface>, arguments: M::Arguments) -> Outcome<M> {
+    let generation = handle.slot().enter();
+    if let Lane::Bound(bound) = generation.lane() {
+        if let Some(direct) = bound.blocking::<M::Arguments, M::Output>(M::INDEX) {
+            return direct.call(arguments, refused::<M>);
+        }
+    }
+    let request = || arguments.encode(method::<M>().arguments);
+    match generation.lane() {
+        Lane::Bound(bound) => decode_reply::<M>(bound.call_encoded(M::INDEX, request())),
+        Lane::Channel(channel) => decode_response::<M>(channel.call_blocking(method::<M>(), request())),
         Lane::Closed(error) => Err(error.clone().into()),
     }
 }
@@ -266,7 +277,7 @@ impl<M: MethodOf> State<M> {
             },
             Self::RunningChannel(running, _) => running.as_mut().poll(context).map(decode_response::<M>),
             Self::RunningDirect(running, _) => {
-                running.poll(context).map(|reply| reply.map_err(|refusal| refused(&refusal, method::<M>())))
+                running.poll(context).map(|reply| reply.map_err(|refusal| refused::<M>(&refusal)))
             }
             Self::RunningEncoded(running, _) => running.poll(context).map(decode_reply::<M>),
             // A future that has answered is not polled again.
@@ -289,7 +300,7 @@ impl<M: MethodOf> State<M> {
             Lane::Bound(bound) => {
                 match bound.start::<M::Arguments, M::Output>(M::INDEX, arguments, context) {
                     Ok(Started::Ready(Ok(output))) => Poll::Ready(Ok(output)),
-                    Ok(Started::Ready(Err(refusal))) => Poll::Ready(Err(refused(&refusal, method::<M>()))),
+                    Ok(Started::Ready(Err(refusal))) => Poll::Ready(Err(refused::<M>(&refusal))),
                     Ok(Started::Pending(running)) => {
                         *self = Self::RunningDirect(running, generation.share());
                         Poll::Pending
@@ -325,7 +336,7 @@ impl<M: MethodOf> State<M> {
                 *self = Self::RunningEncoded(running, generation.clone());
                 Poll::Pending
             }
-            Err(refusal) => Poll::Ready(Err(refused(&refusal, method::<M>()))),
+            Err(refusal) => Poll::Ready(Err(refused::<M>(&refusal))),
         }
     }
 }
@@ -336,7 +347,7 @@ impl<M: MethodOf> Unpin for State<M> {}
 fn decode_reply<M: MethodOf>(reply: Reply<Bytes>) -> Outcome<M> {
     match reply {
         Ok(response) => Ok(M::Output::decode(&response, method::<M>())?),
-        Err(refusal) => Err(refused(&refusal, method::<M>())),
+        Err(refusal) => Err(refused::<M>(&refusal)),
     }
 }
 
@@ -348,9 +359,8 @@ fn decode_response<M: MethodOf>(response: Result<Bytes, Error>) -> Outcome<M> {
     }
 }
 
-#[cold]
-fn refused<E: Fault>(refusal: &Refusal, method: &Method) -> Error<E> {
-    match refusal_error(refusal, method.path) {
+fn refused<M: MethodOf>(refusal: &Refusal) -> Error<M::Fault> {
+    match refusal_error(refusal, method::<M>().path) {
         Error::Call(error) => Error::Call(error),
         Error::Plugin(failure) => fault(failure),
     }

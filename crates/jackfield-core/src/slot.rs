@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jackfield_abi::{Bound, Entered, HotSlot, Retired};
+use jackfield_abi::{Announced, Bound, Entered, HotSlot, Retired};
 
 use crate::{CallError, Channel, Handle, Interface};
 
@@ -38,7 +38,11 @@ impl Slot {
         self.hot.swap(Arc::new(Generation { number, lane }))
     }
 
-    #[inline]
+    #[inline(always)]
+    pub(crate) fn try_enter(&self) -> Option<Announced<'_, Generation>> {
+        self.hot.try_enter()
+    }
+
     pub(crate) fn enter(&self) -> Entered<'_, Generation> {
         self.hot.enter()
     }
@@ -67,6 +71,7 @@ impl Generation {
     }
 
     /// How calls reach it.
+    #[inline]
     pub fn lane(&self) -> &Lane {
         &self.lane
     }

@@ -10,7 +10,7 @@ mod barrier;
 mod record;
 mod slot;
 
-pub use slot::{Entered, HotSlot, Retired};
+pub use slot::{Announced, Entered, HotSlot, Retired};
 
 /// The atomics: the real ones, or those of the model checker.
 mod sync {

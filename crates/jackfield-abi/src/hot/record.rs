@@ -18,6 +18,7 @@ impl Record {
     }
 
     /// Whether no call of the thread is announced.
+    #[inline(always)]
     pub(super) fn is_free(&self) -> bool {
         self.call.load(Ordering::Relaxed).is_null()
     }
@@ -38,7 +39,7 @@ impl Record {
 }
 
 /// Announces the current generation and returns it once the announcement is known to have come in time.
-#[inline]
+#[inline(always)]
 pub(super) fn announce<T>(hazard: &AtomicPtr<()>, current: &AtomicPtr<T>, order: impl Fn()) -> *mut T {
     let mut generation = current.load(Ordering::Relaxed);
     loop {
@@ -54,13 +55,13 @@ pub(super) fn announce<T>(hazard: &AtomicPtr<()>, current: &AtomicPtr<T>, order:
 }
 
 /// Ends the use that was announced.
-#[inline]
+#[inline(always)]
 pub(super) fn leave(hazard: &AtomicPtr<()>) {
     hazard.store(std::ptr::null_mut(), Ordering::Release);
 }
 
 #[cfg(not(loom))]
-pub(super) use threads::{any_holds, of_this_thread, with_any};
+pub(super) use threads::{any_holds, claim_for_thread, of_this_thread, with_any};
 
 /// The records of all threads.
 #[cfg(not(loom))]
@@ -71,15 +72,21 @@ mod threads {
     use super::super::barrier;
     use super::Record;
 
-    /// The record of this thread, or `None` where calls have to take the slow way: without `membarrier`, and in
-    /// the destructors of a thread that is ending.
-    #[inline]
+    /// The record of this thread, or `None` where calls have to take the slow way: before the first of them, without
+    /// `membarrier`, and in the destructors of a thread that is ending.
+    #[inline(always)]
     pub(in super::super) fn of_this_thread() -> Option<&'static Record> {
-        match MINE.get() {
-            Mine::Record(record) => Some(record),
-            Mine::None => None,
-            Mine::Unset => claim_for_thread(),
+        MINE.get()
+    }
+
+    /// Gives this thread a record if it can have one.
+    #[cold]
+    pub(in super::super) fn claim_for_thread() {
+        if MINE.get().is_some() || !barrier::is_asymmetric() {
+            return;
         }
+        // Where the thread is ending already it goes without.
+        let _ = GUARD.try_with(|_| MINE.set(Some(claim())));
     }
 
     /// Whether any thread uses this generation.
@@ -96,19 +103,6 @@ mod threads {
         let value = f(record);
         give_back(record);
         value
-    }
-
-    #[cold]
-    fn claim_for_thread() -> Option<&'static Record> {
-        if !barrier::is_asymmetric() {
-            MINE.set(Mine::None);
-            return None;
-        }
-        let record = claim();
-        MINE.set(Mine::Record(record));
-        // Where the thread is ending already its record stays claimed: bounded by one per thread.
-        let _ = GUARD.try_with(|_| ());
-        Some(record)
     }
 
     fn claim() -> &'static Record {
@@ -140,19 +134,12 @@ mod threads {
 
     static RECORDS: Mutex<Records> = Mutex::new(Records { all: Vec::new(), free: Vec::new() });
 
-    #[derive(Clone, Copy)]
-    enum Mine {
-        None,
-        Record(&'static Record),
-        Unset,
-    }
-
     /// Gives the thread's record back when the thread ends.
     struct Guard;
 
     impl Drop for Guard {
         fn drop(&mut self) {
-            if let Mine::Record(record) = MINE.replace(Mine::None) {
+            if let Some(record) = MINE.take() {
                 give_back(record);
             }
         }
@@ -160,7 +147,7 @@ mod threads {
 
     thread_local! {
         /// Apart from `GUARD`, so that reading it on every call does not check for a destructor.
-        static MINE: Cell<Mine> = const { Cell::new(Mine::Unset) };
+        static MINE: Cell<Option<&'static Record>> = const { Cell::new(None) };
         static GUARD: Guard = const { Guard };
     }
 }

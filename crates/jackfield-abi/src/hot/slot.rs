@@ -40,24 +40,27 @@ impl<T: Send + Sync + 'static> HotSlot<T> {
 
     /// Enters the current generation, which stays alive until the guard is dropped.
     #[cfg(not(loom))]
-    #[inline]
     pub fn enter(&self) -> Entered<'_, T> {
-        match record::of_this_thread() {
-            Some(record) if record.is_free() => {
-                let order = || std::sync::atomic::compiler_fence(Ordering::SeqCst);
-                let generation = record::announce(&record.call, &self.current, order);
+        record::claim_for_thread();
+        match self.try_enter().map(std::mem::ManuallyDrop::new) {
+            Some(announced) => {
+                let (generation, record) = (announced.generation, announced.record);
                 Entered { generation, exit: Exit::Leave(record), _slot: PhantomData }
             }
-            _ => self.enter_slowly(),
+            // A call inside a call, or a thread without a record.
+            None => Entered { generation: into_raw(self.load()), exit: Exit::Release, _slot: PhantomData },
         }
     }
 
-    /// A call inside a call, or a thread without a record.
+    /// Enters the current generation if this thread has a record and is not inside another one: the short way, for
+    /// calls.
     #[cfg(not(loom))]
-    #[cold]
-    fn enter_slowly(&self) -> Entered<'_, T> {
-        let generation = self.load();
-        Entered { generation: into_raw(generation), exit: Exit::Release, _slot: PhantomData }
+    #[inline(always)]
+    pub fn try_enter(&self) -> Option<Announced<'_, T>> {
+        let record = record::of_this_thread().filter(|record| record.is_free())?;
+        let order = || std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        let generation = record::announce(&record.call, &self.current, order);
+        Some(Announced { generation, record, _slot: PhantomData })
     }
 
     /// The current generation. Dearer than [`enter`](Self::enter), but free to go anywhere.
@@ -102,6 +105,37 @@ fn into_raw<T>(generation: Arc<T>) -> *mut T {
     Arc::into_raw(generation).cast_mut()
 }
 
+/// A generation that is in use by a short call. It stays on its thread, since the thread's record names it.
+#[must_use = "the generation is in use only while the guard lives"]
+pub struct Announced<'a, T> {
+    generation: *mut T,
+    record: &'static Record,
+    _slot: PhantomData<(&'a HotSlot<T>, *mut T)>,
+}
+
+impl<T> Deref for Announced<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: the record keeps it alive.
+        unsafe { &*self.generation }
+    }
+}
+
+impl<T> Drop for Announced<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        leave(&self.record.call);
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Announced<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// A generation that is in use. It stays on its thread, since the thread's record names it.
 #[must_use = "the generation is in use only while the guard lives"]
 pub struct Entered<'a, T> {
@@ -130,7 +164,7 @@ impl<T> Entered<'_, T> {
 impl<T> Deref for Entered<'_, T> {
     type Target = T;
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: the record or the share of this guard keeps it alive.
         unsafe { &*self.generation }
@@ -138,7 +172,7 @@ impl<T> Deref for Entered<'_, T> {
 }
 
 impl<T> Drop for Entered<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         match self.exit {
             Exit::Leave(record) => leave(&record.call),

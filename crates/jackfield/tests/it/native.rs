@@ -1,0 +1,253 @@
+//! Shared libraries: both lanes, panics, updates, unloading.
+
+use std::fs;
+
+use jackfield::native::NativeError;
+use jackfield::{
+    Bytes, CallError, Candidate, Code, Context, Error, Handle, LoadErrorKind, Manager, Unloaded,
+};
+use jackfield_fixtures::{Build, available, second_compiler};
+use probe_interface::Probe;
+
+use crate::support::{copy, libraries, native};
+
+/// Everything that a probe can do, whatever its kind.
+async fn exercise(probe: &dyn Probe) {
+    assert_eq!(probe.add(19, 23), Ok(42));
+    assert_eq!(probe.add_async(-1, i64::MIN + 1).await, Ok(i64::MIN));
+    let echo = probe.echo("grüße".to_owned(), 1.5, -8, true, vec![0, 255]);
+    assert_eq!(echo, Ok("grüße 1.5 -8 true [0, 255]".to_owned()));
+    assert_eq!(probe.echo(String::new(), 0.0, 0, false, Vec::new()), Ok(" 0 0 false []".to_owned()));
+    assert_eq!(probe.bytes(0), Ok(Bytes::new()));
+    assert_eq!(probe.bytes(1 << 20), Ok(Bytes::from(vec![7; 1 << 20])));
+    assert_eq!(probe.pend(3).await, Ok(3));
+    let Err(Error::Plugin(failure)) = probe.fail("no".to_owned()) else { panic!("the probe fails") };
+    assert_eq!((failure.message(), failure.code()), ("no", Code::ABORTED));
+}
+
+fn message(error: Error) -> String {
+    match error {
+        Error::Call(CallError::Panicked { message }) => message,
+        other => panic!("expected a panic, found {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_linked_plugin_a_library_and_the_encoded_lane_do_the_same() {
+    let manager = Manager::new();
+    let library = libraries().library("probe-one").to_owned();
+    exercise(&manager.load::<dyn Probe>("static", &probe_one::PLUGIN).await.expect("linked in")).await;
+    exercise(&manager.load::<dyn Probe>("native", &native().library(&library)).await.expect("loaded")).await;
+    exercise(
+        &manager.load::<dyn Probe>("encoded", &native().encoded().library(&library)).await.expect("loaded"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_hand_wrote_works_over_both() {
+    use kv_by_hand::Kv;
+    let manager = Manager::new();
+    let library = native().library(libraries().library("kv-by-hand"));
+    let candidates: [(&str, &dyn Candidate); 2] = [("static", &kv_by_hand::PLUGIN), ("native", &library)];
+    for (name, candidate) in candidates {
+        let kv: Handle<dyn Kv> = manager.load(name, candidate).await.expect("it loads");
+        kv.put("hello".into(), "world".into()).await.expect("it stores");
+        assert_eq!(kv.get("hello".into()).await, Ok(Bytes::from("world")));
+        assert_eq!(kv.count(), Ok(1));
+        let error = kv.get("nope".into()).await.expect_err("there is no such key");
+        assert_eq!(error.to_string(), "no such key: `nope`");
+    }
+}
+
+#[tokio::test]
+async fn two_plugins_are_linked_into_one_host() {
+    let manager = Manager::new();
+    let one = manager.load::<dyn Probe>("one", &probe_one::PLUGIN).await.expect("the first");
+    let two = manager.load::<dyn Probe>("two", &probe_two::PLUGIN).await.expect("the second");
+    assert_eq!((one.version(), two.version()), (Ok(1), Ok(2)));
+}
+
+#[tokio::test]
+async fn panics_are_errors_with_their_place() {
+    let manager = Manager::new();
+    let native = native().library(libraries().library("probe-one"));
+    let probe = manager.load::<dyn Probe>("native", &native).await.expect("loaded");
+    let text = message(probe.panic("ouch".to_owned()).expect_err("it panics"));
+    assert!(text.starts_with("ouch, at ") && text.contains("probe.rs:"), "{text}");
+    let text = message(probe.panic_later("later".to_owned()).await.expect_err("it panics"));
+    assert!(text.starts_with("later, at "), "{text}");
+    assert_eq!(probe.add(1, 2), Ok(3), "the plugin goes on");
+    assert_eq!(manager.unload("native").await, Ok(Unloaded::Unmapped), "a backtrace does not pin the file");
+}
+
+#[tokio::test]
+async fn a_constructor_that_refuses_or_panics_is_an_error() {
+    let manager = Manager::new();
+    let native = native().library(libraries().library("probe-one"));
+    let refuse = Context::new("refused", [("refuse".to_owned(), "not today".to_owned())]);
+    let error = manager.load_with::<dyn Probe>(refuse, &native).await.expect_err("it refuses");
+    assert_eq!(chain(&error), "failed to load the plugin `refused`: its constructor refused: not today");
+    let panic = Context::new("panicked", [("panic".to_owned(), "oh no".to_owned())]);
+    let error = manager.load_with::<dyn Probe>(panic, &native).await.expect_err("it panics");
+    assert!(chain(&error).contains("the plugin panicked: oh no, at "), "{}", chain(&error));
+    assert!(manager.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_library_is_updated_in_three_ways() {
+    let libraries = libraries();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = copy(libraries.library("probe-one"), directory.path(), "probe.so");
+    let manager = Manager::new();
+    let probe = manager.load::<dyn Probe>("probe", &native().library(&path)).await.expect("loaded");
+    assert_eq!((probe.version(), probe.generation()), (Ok(1), 1));
+
+    // A new file name.
+    let newer = copy(libraries.library("probe-two"), directory.path(), "probe-2.so");
+    let reloaded = manager.reload("probe", &native().library(&newer)).await.expect("reloaded");
+    assert_eq!((probe.version(), reloaded.old), (Ok(2), Unloaded::Unmapped));
+
+    // A rename over the same path.
+    let other = copy(libraries.library("probe-two"), directory.path(), "other.so");
+    fs::rename(other, &path).expect("renamed");
+    manager.reload("probe", &native().library(&path)).await.expect("reloaded");
+    assert_eq!(probe.version(), Ok(2));
+
+    // Truncating and overwriting the file that is loaded: it stays what it was until it is reloaded.
+    fs::copy(libraries.library("probe-one"), &path).expect("overwritten in place");
+    assert_eq!((probe.version(), probe.add(1, 1)), (Ok(2), Ok(2)));
+    manager.reload("probe", &native().library(&path)).await.expect("reloaded");
+    assert_eq!((probe.version(), probe.generation()), (Ok(1), 4));
+}
+
+#[tokio::test]
+async fn a_failed_reload_leaves_the_old_one_serving() {
+    let libraries = libraries();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = copy(libraries.library("probe-one"), directory.path(), "probe.so");
+    let manager = Manager::new();
+    let probe = manager.load::<dyn Probe>("probe", &native().library(&path)).await.expect("loaded");
+    fs::write(&path, "no library").expect("overwritten");
+    let error = manager.reload("probe", &native().library(&path)).await.expect_err("a broken file");
+    assert!(chain(&error).ends_with("expected an ELF file, found a text"), "{}", chain(&error));
+    assert_eq!((probe.version(), probe.generation()), (Ok(1), 1));
+}
+
+#[tokio::test]
+async fn one_library_is_unmapped_and_one_is_pinned_by_a_named_thread() {
+    let native = native().library(libraries().library("probe-one"));
+    let manager = Manager::new();
+    manager.load::<dyn Probe>("unmapped", &native).await.expect("loaded").add(1, 2).expect("a sum");
+    assert_eq!(manager.unload("unmapped").await, Ok(Unloaded::Unmapped));
+
+    let probe = manager.load::<dyn Probe>("pinned", &native).await.expect("loaded");
+    let (touched, end) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let thread = std::thread::Builder::new().name("holder".to_owned());
+    let holder = thread.spawn({
+        let probe = probe.clone();
+        move || {
+            probe.touch_thread_local().expect("touched");
+            touched.0.send(()).expect("the test waits");
+            let _ = end.1.recv();
+        }
+    });
+    touched.1.recv().expect("the thread touches it");
+    let Ok(Unloaded::Pinned { by }) = manager.unload("pinned").await else { panic!("a thread holds it") };
+    assert!(matches!(by.as_slice(), [thread] if thread.starts_with("thread `holder` (")), "{by:?}");
+    let error = probe.add(1, 2).expect_err("it is unloaded");
+    assert_eq!(error.to_string(), "the plugin is closed: `pinned` was unloaded");
+    drop(end.0);
+    // The destructor runs in code that is still mapped.
+    holder.expect("a thread").join().expect("the thread ends without a crash");
+}
+
+#[tokio::test]
+async fn a_thread_that_has_ended_pins_nothing() {
+    let native = native().library(libraries().library("probe-one"));
+    let manager = Manager::new();
+    let probe = manager.load::<dyn Probe>("probe", &native).await.expect("loaded");
+    std::thread::spawn(move || probe.touch_thread_local()).join().expect("no panic").expect("touched");
+    assert_eq!(manager.unload("probe").await, Ok(Unloaded::Unmapped));
+}
+
+#[tokio::test]
+async fn bytes_outlive_the_plugin_that_gave_them() {
+    let native = native().library(libraries().library("probe-one"));
+    let manager = Manager::new();
+    let probe = manager.load::<dyn Probe>("probe", &native).await.expect("loaded");
+    let bytes = probe.bytes(4096).expect("bytes");
+    let unloaded = manager.unload("probe").await.expect("it was loaded");
+    assert_eq!(unloaded, Unloaded::Pinned { by: vec!["1 values that came from it".to_owned()] });
+    assert_eq!(bytes, Bytes::from(vec![7; 4096]));
+}
+
+#[tokio::test]
+async fn a_plugin_of_a_second_compiler_is_loaded() {
+    let Some(compiler) = available(second_compiler()) else { return };
+    let version = compiler.version().to_owned();
+    let built = jackfield_fixtures::build(&Build::new(["probe-two"]).compiler(compiler)).expect("it builds");
+    let manager = Manager::new();
+    let native = native().library(built.library("probe-two"));
+    let probe = manager
+        .load::<dyn Probe>("other", &native)
+        .await
+        .unwrap_or_else(|error| panic!("{version}: {error:?}"));
+    exercise(&probe).await;
+    assert!(message(probe.panic("ouch".to_owned()).expect_err("it panics")).starts_with("ouch, at "));
+    assert_eq!(manager.unload("other").await, Ok(Unloaded::Unmapped));
+}
+
+#[tokio::test]
+async fn what_is_no_plugin_is_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("text"), "abc").expect("written");
+    fs::write(at("empty"), "").expect("written");
+    let whole = fs::read(libraries().library("probe-one")).expect("a library");
+    fs::write(at("truncated"), &whole[..whole.len() / 2]).expect("written");
+    std::os::unix::fs::symlink(at("nowhere"), at("dangling")).expect("linked");
+    let libc = fs::read_to_string("/proc/self/maps").expect("a map").lines().find_map(|line| {
+        line.split_whitespace().last().filter(|path| path.contains("libc.so")).map(str::to_owned)
+    });
+    for (path, expected) in [
+        (at("text"), "expected an ELF file, found a text"),
+        (at("empty"), "the file is empty"),
+        (at("truncated"), "it is"),
+        (at("dangling"), "No such file or directory"),
+        (at("nowhere"), "No such file or directory"),
+        (directory.path().to_owned(), "found a directory"),
+        (libc.expect("a libc").into(), "is a shared library, but not a Jackfield plugin"),
+    ] {
+        let error =
+            Manager::new().load::<dyn Probe>("probe", &native().library(&path)).await.expect_err("no plugin");
+        let LoadErrorKind::Backend { backend: "native", source } = error.kind() else { panic!("{error:?}") };
+        assert!(source.is::<NativeError>());
+        assert!(chain(&error).contains(expected), "{path:?}: {}", chain(&error));
+    }
+}
+
+#[tokio::test]
+async fn another_interface_is_refused_before_any_code_runs() {
+    let native = native().library(libraries().library("kv-file"));
+    let error = Manager::new().load::<dyn Probe>("kv", &native).await.expect_err("it is a store");
+    assert_eq!(
+        chain(&error),
+        "failed to load the plugin `kv`: expected the interface `jackfield.test.Probe`, but it implements `proto.KV`"
+    );
+}
+
+#[tokio::test]
+async fn an_incompatible_interface_names_method_and_field() {
+    // The interface that was written by hand has a method more than the plugin.
+    let native = native().library(libraries().library("kv-file"));
+    let error =
+        Manager::new().load::<dyn kv_by_hand::Kv>("kv", &native).await.expect_err("a method is missing");
+    assert!(chain(&error).ends_with("the plugin lacks the method `Count`"), "{}", chain(&error));
+}
+
+/// An error with all its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

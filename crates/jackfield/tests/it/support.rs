@@ -1,0 +1,26 @@
+//! What the tests share.
+
+use std::path::{Path, PathBuf};
+
+use jackfield::native::NativeBackend;
+use jackfield_fixtures::{Artifacts, Build};
+
+/// The fixtures' shared libraries.
+pub(crate) fn libraries() -> Artifacts {
+    jackfield_fixtures::build(&Build::new(["probe-one", "probe-two", "kv-by-hand", "kv-file"]))
+        .expect("the fixtures build")
+}
+
+/// A backend that runs the fixtures.
+#[expect(unsafe_code, reason = "a host writes it once")]
+pub(crate) fn native() -> NativeBackend {
+    // SAFETY: the tests load libraries of this repository only.
+    unsafe { NativeBackend::new() }
+}
+
+/// A copy of a file in a directory of the test's own.
+pub(crate) fn copy(from: &Path, directory: &Path, name: &str) -> PathBuf {
+    let to = directory.join(name);
+    std::fs::copy(from, &to).expect("a copy");
+    to
+}
