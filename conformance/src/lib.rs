@@ -1,1 +1,1 @@
-//! Conformance.
+//! What every backend has to do, and what every peer has to understand: see `tests/it`.

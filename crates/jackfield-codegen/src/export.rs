@@ -38,11 +38,6 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
     let entries = exports
         .iter()
         .map(|Export { constructor, interface }| quote!(jackfield::export::<#interface, _, _>(#constructor)));
-    let serve = handshake.map(|handshake| {
-        quote! {
-            ::jackfield_plugin::__serve! { #handshake }
-        }
-    });
     Ok(quote! {
         /// The plugin that this crate exports.
         pub const PLUGIN: ::jackfield_plugin::Plugin = {
@@ -69,7 +64,7 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
                 entry: &ENTRY,
             }
         };
-        #serve
+        ::jackfield_plugin::__serve! { #handshake }
     })
 }
 

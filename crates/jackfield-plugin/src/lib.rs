@@ -1,11 +1,85 @@
-//! The plugin's side of Jackfield.
-
-pub use jackfield_macros::{export, plugin};
+//! The plugin's side of Jackfield: implement a trait, export it, and it is a shared library or a program.
+//!
+//! ```
+//! # mod kv_interface {
+//! #     use jackfield_core::{Bytes, Error, interface};
+//! #     #[interface(service = "proto.KV", version = "1.0")]
+//! #     pub trait Kv { async fn get(&self, key: String) -> Result<Bytes, Error>; }
+//! # }
+//! use jackfield_plugin::{Bytes, Context, Error, Failure, export, plugin};
+//! use kv_interface::Kv;
+//!
+//! struct FixedKv {
+//!     value: Bytes,
+//! }
+//!
+//! impl FixedKv {
+//!     fn open(context: &Context) -> Result<Self, Error> {
+//!         let value = context.config("value").ok_or_else(|| Failure::new("`value` is not configured"))?;
+//!         Ok(Self { value: Bytes::from(value.to_owned()) })
+//!     }
+//! }
+//!
+//! #[plugin]
+//! impl Kv for FixedKv {
+//!     async fn get(&self, _: String) -> Result<Bytes, Error> {
+//!         Ok(self.value.clone())
+//!     }
+//! }
+//!
+//! export!(FixedKv::open as dyn Kv);
+//! # fn main() {}
+//! ```
+//!
+//! With `crate-type = ["cdylib"]` the crate is a shared library. With a `main.rs` it is a program too, since
+//! `export!` also makes a function `serve`:
+//!
+//! ```ignore
+//! fn main() -> std::process::ExitCode {
+//!     kv_fixed::serve()
+//! }
+//! ```
+//!
+//! With `"rlib"` among the crate types a host can link it in and load its `PLUGIN` without any file.
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `process` | yes | `serve`: the plugin can be a program; without it the crate builds faster and with Rust 1.85 |
 
 pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
+pub use jackfield_macros::{export, plugin};
+#[cfg(feature = "process")]
+pub use jackfield_process::{Handshake, ServeConfig, serve};
 
 /// What generated code calls. Nothing here is for people, and none of it is stable.
 #[doc(hidden)]
 pub mod __private {
     pub use jackfield_core::__private::*;
+}
+
+/// The `main` of a plugin's program, where it can be one.
+#[cfg(feature = "process")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __serve {
+    () => {
+        $crate::__serve! { $crate::Handshake::default() }
+    };
+    ($handshake:expr) => {
+        /// Serves the plugin to the host that started this program: all of `main`.
+        // Inlined, so that it becomes part of the program only: a shared library would carry the unwind tables of
+        // the whole gRPC stack.
+        #[inline]
+        pub fn serve() -> ::std::process::ExitCode {
+            $crate::serve($crate::ServeConfig::new($handshake), &PLUGIN)
+        }
+    };
+}
+
+/// The `main` of a plugin's program, where it can be one.
+#[cfg(not(feature = "process"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __serve {
+    ($($handshake:expr)?) => {};
 }

@@ -1,5 +1,13 @@
 //! The backends that are compiled in: the only file that names a wire.
 
+/// Child processes, wire-compatible with hashicorp/go-plugin.
+#[cfg(feature = "process")]
+pub mod process {
+    pub use jackfield_process::{
+        BackendError, Death, Handshake, HandshakeError, ProcessBackend, ProcessPlugin, StartError, Stream,
+    };
+}
+
 /// Shared libraries in this process.
 #[cfg(feature = "native")]
 pub mod native {

@@ -1,0 +1,50 @@
+//! The backends, each with two versions of the same plugin.
+
+use jackfield::Candidate;
+use jackfield::native::NativeBackend;
+use jackfield::process::{ProcessBackend, ProcessPlugin};
+use jackfield_fixtures::{Artifacts, Build};
+
+/// Two versions of the probe, as one backend loads them.
+pub(crate) struct Versions {
+    pub(crate) one: Box<dyn Candidate>,
+    pub(crate) two: Box<dyn Candidate>,
+}
+
+/// Linked into this program.
+pub(crate) fn linked() -> Versions {
+    Versions { one: Box::new(probe_one::PLUGIN), two: Box::new(probe_two::PLUGIN) }
+}
+
+/// Shared libraries.
+#[expect(unsafe_code, reason = "a host writes it once")]
+pub(crate) fn native() -> Versions {
+    // SAFETY: the suite loads libraries of this repository only.
+    let backend = unsafe { NativeBackend::new() };
+    let built = build();
+    Versions {
+        one: Box::new(backend.library(built.library("probe-one"))),
+        two: Box::new(backend.library(built.library("probe-two"))),
+    }
+}
+
+/// Child processes.
+pub(crate) fn process() -> Versions {
+    processes(|plugin| plugin)
+}
+
+/// Child processes with TLS on the socket.
+pub(crate) fn process_mtls() -> Versions {
+    processes(ProcessPlugin::auto_mtls)
+}
+
+fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Versions {
+    let backend = ProcessBackend::start().expect("processes can be started");
+    let built = build();
+    let plugin = |name| configure(ProcessPlugin::new(built.program(name)).backend(&backend));
+    Versions { one: Box::new(plugin("probe-one")), two: Box::new(plugin("probe-two")) }
+}
+
+fn build() -> Artifacts {
+    jackfield_fixtures::build(&Build::new(["probe-one", "probe-two"])).expect("the fixtures build")
+}

@@ -1,0 +1,75 @@
+//! The `jackfield` command.
+
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Plugins for Rust programs: write a trait, plug in anything that implements it, swap it while it runs.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
+    Demo(demo::Options),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jackfield demo           ten lines that tell the story
+  jackfield demo --json    the same as one JSON object per line
+  RUST_LOG=debug jackfield demo
+                           with what the plugins log
+
+Exit codes:
+  0  done
+  1  something failed; the error says what
+  2  the arguments are wrong
+  130  ended by Ctrl-C";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
+    let run = async {
+        match command {
+            Command::Demo(options) => demo::run(options).await,
+        }
+    };
+    let result = tokio::select! {
+        result = run => result,
+        // Dropping the run ends what it has started; nobody waits for a plugin that will not end.
+        _ = tokio::signal::ctrl_c() => return ExitCode::from(130),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has read enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Nothing is logged unless `RUST_LOG` asks for it.
+fn logged() -> EnvFilter {
+    EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[expect(clippy::print_stderr, reason = "this is the command")]
+fn report(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}

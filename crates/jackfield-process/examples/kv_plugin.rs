@@ -1,0 +1,93 @@
+//! A plugin program with what a macro would write spelled out: the interface of the tests' peers.
+
+use std::process::ExitCode;
+
+use jackfield_core::__private::{Entry, Export, export};
+use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
+use jackfield_process::{Handshake, ServeConfig, serve};
+
+/// Stores values by key.
+#[interface(service = "proto.KV", version = "1.0")]
+pub trait Kv {
+    /// The value of `key`.
+    async fn get(&self, key: String) -> Result<Bytes, Error>;
+    /// Sets the value of `key`.
+    async fn put(&self, key: String, value: Bytes) -> Result<(), Error>;
+    /// Gives `value` back, on a thread that may block.
+    ///
+    /// # Errors
+    /// If no answer came.
+    fn echo(&self, value: Bytes) -> Result<Bytes, Error>;
+}
+
+struct Files {
+    greeting: Option<String>,
+}
+
+impl Files {
+    #[expect(clippy::unnecessary_wraps, reason = "a constructor may refuse")]
+    fn open(context: &Context) -> Result<Self, Error> {
+        Ok(Self { greeting: context.config("greeting").map(str::to_owned) })
+    }
+
+    fn read(&self, key: &str) -> Result<Bytes, Error> {
+        match key.split_once(':').unwrap_or((key, "")) {
+            ("__crash", _) => {
+                std::thread::spawn(|| panic!("the plugin is beyond help"));
+                Ok(Bytes::new())
+            }
+            ("__greeting", _) => Ok(self.greeting.clone().unwrap_or_default().into()),
+            ("__panic", _) => panic!("this key is poisoned"),
+            ("__pid", _) => Ok(std::process::id().to_string().into()),
+            ("__size", length) => Ok(vec![b'x'; length.parse().map_err(failure)?].into()),
+            _ => std::fs::read(format!("kv_{key}"))
+                .map(Bytes::from)
+                .map_err(|error| Failure::with_code(Code::NOT_FOUND, error.to_string()).into()),
+        }
+    }
+
+    #[expect(clippy::print_stdout, reason = "a test asks for it")]
+    fn write(key: &str, value: &[u8]) -> Result<(), Error> {
+        let text = String::from_utf8_lossy(value);
+        match key {
+            "__log" => tracing::info!(key, "{text}"),
+            "__null" => {}
+            "__stderr" => eprint!("{text}"),
+            "__stdout" => print!("{text}"),
+            _ => std::fs::write(format!("kv_{key}"), value)?,
+        }
+        Ok(())
+    }
+}
+
+impl Kv for Files {
+    fn get(&self, key: String) -> BoxFuture<'_, Result<Bytes, Error>> {
+        Box::pin(async move {
+            match key.as_str() {
+                "__sleep" => std::future::pending().await,
+                _ => self.read(&key),
+            }
+        })
+    }
+
+    fn put(&self, key: String, value: Bytes) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { Self::write(&key, &value) })
+    }
+
+    fn echo(&self, value: Bytes) -> Result<Bytes, Error> {
+        Ok(value)
+    }
+}
+
+fn failure(error: impl std::fmt::Display) -> Error {
+    Failure::with_code(Code::INVALID_ARGUMENT, error.to_string()).into()
+}
+
+static EXPORTS: [Export; 1] = [export::<dyn Kv, Files, _>(Files::open)];
+static ENTRY: Entry = Entry::new(&[], &EXPORTS);
+const PLUGIN: Plugin =
+    Plugin { name: "kv", version: "1.0.0", interfaces: &[<dyn Kv as Interface>::SCHEMA], entry: &ENTRY };
+
+fn main() -> ExitCode {
+    serve(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying")), &PLUGIN)
+}

@@ -1,0 +1,73 @@
+//! What all plugins of one host share: the I/O thread, the mark, the guard, the directory for sockets.
+
+use std::future::pending;
+use std::process::Child;
+use std::sync::Arc;
+
+use crate::child::{Guard, Mark, ProcessHandle, SocketDirectory, Unstarted};
+use crate::error::BackendError;
+use crate::io::IoThread;
+
+/// The backend of child processes: a handle, whose clones share one I/O thread and one guard.
+///
+/// The thread and the guard end with the last clone and the last plugin. Should the host die instead, even
+/// of `SIGKILL`, the guard kills what the plugins left and removes their sockets.
+#[derive(Debug, Clone)]
+pub struct ProcessBackend {
+    shared: Arc<Shared>,
+}
+
+// The order of the fields is the order of the end: first the guard hears of it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) guard: Guard,
+    pub(crate) sockets: SocketDirectory,
+    pub(crate) mark: Mark,
+    pub(crate) io: IoThread,
+}
+
+impl ProcessBackend {
+    /// Starts the I/O thread, and the guard beside it.
+    ///
+    /// A guard that cannot be started is a warning of `tracing`: plugins run without it too.
+    ///
+    /// # Errors
+    /// If the system is out of threads, descriptors or room for the directory.
+    pub fn start() -> Result<Self, BackendError> {
+        let mark = Mark::host().map_err(BackendError::Mark)?;
+        let sockets = SocketDirectory::create().map_err(BackendError::SocketDirectory)?;
+        let io = IoThread::start().map_err(BackendError::Thread)?;
+        let (guard, unstarted) = Guard::prepare(mark.clone(), sockets.path())?;
+        io.keep(guard_life(unstarted));
+        Ok(Self { shared: Arc::new(Shared { guard, sockets, mark, io }) })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+/// Starts the guard without making a plugin wait for it, and reaps it when its work is done.
+async fn guard_life(unstarted: Unstarted) {
+    match tokio::task::spawn_blocking(|| unstarted.start()).await {
+        Ok(Ok(guard)) => reap(guard).await,
+        Ok(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "no guard: plugins will be left behind if this host is killed");
+        }
+        Err(error) => tracing::warn!(%error, "the start of the guard was given up"),
+    }
+}
+
+async fn reap(mut guard: Child) {
+    match ProcessHandle::of_child(&guard).and_then(ProcessHandle::watch) {
+        Ok(process) => drop(process.readable().await),
+        Err(error) => {
+            tracing::warn!(%error, "the guard cannot be watched");
+            pending::<()>().await;
+        }
+    }
+    if let Err(error) = guard.wait() {
+        tracing::debug!(%error, "the guard was reaped by somebody else");
+    }
+}

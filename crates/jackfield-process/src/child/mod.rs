@@ -1,0 +1,26 @@
+//! A child process from its spawn to its burial, whatever it speaks on its socket.
+//!
+//! Every child has one supervisor task on the I/O thread. It alone owns the process and its pipes, drains
+//! them for life, notices the death by pidfd and sweeps away what the child left behind.
+
+mod crash;
+mod guard;
+mod log_line;
+mod logs;
+mod mark;
+mod os;
+mod pipe;
+mod socket_dir;
+mod spawn;
+mod stop;
+mod supervise;
+
+pub use self::guard::GuardError;
+pub(crate) use self::guard::{Guard, Unstarted};
+pub(crate) use self::mark::Mark;
+pub(crate) use self::os::{Parent, ProcessHandle};
+pub(crate) use self::socket_dir::SocketDirectory;
+pub(crate) use self::spawn::{Environment, Launch, spawn};
+pub(crate) use self::stop::{Ending, stop};
+pub use self::supervise::Death;
+pub(crate) use self::supervise::{ChildHandle, FirstLine, supervise};

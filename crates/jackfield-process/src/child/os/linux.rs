@@ -1,0 +1,105 @@
+//! Names processes by pidfd, so that a recycled process id is never signalled. Linux 5.3 and later.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::process::Child;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// One process, and never another one that got its number later.
+#[derive(Debug)]
+pub(crate) struct ProcessHandle(OwnedFd);
+
+impl ProcessHandle {
+    /// Names a child that nobody has waited for yet, whose number therefore is still its own.
+    pub(crate) fn of_child(child: &Child) -> io::Result<Self> {
+        Self::open(Pid::from_child(child))
+    }
+
+    /// Names the process that has the number `pid` at this moment, if there is one.
+    pub(crate) fn of_pid(pid: u32) -> Option<Self> {
+        let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        Self::open(pid).ok()
+    }
+
+    /// Names this process's parent.
+    pub(crate) fn of_parent() -> Parent {
+        // A parent outside of this process's namespace has no number here.
+        let Some(parent) = getppid() else { return Parent::Hidden };
+        match Self::open(parent) {
+            // The number was the parent's if the parent is still there after the handle was made.
+            Ok(handle) if getppid() == Some(parent) => Parent::Alive(handle),
+            Ok(_) => Parent::Gone,
+            Err(_) if getppid() == Some(parent) => Parent::Hidden,
+            Err(_) => Parent::Gone,
+        }
+    }
+
+    /// Sends SIGKILL. A process that has ended already is no error.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        match pidfd_send_signal(&self.0, Signal::KILL) {
+            Err(Errno::SRCH) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Makes the end of the process something that a task can wait for: the handle becomes readable.
+    #[expect(unsafe_code, reason = "tokio cannot see that the descriptor is owned")]
+    pub(crate) fn watch(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: the handle owns its descriptor, always names the same one, and closes it only when dropped.
+        let watched = unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) };
+        watched.map_err(io::Error::from)
+    }
+
+    fn open(pid: Pid) -> io::Result<Self> {
+        Ok(Self(pidfd_open(pid, PidfdFlags::NONBLOCK)?))
+    }
+}
+
+/// What is known of this process's parent.
+#[derive(Debug)]
+pub(crate) enum Parent {
+    /// It is there.
+    Alive(ProcessHandle),
+    /// It has ended, and somebody else adopted this process.
+    Gone,
+    /// It cannot be seen from here.
+    Hidden,
+}
+
+impl AsFd for ProcessHandle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for ProcessHandle {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// A file in memory with `content` that nobody can change any more, ready to be executed.
+pub(crate) fn sealed_executable(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know the flag and need none.
+    let memfd = match memfd_create(name, flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        result => result,
+    }?;
+    let mut file = File::from(memfd);
+    file.write_all(content)?;
+    fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    Ok(file.into())
+}
+
+/// Writes to a socket whose other end may be gone, without a SIGPIPE to this process.
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
+}

@@ -1,0 +1,5 @@
+//! The few calls that the standard library does not offer, one file per system.
+
+mod linux;
+
+pub(crate) use self::linux::{Parent, ProcessHandle, sealed_executable, send};

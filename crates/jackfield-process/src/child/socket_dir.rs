@@ -1,0 +1,60 @@
+//! Owns the private directory in which a host's plugins put their sockets.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// A directory that only this user can enter, removed with all it holds when dropped.
+#[derive(Debug)]
+pub(crate) struct SocketDirectory {
+    path: PathBuf,
+}
+
+impl SocketDirectory {
+    /// Makes a new directory below the system's temporary one, or below `/tmp` where that is too deep.
+    pub(crate) fn create() -> io::Result<Self> {
+        let mut parent = std::env::temp_dir();
+        if parent.as_os_str().as_bytes().len() > MAX_PARENT || !parent.is_absolute() {
+            parent = PathBuf::from("/tmp");
+        }
+        let random = getrandom::u32().map_err(io::Error::other)?;
+        let path = parent.join(format!("jackfield-{random:08x}"));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path })
+    }
+
+    /// Where the directory is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketDirectory {
+    fn drop(&mut self) {
+        // The guard removes what cannot be removed now.
+        let _left_to_guard = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// A socket's path has at most 107 bytes; a Go plugin appends `/jackfield-` with 8 digits and
+/// `/plugin` with up to 20.
+const MAX_PARENT: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn is_private_and_goes_with_its_content() {
+        let directory = SocketDirectory::create().unwrap();
+        let path = directory.path().to_owned();
+        std::fs::write(path.join("plugin1"), "").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(directory);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,84 @@
+//! Starts a program, the one place of this crate that does.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::handshake::inherited;
+
+/// What to start and with what environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    /// The program; one without a slash is looked up in `PATH`.
+    pub(crate) program: PathBuf,
+    /// Its arguments.
+    pub(crate) arguments: Vec<OsString>,
+    /// Where it starts; where the host is, if `None`.
+    pub(crate) directory: Option<PathBuf>,
+    /// What it sees of the host's environment.
+    pub(crate) environment: Environment,
+    /// What is added to its environment; later entries win.
+    pub(crate) variables: Vec<(OsString, OsString)>,
+}
+
+/// What a child sees of the host's environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Environment {
+    /// Only what any program needs.
+    Clean,
+    /// All of it, save the control variables of a handshake.
+    Inherited,
+}
+
+/// Starts a program whose standard input is the host's and whose outputs are pipes.
+///
+/// It stays in the host's process group: one that reads the terminal from another group would be stopped.
+/// Nothing here makes the standard library fork, which would copy the page tables of a large host.
+///
+/// # Errors
+/// Whatever the system says, verbatim.
+pub(crate) fn spawn(launch: &Launch) -> io::Result<Child> {
+    let mut command = command(&launch.program);
+    command.args(&launch.arguments).env_clear();
+    command.envs(std::env::vars_os().filter(|(key, _)| launch.environment.shows(key)));
+    command.envs(launch.variables.iter().map(|(key, value)| (key, value)));
+    if let Some(directory) = &launch.directory {
+        command.current_dir(directory);
+    }
+    command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// A command whose child will be owned by this room.
+#[expect(clippy::disallowed_methods, reason = "this room supervises and reaps what it spawns")]
+pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
+impl Environment {
+    fn shows(self, key: &OsStr) -> bool {
+        match self {
+            Self::Clean => {
+                BASICS.iter().any(|basic| key == OsStr::new(basic))
+                    || key.to_str().is_some_and(|key| key.starts_with("LC_"))
+            }
+            Self::Inherited => inherited(key),
+        }
+    }
+}
+
+const BASICS: [&str; 7] = ["HOME", "LANG", "PATH", "RUST_BACKTRACE", "TMPDIR", "TZ", "USER"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clean_environment_shows_no_secrets() {
+        assert!(Environment::Clean.shows(OsStr::new("PATH")));
+        assert!(Environment::Clean.shows(OsStr::new("LC_ALL")));
+        assert!(!Environment::Clean.shows(OsStr::new("AWS_SECRET_ACCESS_KEY")));
+        assert!(Environment::Inherited.shows(OsStr::new("AWS_SECRET_ACCESS_KEY")));
+        assert!(!Environment::Inherited.shows(OsStr::new("PLUGIN_CLIENT_CERT")));
+    }
+}

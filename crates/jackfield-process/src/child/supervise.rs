@@ -1,0 +1,282 @@
+//! Watches over one child: drains its pipes for life, notices its death, sweeps away what it left.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{oneshot, watch};
+
+use super::logs::Logs;
+use super::mark::Mark;
+use super::os::ProcessHandle;
+use super::pipe::{Chunk, Pipe};
+use crate::handshake::MAX_LINE;
+
+/// What others hold of a child; dropping it kills the child and waits for nothing.
+#[derive(Debug)]
+pub(crate) struct ChildHandle {
+    process: Arc<AsyncFd<ProcessHandle>>,
+    phase: watch::Receiver<Phase>,
+}
+
+/// The first line of a child's output, once it is there; an error if the output ended without one.
+pub(crate) type FirstLine = oneshot::Receiver<String>;
+
+/// How a plugin's process ended, and what it said last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Death {
+    /// The exit status; `None` if somebody else in the host's process reaped the child.
+    pub status: Option<ExitStatus>,
+    /// What the program said of its crash, if it crashed: the message, and the place where it names one.
+    pub crash: Option<String>,
+    /// The end of its standard error.
+    pub stderr_tail: String,
+}
+
+#[derive(Debug, Clone)]
+enum Phase {
+    Running,
+    Dead(Arc<Death>),
+    /// Dead, and so are its descendants.
+    Swept(Arc<Death>),
+}
+
+/// Takes charge of a child that was just spawned. The future must be driven, on the runtime on which
+/// this is called, until it ends.
+///
+/// # Errors
+/// If the system is out of descriptors; the child is killed then.
+pub(crate) fn supervise(
+    mut child: Child,
+    name: String,
+    mark: Mark,
+) -> io::Result<(ChildHandle, FirstLine, impl Future<Output = ()> + Send)> {
+    let adopted = adopt(&mut child);
+    let (process, stdout, stderr) = adopted.inspect_err(|_| kill_and_reap(&mut child))?;
+    let process = Arc::new(process);
+    let (first_line, line) = oneshot::channel();
+    let (phase, receiver) = watch::channel(Phase::Running);
+    let supervisor = Supervisor {
+        child,
+        process: Arc::clone(&process),
+        stdout,
+        stderr,
+        head: Some(Head { line: Vec::new(), deliver: first_line }),
+        logs: Logs::new(name),
+        buffer: vec![0; BUFFER].into_boxed_slice(),
+    };
+    Ok((ChildHandle { process, phase: receiver }, line, supervisor.run(phase, mark)))
+}
+
+impl ChildHandle {
+    /// Ends once the child is dead.
+    pub(crate) fn died(&self) -> impl Future<Output = Arc<Death>> + Send + use<> {
+        let mut phase = self.phase.clone();
+        async move {
+            match phase.wait_for(|phase| phase.death().is_some()).await {
+                Ok(phase) => phase.death().cloned().unwrap_or_default(),
+                // The supervisor went away with its backend, and the child with it.
+                Err(_) => Arc::default(),
+            }
+        }
+    }
+
+    /// Ends once the child and what it started are dead.
+    pub(crate) async fn swept(&self) {
+        let mut phase = self.phase.clone();
+        let _ended_too = phase.wait_for(|phase| matches!(phase, Phase::Swept(_))).await;
+    }
+
+    /// The child's death, if it is dead.
+    pub(crate) fn death(&self) -> Option<Arc<Death>> {
+        self.phase.borrow().death().cloned()
+    }
+
+    /// Sends SIGKILL to the child.
+    pub(crate) fn kill(&self) {
+        if let Err(error) = self.process.get_ref().kill() {
+            tracing::error!(%error, "a plugin's process could not be killed");
+        }
+    }
+}
+
+impl Drop for ChildHandle {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Phase {
+    fn death(&self) -> Option<&Arc<Death>> {
+        match self {
+            Self::Running => None,
+            Self::Dead(death) | Self::Swept(death) => Some(death),
+        }
+    }
+}
+
+impl Death {
+    /// The exit status, as the operating system words it.
+    pub fn status_text(&self) -> String {
+        self.status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string())
+    }
+}
+
+impl fmt::Display for Death {
+    /// Says how the program ended and, where it crashed, its own words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ended with {}", self.status_text())?;
+        match &self.crash {
+            Some(crash) => write!(f, ": {crash}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Supervisor {
+    child: Child,
+    process: Arc<AsyncFd<ProcessHandle>>,
+    stdout: Pipe,
+    stderr: Pipe,
+    head: Option<Head>,
+    logs: Logs,
+    buffer: Box<[u8]>,
+}
+
+/// What is known of the first line, as long as it is not complete.
+struct Head {
+    line: Vec<u8>,
+    deliver: oneshot::Sender<String>,
+}
+
+impl Supervisor {
+    async fn run(mut self, phase: watch::Sender<Phase>, mark: Mark) {
+        self.drain_until_death().await;
+        let death = Arc::new(self.bury());
+        phase.send_replace(Phase::Dead(Arc::clone(&death)));
+        // Searching all processes takes milliseconds, during which other plugins want their answers.
+        let _swept = tokio::task::spawn_blocking(move || mark.sweep()).await;
+        phase.send_replace(Phase::Swept(death));
+        self.drain_to_end().await;
+    }
+
+    /// Does not take the end of the pipes for the end of the process, or the other way round: a
+    /// grandchild may hold them.
+    async fn drain_until_death(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.process.readable() => return,
+                () = self.stdout.readable() => { self.read_stdout(); }
+                () = self.stderr.readable() => { self.read_stderr(); }
+            }
+        }
+    }
+
+    async fn drain_to_end(&mut self) {
+        while self.stdout.is_open() || self.stderr.is_open() {
+            tokio::select! {
+                () = self.stdout.readable() => { self.read_stdout(); }
+                () = self.stderr.readable() => { self.read_stderr(); }
+            }
+        }
+    }
+
+    /// Reaps the child, and reads its last words before anybody is told of its death.
+    fn bury(&mut self) -> Death {
+        let status = self.child.try_wait().ok().flatten();
+        for _ in 0..LAST_READS {
+            let more = self.read_stdout() | self.read_stderr();
+            if !more {
+                break;
+            }
+        }
+        self.logs.finish();
+        self.end_head();
+        let crashed = status.is_none_or(|status| !status.success());
+        Death {
+            status,
+            crash: self.logs.crash().filter(|_| crashed).map(str::to_owned),
+            stderr_tail: self.logs.tail(),
+        }
+    }
+
+    fn read_stdout(&mut self) -> bool {
+        match self.stdout.try_read(&mut self.buffer) {
+            Chunk::Bytes(length) => {
+                if let Some(head) = self.head.take() {
+                    self.head = head.extend(&self.buffer[..length]);
+                }
+                true
+            }
+            Chunk::End => {
+                self.end_head();
+                false
+            }
+            Chunk::Nothing => false,
+        }
+    }
+
+    fn read_stderr(&mut self) -> bool {
+        match self.stderr.try_read(&mut self.buffer) {
+            Chunk::Bytes(length) => {
+                self.logs.push(&self.buffer[..length]);
+                true
+            }
+            Chunk::End | Chunk::Nothing => false,
+        }
+    }
+
+    /// An unfinished line is a line too, as it is for a Go host.
+    fn end_head(&mut self) {
+        if let Some(head) = self.head.take().filter(|head| !head.line.is_empty()) {
+            head.deliver();
+        }
+    }
+}
+
+impl Head {
+    /// Adds output; `None` once the line is complete or too long to be one.
+    fn extend(mut self, bytes: &[u8]) -> Option<Self> {
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                self.line.extend_from_slice(&bytes[..end]);
+                self.deliver();
+                None
+            }
+            None if self.line.len() + bytes.len() > MAX_LINE => {
+                self.deliver();
+                None
+            }
+            None => {
+                self.line.extend_from_slice(bytes);
+                Some(self)
+            }
+        }
+    }
+
+    fn deliver(self) {
+        // Nobody waits any more if the start was given up.
+        let _given_up = self.deliver.send(String::from_utf8_lossy(&self.line).into_owned());
+    }
+}
+
+fn adopt(child: &mut Child) -> io::Result<(AsyncFd<ProcessHandle>, Pipe, Pipe)> {
+    let process = ProcessHandle::of_child(child)?.watch()?;
+    let stdout = Pipe::new(child.stdout.take().map(OwnedFd::from))?;
+    let stderr = Pipe::new(child.stderr.take().map(OwnedFd::from))?;
+    Ok((process, stdout, stderr))
+}
+
+fn kill_and_reap(child: &mut Child) {
+    // It is this process's own child and was not reaped: both can only fail if it is gone.
+    let _gone = child.kill();
+    let _gone = child.wait();
+}
+
+const BUFFER: usize = 16 * 1024;
+/// A full pipe holds 64 KiB; what comes after that is not the dead child's.
+const LAST_READS: usize = 8;

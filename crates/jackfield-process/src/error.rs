@@ -1,0 +1,84 @@
+//! What can go wrong while a plugin's process starts.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::child::{Death, GuardError};
+use crate::grpc::ConnectError;
+use crate::handshake::HandshakeError;
+use crate::tls::TlsError;
+
+/// A plugin's process could not be started, or did not become a plugin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The host's own side could not be set up.
+    #[error("failed to set up the process backend")]
+    Backend(#[from] BackendError),
+    /// The connection could not be made.
+    #[error("failed to connect to the plugin")]
+    Connect(#[from] ConnectError),
+    /// The process ended before it announced itself.
+    #[error("plugin {death} before the handshake{}", tail(death))]
+    ExitedEarly {
+        /// How it ended, and its last words.
+        death: Arc<Death>,
+    },
+    /// The line it announced itself with is of no use.
+    #[error("the handshake failed{}", .death.as_ref().map(|death| format!(" (the plugin {death})")).unwrap_or_default())]
+    Handshake {
+        /// What is wrong with the line.
+        source: HandshakeError,
+        /// The end of the process, if it ended too.
+        death: Option<Arc<Death>>,
+    },
+    /// It closed its output, yet goes on.
+    #[error("the plugin closed its standard output without a handshake")]
+    NoLine,
+    /// The backend's I/O thread is gone.
+    #[error("the I/O thread of the process backend has ended")]
+    NoThread,
+    /// The system could not start the program.
+    #[error("failed to start `{program}`")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The process could not be watched.
+    #[error("failed to watch the plugin's process")]
+    Supervise(#[source] io::Error),
+    /// It did not announce itself in time.
+    #[error("expected a handshake within {} s, found none", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// AutoMTLS could not be prepared.
+    #[error("failed to prepare AutoMTLS")]
+    Tls(#[from] TlsError),
+}
+
+/// The host's side of the process backend could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// The guard could not be prepared.
+    #[error("failed to prepare the guard")]
+    Guard(#[from] GuardError),
+    /// The system gave no random numbers.
+    #[error("failed to mark the plugins of this host")]
+    Mark(#[source] io::Error),
+    /// The directory for sockets could not be made.
+    #[error("failed to make a directory for sockets")]
+    SocketDirectory(#[source] io::Error),
+    /// The I/O thread could not be started, or is gone.
+    #[error("failed to start the I/O thread")]
+    Thread(#[source] io::Error),
+}
+
+fn tail(death: &Death) -> String {
+    match death.stderr_tail.trim_end() {
+        "" => String::new(),
+        tail => format!("\n(its standard error ends with)\n{tail}"),
+    }
+}

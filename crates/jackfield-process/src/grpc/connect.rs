@@ -1,0 +1,147 @@
+//! Connects to a plugin's socket and starts HTTP/2 on it.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net;
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper::client::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::connection::Connection;
+use super::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
+use crate::handshake::Address;
+use crate::tls::NAME;
+
+/// Where a plugin can be reached, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// Its socket.
+    pub(crate) address: Address,
+    /// The TLS to speak there.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+}
+
+/// A connection, with what must be driven for its calls to get ahead.
+pub(crate) struct Connected<D> {
+    /// Where calls are made.
+    pub(crate) connection: Connection,
+    /// Ends when the connection does.
+    pub(crate) driver: D,
+    /// Ends the connection at once.
+    pub(crate) cutter: Cutter,
+}
+
+impl Target {
+    /// Connects on the runtime on which this is called; the connection lives there.
+    ///
+    /// # Errors
+    /// If nobody listens, or if the one who does is not the plugin that was started.
+    pub(crate) async fn connect(
+        &self,
+    ) -> Result<Connected<impl Future<Output = ()> + Send + use<>>, ConnectError> {
+        let (socket, cutter) = open(&self.address).await.map_err(ConnectError::Socket)?;
+        let (socket, origin) = match &self.tls {
+            None => (socket, "http://unused"),
+            Some(config) => (encrypt(socket, config).await.map_err(ConnectError::Tls)?, "https://localhost"),
+        };
+        let (sender, connection) = Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(MAX_FRAME)
+            .max_send_buf_size(SEND_BUFFER)
+            .handshake(TokioIo::new(socket))
+            .await
+            .map_err(ConnectError::Http)?;
+        let driver = async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection to a plugin ended");
+            }
+        };
+        let connection = Connection::new(sender, http::Uri::from_static(origin));
+        Ok(Connected { connection, driver, cutter })
+    }
+}
+
+/// A connection to a plugin could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// What listens does not speak HTTP/2.
+    #[error("expected HTTP/2 on the plugin's socket")]
+    Http(#[source] hyper::Error),
+    /// Nobody listens.
+    #[error("failed to connect to the plugin's socket")]
+    Socket(#[source] io::Error),
+    /// Who listens is not the plugin that was started.
+    #[error("failed to agree on TLS with the plugin")]
+    Tls(#[source] io::Error),
+}
+
+/// Ends a connection even if some other process holds the plugin's end of it.
+#[derive(Debug)]
+pub(crate) enum Cutter {
+    /// Of a TCP socket.
+    Tcp(std::net::TcpStream),
+    /// Of a Unix socket.
+    Unix(net::UnixStream),
+}
+
+impl Cutter {
+    /// Ends the connection.
+    pub(crate) fn cut(&self) {
+        // It has ended already if this fails.
+        let _ended = match self {
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Both),
+            Self::Unix(socket) => socket.shutdown(Shutdown::Both),
+        };
+    }
+}
+
+type Socket = Box<dyn Duplex>;
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+async fn open(address: &Address) -> io::Result<(Socket, Cutter)> {
+    match address {
+        Address::Tcp(address) => {
+            let socket = TcpStream::connect(address).await?;
+            socket.set_nodelay(true)?;
+            let socket = socket.into_std()?;
+            let cutter = Cutter::Tcp(socket.try_clone()?);
+            Ok((Box::new(TcpStream::from_std(socket)?), cutter))
+        }
+        Address::Unix(path) => {
+            // Connecting to a Unix socket never waits for the other side to accept.
+            let socket = connect_unix(path)?;
+            socket.set_nonblocking(true)?;
+            let cutter = Cutter::Unix(socket.try_clone()?);
+            Ok((Box::new(UnixStream::from_std(socket)?), cutter))
+        }
+    }
+}
+
+fn connect_unix(path: &Path) -> io::Result<net::UnixStream> {
+    match path.as_os_str().as_bytes() {
+        [b'@', name @ ..] => net::UnixStream::connect_addr(&net::SocketAddr::from_abstract_name(name)?),
+        _ => net::UnixStream::connect(path),
+    }
+}
+
+async fn encrypt(socket: Socket, config: &Arc<ClientConfig>) -> io::Result<Socket> {
+    let name = NAME.try_into().map_err(io::Error::other)?;
+    let socket = TlsConnector::from(Arc::clone(config)).connect(name, socket).await?;
+    if socket.get_ref().1.alpn_protocol().is_none() {
+        return Err(io::Error::other("expected the protocol `h2` to be agreed on, found none"));
+    }
+    Ok(Box::new(socket))
+}

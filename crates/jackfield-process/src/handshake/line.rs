@@ -1,0 +1,378 @@
+//! Reads and writes the one line by which a plugin announces itself.
+//!
+//! Knows the text format only. It never spawns a process and never touches a socket.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// What a plugin announced on its first line of output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Announcement {
+    /// The version of the application's protocol the plugin chose.
+    pub version: i32,
+    /// Where the plugin listens.
+    pub address: Address,
+    /// What it speaks there.
+    pub protocol: Protocol,
+    /// The plugin's certificate as DER, under AutoMTLS.
+    pub certificate: Option<Vec<u8>>,
+    /// Whether the plugin multiplexes its connections; `None` if it does not say.
+    pub multiplexing: Option<bool>,
+}
+
+impl Announcement {
+    /// An announcement of a gRPC plugin without certificate.
+    pub fn new(version: i32, address: Address) -> Self {
+        Self { version, address, protocol: Protocol::Grpc, certificate: None, multiplexing: None }
+    }
+}
+
+/// Where a plugin listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Address {
+    /// A TCP socket.
+    Tcp(SocketAddr),
+    /// A Unix socket; a path that starts with `@` is an abstract name.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The socket's file, if it has one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) if !path.as_os_str().as_bytes().starts_with(b"@") => Some(path),
+            Self::Unix(_) | Self::Tcp(_) => None,
+        }
+    }
+}
+
+/// What a plugin speaks on its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// Go's net/rpc, the default of a line that does not say.
+    NetRpc,
+}
+
+impl FromStr for Announcement {
+    type Err = HandshakeError;
+
+    fn from_str(line: &str) -> Result<Self, HandshakeError> {
+        let fields: Vec<&str> = line.trim().split('|').collect();
+        let [core, version, network, address, optional @ ..] = fields.as_slice() else {
+            return Err(HandshakeError::Unrecognised { line: shorten(line) });
+        };
+        check_core(core)?;
+        Ok(Self {
+            version: number(version).ok_or_else(|| HandshakeError::Version { found: shorten(version) })?,
+            address: parse_address(network, address)?,
+            protocol: parse_protocol(optional.first().copied())?,
+            certificate: parse_certificate(optional.get(1).copied().unwrap_or_default())?,
+            multiplexing: optional.get(2).and_then(|field| boolean(field)),
+        })
+    }
+}
+
+impl fmt::Display for Announcement {
+    /// Writes the line without its line feed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, address, protocol, certificate, multiplexing } = self;
+        write!(f, "{CORE_VERSION}|{version}|{address}|{protocol}|")?;
+        if let Some(certificate) = certificate {
+            f.write_str(&STANDARD_NO_PAD.encode(certificate))?;
+        }
+        match multiplexing {
+            Some(multiplexing) => write!(f, "|{multiplexing}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp|{address}"),
+            Self::Unix(path) => write!(f, "unix|{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "grpc",
+            Self::NetRpc => "netrpc",
+        })
+    }
+}
+
+/// A plugin's first line is not a handshake this host can follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The address makes no sense on its network.
+    #[error("expected an address of network `{network}`, found `{found}`")]
+    Address {
+        /// The network the plugin named.
+        network: String,
+        /// What stood in the place of the address.
+        found: String,
+    },
+    /// The certificate is no base64.
+    #[error("expected the plugin's certificate in base64, found {length} characters that are none")]
+    Certificate {
+        /// How long the field was.
+        length: usize,
+    },
+    /// The first field is no number.
+    #[error("expected a core protocol version, found `{found}`")]
+    Core {
+        /// What stood in the first field.
+        found: String,
+    },
+    /// The plugin was built for another generation of the handshake.
+    #[error(
+        "expected core protocol version `{CORE_VERSION}`, found `{found}`\n\
+         (hint: the plugin must be built anew; tell its author)"
+    )]
+    IncompatibleCore {
+        /// The plugin's core protocol version.
+        found: i32,
+    },
+    /// The plugin speaks another version of the application's protocol.
+    #[error("expected protocol version `{expected}`, found `{found}`")]
+    IncompatibleVersion {
+        /// The versions the host speaks.
+        expected: i32,
+        /// The version the plugin chose.
+        found: i32,
+    },
+    /// The network is neither `unix` nor `tcp`.
+    #[error("expected network `unix` or `tcp`, found `{found}` with address `{address}`")]
+    Network {
+        /// The network the plugin named.
+        found: String,
+        /// The address it gave.
+        address: String,
+    },
+    /// The protocol is unknown.
+    #[error("expected protocol `grpc` or `netrpc`, found `{found}`")]
+    Protocol {
+        /// The protocol the plugin named.
+        found: String,
+    },
+    /// The line has fewer than four fields.
+    #[error(
+        "expected a handshake of the form `1|version|network|address|protocol|certificate`, found `{line}`\n\
+         (hint: a plugin must print nothing to its standard output before the handshake)"
+    )]
+    Unrecognised {
+        /// The beginning of the line.
+        line: String,
+    },
+    /// The plugin returned a certificate to a host that had not asked for one.
+    #[error("expected no certificate, since AutoMTLS is off, but the plugin sent one")]
+    UnwantedCertificate,
+    /// The host asked for AutoMTLS, but the plugin returned no certificate.
+    #[error(
+        "expected a certificate, since AutoMTLS is on, but the plugin sent none\n\
+         (hint: the plugin brings its own TLS or is too old for AutoMTLS)"
+    )]
+    MissingCertificate,
+    /// The plugin speaks a protocol that this host does not.
+    #[error("expected protocol `grpc`, found `{found}`")]
+    UnsupportedProtocol {
+        /// What the plugin speaks.
+        found: Protocol,
+    },
+    /// The second field is no number.
+    #[error("expected a protocol version, found `{found}`")]
+    Version {
+        /// What stood in the second field.
+        found: String,
+    },
+}
+
+fn check_core(field: &str) -> Result<(), HandshakeError> {
+    match number(field) {
+        None => Err(HandshakeError::Core { found: shorten(field) }),
+        Some(CORE_VERSION) => Ok(()),
+        Some(found) => Err(HandshakeError::IncompatibleCore { found }),
+    }
+}
+
+fn parse_address(network: &str, address: &str) -> Result<Address, HandshakeError> {
+    match network {
+        "unix" if !address.is_empty() => Ok(Address::Unix(PathBuf::from(address))),
+        "tcp" => parse_tcp(address).map(Address::Tcp).ok_or_else(|| invalid_address(network, address)),
+        "unix" => Err(invalid_address(network, address)),
+        _ => Err(HandshakeError::Network { found: shorten(network), address: shorten(address) }),
+    }
+}
+
+/// Go plugins write `127.0.0.1:1234`; an empty host or `localhost` mean the same. Other names would have
+/// to be resolved, which a line parser does not do.
+fn parse_tcp(address: &str) -> Option<SocketAddr> {
+    let local = |host: &str| host.is_empty() || host == "localhost";
+    match address.rsplit_once(':') {
+        Some((host, port)) if local(host) => format!("127.0.0.1:{port}").parse().ok(),
+        _ => address.parse().ok(),
+    }
+}
+
+fn parse_protocol(field: Option<&str>) -> Result<Protocol, HandshakeError> {
+    match field {
+        None | Some("netrpc") => Ok(Protocol::NetRpc),
+        Some("grpc") => Ok(Protocol::Grpc),
+        Some(other) => Err(HandshakeError::Protocol { found: shorten(other) }),
+    }
+}
+
+/// Very old plugins put unrelated data here, so what is too short to be a certificate is none.
+fn parse_certificate(field: &str) -> Result<Option<Vec<u8>>, HandshakeError> {
+    if field.len() <= MIN_CERTIFICATE {
+        return Ok(None);
+    }
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decoded = GeneralPurpose::new(&STANDARD, config).decode(field);
+    decoded.map(Some).map_err(|_| HandshakeError::Certificate { length: field.len() })
+}
+
+fn invalid_address(network: &str, address: &str) -> HandshakeError {
+    HandshakeError::Address { network: network.to_owned(), found: shorten(address) }
+}
+
+fn number(field: &str) -> Option<i32> {
+    field.parse().ok()
+}
+
+/// Go's spellings of a truth value.
+fn boolean(field: &str) -> Option<bool> {
+    match field {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Quotes no more of a plugin's output than a person wants to read.
+fn shorten(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(MAX_QUOTE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The longest first line a host reads, as in Go.
+pub(crate) const MAX_LINE: usize = 64 * 1024;
+
+const CORE_VERSION: i32 = 1;
+const MIN_CERTIFICATE: usize = 50;
+const MAX_QUOTE: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Announcement, HandshakeError> {
+        line.parse()
+    }
+
+    fn unix(path: &str) -> Address {
+        Address::Unix(PathBuf::from(path))
+    }
+
+    #[test]
+    fn reads_what_a_current_go_plugin_writes() {
+        let announcement = parse("1|1|unix|/tmp/plugin3414874462|grpc|\n").unwrap();
+        assert_eq!(announcement, Announcement::new(1, unix("/tmp/plugin3414874462")));
+    }
+
+    #[test]
+    fn four_fields_mean_net_rpc() {
+        let announcement = parse("1|+04|tcp|127.0.0.1:1234").unwrap();
+        assert_eq!(announcement.protocol, Protocol::NetRpc);
+        assert_eq!(announcement.version, 4);
+        assert_eq!(announcement.address, Address::Tcp("127.0.0.1:1234".parse().unwrap()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_line_is_read_or_refused(line: String) {
+            let _read = parse(&line);
+            let _read = parse(&format!("1|1|{line}"));
+        }
+
+        #[test]
+        fn what_is_written_is_read(version: i32, name in "/[a-z0-9/]{1,90}", der: Option<[u8; 40]>) {
+            let mut announcement = Announcement::new(version, unix(&name));
+            announcement.certificate = der.map(|der| der.to_vec());
+            assert_eq!(parse(&announcement.to_string()), Ok(announcement));
+        }
+    }
+
+    #[test]
+    fn an_empty_tcp_host_is_this_machine() {
+        let local = Address::Tcp("127.0.0.1:77".parse().unwrap());
+        assert_eq!(parse("1|1|tcp|:77|grpc").unwrap().address, local);
+        assert_eq!(parse("1|1|tcp|localhost:77|grpc").unwrap().address, local);
+    }
+
+    #[test]
+    fn certificates_are_read_with_and_without_padding() {
+        let der = vec![7; 100];
+        let mut announcement = Announcement::new(3, unix("/s"));
+        announcement.certificate = Some(der);
+        let line = announcement.to_string();
+
+        assert!(!line.ends_with('='));
+        assert_eq!(parse(&line).unwrap(), announcement);
+        assert_eq!(parse(&format!("{line}==")).unwrap(), announcement);
+        assert_eq!(parse("1|1|unix|/s|grpc|short!").unwrap().certificate, None);
+        let broken = format!("1|1|unix|/s|grpc|{}", "!".repeat(51));
+        assert_eq!(parse(&broken), Err(HandshakeError::Certificate { length: 51 }));
+    }
+
+    #[test]
+    fn the_seventh_field_is_written_only_when_set() {
+        let mut announcement = Announcement::new(1, unix("/s"));
+        assert_eq!(announcement.to_string(), "1|1|unix|/s|grpc|");
+        announcement.multiplexing = Some(false);
+        assert_eq!(announcement.to_string(), "1|1|unix|/s|grpc||false");
+        assert_eq!(parse("1|1|unix|/s|grpc||true|future").unwrap().multiplexing, Some(true));
+    }
+
+    #[test]
+    fn errors_name_what_was_found() {
+        let message = |line: &str| parse(line).unwrap_err().to_string();
+        assert!(message("hello").contains("found `hello`"));
+        assert!(message("").contains("found ``"));
+        assert!(message("x|1|unix|/s").contains("core protocol version, found `x`"));
+        assert!(message("2|1|unix|/s").contains("core protocol version `1`, found `2`"));
+        assert!(message("1|y|unix|/s").contains("protocol version, found `y`"));
+        assert!(message("1|1|udp|/s").contains("found `udp` with address `/s`"));
+        assert!(message("1|1|unix|").contains("network `unix`, found ``"));
+        assert!(message("1|1|tcp|nowhere").contains("network `tcp`, found `nowhere`"));
+        assert!(message("1|1|unix|/s|http").contains("found `http`"));
+    }
+
+    #[test]
+    fn long_output_is_quoted_in_short() {
+        let line = "ä".repeat(5000);
+        let HandshakeError::Unrecognised { line } = parse(&line).unwrap_err() else { panic!() };
+        assert!(line.chars().count() < 210);
+    }
+}

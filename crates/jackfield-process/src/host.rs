@@ -1,0 +1,211 @@
+//! The host's end: what starts as a plugin, and how.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_core::{BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind};
+use tokio::time::timeout;
+
+use crate::backend::ProcessBackend;
+use crate::channel::Link;
+use crate::child::{Environment, Launch};
+use crate::conform::conform;
+use crate::error::StartError;
+use crate::handshake::Handshake;
+use crate::instance::ProcessInstance;
+use crate::lanes::Lanes;
+use crate::printed::{Printed, Stream};
+use crate::start::{Plan, Security, start};
+
+/// A program that becomes a plugin when it is loaded.
+///
+/// ```no_run
+/// # use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
+/// let backend = ProcessBackend::start()?;
+/// let plugin = ProcessPlugin::new("plugins/kv")
+///     .handshake(Handshake::new(1, "KV_PLUGIN", "hello"))
+///     .auto_mtls()
+///     .backend(&backend);
+/// # Ok::<(), jackfield_process::BackendError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ProcessPlugin {
+    launch: Launch,
+    handshake: Handshake,
+    security: Security,
+    start_timeout: Duration,
+    printed: Printed,
+    connections: Connections,
+    backend: Option<ProcessBackend>,
+}
+
+impl ProcessPlugin {
+    /// Describes a plugin that `program` is; without a slash it is looked up in `PATH`.
+    ///
+    /// The child sees little of the host's environment: [`inherit_env`](Self::inherit_env) shows it the rest.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            launch: Launch {
+                program: program.into(),
+                arguments: Vec::new(),
+                directory: None,
+                environment: Environment::Clean,
+                variables: Vec::new(),
+            },
+            handshake: Handshake::default(),
+            security: Security::Plain,
+            start_timeout: START_TIMEOUT,
+            printed: Printed::default(),
+            connections: Connections::One,
+            backend: None,
+        }
+    }
+
+    /// Adds arguments of the program.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.launch.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Loads on `backend`. Without one, each load starts a backend of its own.
+    pub fn backend(mut self, backend: &ProcessBackend) -> Self {
+        self.backend = Some(backend.clone());
+        self
+    }
+
+    /// Encrypts the connection, so that only this host and this plugin can talk on it.
+    pub fn auto_mtls(mut self) -> Self {
+        self.security = Security::AutoMtls;
+        self
+    }
+
+    /// Gives each `tokio` runtime that calls the plugin a connection of its own, which lives on that runtime.
+    ///
+    /// An asynchronous call is then answered without waking the I/O thread, which a host that makes one call
+    /// after another notices. In return the host promises what cannot be checked: every runtime in whose
+    /// context it calls has its I/O driver enabled (or the call panics), and is driven while the call waits
+    /// (or it waits for ever, as under a foreign `block_on` inside of a runtime's only thread). Calls outside
+    /// of any runtime and blocking calls go over the one connection on the I/O thread, as without this.
+    pub fn connection_per_runtime(mut self) -> Self {
+        self.connections = Connections::PerRuntime;
+        self
+    }
+
+    /// Starts the program in `directory`.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.launch.directory = Some(directory.into());
+        self
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.launch.variables.push((key.into(), value.into()));
+        self
+    }
+
+    /// Sets what the two sides must agree on; [`Handshake::default`] otherwise.
+    pub fn handshake(mut self, handshake: Handshake) -> Self {
+        self.handshake = handshake;
+        self
+    }
+
+    /// Shows the program the host's whole environment, save what an outer host told this one.
+    pub fn inherit_env(mut self) -> Self {
+        self.launch.environment = Environment::Inherited;
+        self
+    }
+
+    /// Gives what the plugin prints to `take`, in pieces cut anywhere. Otherwise it becomes events of `tracing`.
+    ///
+    /// It is called on the I/O thread and should be quick.
+    pub fn on_print(mut self, take: impl Fn(Stream, &[u8]) + Send + Sync + 'static) -> Self {
+        self.printed = Printed::Function(Arc::new(take));
+        self
+    }
+
+    /// Sets how long the plugin may take to announce itself; a minute otherwise.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = timeout;
+        self
+    }
+
+    async fn start(&self, load: &Load) -> Result<ProcessInstance, LoadErrorKind> {
+        let backend = match &self.backend {
+            Some(backend) => backend.clone(),
+            None => ProcessBackend::start().map_err(StartError::from)?,
+        };
+        let owner = Arc::clone(backend.shared());
+        let shared = Arc::clone(&owner);
+        let (plan, schema) = (self.plan(&load.context), load.interface.schema());
+        let patience = self.start_timeout;
+        let task = owner.io.start_task(async move {
+            let started = start(&shared, plan).await?;
+            let conforms = timeout(patience, conform(&started.connection, schema)).await;
+            conforms.map_err(|_| StartError::Timeout(patience))??;
+            Ok((started, shared))
+        });
+        let started: Result<_, LoadErrorKind> = task.await.map_err(|_| StartError::NoThread)?;
+        let (started, shared) = started?;
+        let lanes = match self.connections {
+            Connections::One => None,
+            Connections::PerRuntime => Some(Lanes::default()),
+        };
+        Ok(ProcessInstance::new(Link { started, shared, lanes }))
+    }
+
+    fn plan(&self, context: &Context) -> Plan {
+        let mut launch = self.launch.clone();
+        launch.variables.push((NAME.into(), context.plugin().into()));
+        launch.variables.push((CONFIG.into(), encode_config(context).into()));
+        Plan {
+            name: context.plugin().to_owned(),
+            launch,
+            handshake: self.handshake.clone(),
+            security: self.security,
+            start_timeout: self.start_timeout,
+            printed: self.printed.clone(),
+        }
+    }
+}
+
+/// Where asynchronous calls are made.
+#[derive(Debug, Clone, Copy)]
+enum Connections {
+    /// On the one connection on the I/O thread.
+    One,
+    /// On one more for each runtime that calls.
+    PerRuntime,
+}
+
+impl Candidate for ProcessPlugin {
+    fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
+        Box::pin(async move {
+            match self.start(load).await {
+                Ok(instance) => Ok(Box::new(instance) as Box<dyn Instance>),
+                Err(kind) => Err(load.error(kind)),
+            }
+        })
+    }
+}
+
+impl From<StartError> for LoadErrorKind {
+    fn from(error: StartError) -> Self {
+        Self::backend("process", error)
+    }
+}
+
+/// A plugin's configuration as a JSON array of pairs, which keeps the order and any repetition.
+fn encode_config(context: &Context) -> String {
+    let pairs: Vec<(&str, &str)> = context.entries().collect();
+    serde_json::json!(pairs).to_string()
+}
+
+/// As long as a Go host waits.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// The variable that tells a plugin the name under which it was loaded.
+pub(crate) const NAME: &str = "JACKFIELD_PLUGIN";
+/// The variable that tells a plugin its configuration.
+pub(crate) const CONFIG: &str = "JACKFIELD_CONFIG";

@@ -1,0 +1,72 @@
+//! A connected plugin as the rest of the house sees it: something that was loaded and can be unloaded.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jackfield_core::{BoxFuture, CallError, Instance, Lane, Unloaded};
+
+use crate::channel::{Link, ProcessChannel, describe};
+use crate::child::{Ending, stop};
+use crate::grpc::{Asked, shutdown};
+use crate::start::Started;
+
+/// One plugin in its own process. Dropping it kills the process.
+#[derive(Debug)]
+pub(crate) struct ProcessInstance {
+    link: Arc<Link>,
+}
+
+impl ProcessInstance {
+    /// Takes charge of a plugin that was started.
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link: Arc::new(link) }
+    }
+
+    async fn end(self: Box<Self>, deadline: Duration) -> Unloaded {
+        let Started { child, connection, .. } = &self.link.started;
+        let begun = Instant::now();
+        let patience = match shutdown(connection, deadline).await {
+            Asked::Heard => deadline.saturating_sub(begun.elapsed()),
+            // It cannot know that it should go.
+            Asked::Unheard => Duration::ZERO,
+        };
+        match stop(child, patience).await {
+            Ending::Graceful => Unloaded::Exited {
+                status: child.death().map_or_else(String::new, |death| death.status_text()),
+            },
+            Ending::Killed | Ending::Stuck => Unloaded::Killed,
+        }
+    }
+}
+
+impl Instance for ProcessInstance {
+    fn lane(&self) -> Lane {
+        Lane::Channel(Arc::new(ProcessChannel::new(Arc::clone(&self.link))))
+    }
+
+    fn closed(&self) -> BoxFuture<'static, CallError> {
+        let mut end = self.link.started.end.clone();
+        Box::pin(async move {
+            match end.wait_for(Option::is_some).await {
+                Ok(end) => describe(end.as_ref()),
+                Err(_) => describe(None),
+            }
+        })
+    }
+
+    fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {
+        let shared = Arc::clone(&self.link.shared);
+        Box::pin(async move {
+            // The thread is there as long as `shared` is.
+            shared.io.start_task(self.end(deadline)).await.unwrap_or(Unloaded::Killed)
+        })
+    }
+}
+
+impl Drop for ProcessInstance {
+    fn drop(&mut self) {
+        // Callers may hold the channel still; it is of no use any more.
+        self.link.started.child.kill();
+        self.link.remove_socket();
+    }
+}

@@ -1,0 +1,133 @@
+//! Owns the thread on which children are supervised and their connections live.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::mpsc::sync_channel;
+use std::task::{Context, Poll};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+/// The thread; it ends, soon but not at once, when this is dropped.
+#[derive(Debug)]
+pub(crate) struct IoThread {
+    runtime: Handle,
+    thread: ThreadId,
+    lasting: mpsc::UnboundedSender<BoxedTask>,
+}
+
+/// Work that goes on even if its owner is gone: the thread owns it.
+type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The thread is gone, or would have to wait for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the I/O thread of the process backend has ended or would wait for itself")]
+pub(crate) struct Unreachable;
+
+impl IoThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the system is out of threads or descriptors.
+    pub(crate) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (lasting, tasks) = mpsc::unbounded_channel();
+        let handle = runtime.handle().clone();
+        let thread = thread::Builder::new().name("jackfield-io".into()).spawn(move || {
+            runtime.block_on(keep(tasks));
+            runtime.shutdown_timeout(PATIENCE);
+        })?;
+        Ok(Self { runtime: handle, thread: thread.thread().id(), lasting })
+    }
+
+    /// Gives the thread work that it finishes on its own account.
+    pub(crate) fn keep(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // The thread takes work as long as this sender is there.
+        let _taken = self.lasting.send(Box::pin(task));
+    }
+
+    /// Starts work that is given up when the task is dropped.
+    pub(crate) fn start_task<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        Task(self.runtime.spawn(future))
+    }
+
+    /// Does work and blocks this thread until it is done.
+    ///
+    /// # Errors
+    /// If this is the I/O thread itself, which would wait for ever.
+    pub(crate) fn block_on<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Unreachable> {
+        if thread::current().id() == self.thread {
+            return Err(Unreachable);
+        }
+        let (sender, receiver) = sync_channel(1);
+        let _task = self.start_task(async move {
+            // The receiver waits below.
+            let _received = sender.send(future.await);
+        });
+        receiver.recv().map_err(|_| Unreachable)
+    }
+}
+
+/// Work on the I/O thread; any executor may wait for it. Dropping it gives the work up.
+#[derive(Debug)]
+#[must_use = "dropping a task gives its work up"]
+pub(crate) struct Task<T>(JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, Unreachable>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|result| result.map_err(|_| Unreachable))
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs what it is given until nobody can give more, then lets it end.
+async fn keep(mut tasks: mpsc::UnboundedReceiver<BoxedTask>) {
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            task = tasks.recv() => match task {
+                Some(task) => { running.spawn(task); }
+                None => break,
+            },
+            Some(_) = running.join_next() => {}
+        }
+    }
+    // The children were killed by those who held them, and are reaped within this time.
+    let _ended = timeout(PATIENCE, running.join_all()).await;
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_inside_a_runtime_but_not_on_itself() {
+        let io = std::sync::Arc::new(IoThread::start().unwrap());
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { assert_eq!(io.block_on(async { 7 }), Ok(7)) });
+
+        let inner = std::sync::Arc::clone(&io);
+        let nested = io.block_on(async move { inner.block_on(async {}) });
+        assert_eq!(nested, Ok(Err(Unreachable)));
+    }
+}

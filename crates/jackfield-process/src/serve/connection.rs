@@ -1,0 +1,116 @@
+//! Serves HTTP/2 on each connection of the host.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::dispatch::Dispatch;
+use super::listener::Listener;
+use super::program::ended;
+use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
+
+/// How a connection begins.
+#[derive(Clone)]
+pub(super) enum Acceptor {
+    /// At once.
+    Plain,
+    /// With proof that the other end is the host.
+    Tls(TlsAcceptor),
+}
+
+impl From<Arc<ServerConfig>> for Acceptor {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        Self::Tls(config.into())
+    }
+}
+
+/// All connections, which end when this is dropped.
+pub(super) struct Connections {
+    acceptor: Acceptor,
+    dispatch: Arc<Dispatch>,
+    end: watch::Receiver<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    /// None yet. Those to come answer through `dispatch`, until `end` holds.
+    pub(super) fn new(acceptor: Acceptor, dispatch: Arc<Dispatch>, end: watch::Receiver<bool>) -> Self {
+        Self { acceptor, dispatch, end, tasks: JoinSet::new() }
+    }
+
+    /// Serves every connection; ends only if the listener fails for good.
+    pub(super) async fn accept_from(&mut self, listener: &Listener) {
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(socket) => self.serve(socket),
+                    Err(error) => {
+                        // Such as too many open files, which may pass.
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                },
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    /// Lets what was begun end, within the time in which no host loses patience.
+    pub(super) async fn finish(self) {
+        let _in_time = timeout(PATIENCE, self.tasks.join_all()).await;
+    }
+
+    fn serve(&mut self, socket: UnixStream) {
+        let (acceptor, dispatch, end) = (self.acceptor.clone(), Arc::clone(&self.dispatch), self.end.clone());
+        self.tasks.spawn(async move {
+            match acceptor {
+                Acceptor::Plain => talk(socket, dispatch, end).await,
+                Acceptor::Tls(acceptor) => match timeout(TLS_PATIENCE, acceptor.accept(socket)).await {
+                    Ok(Ok(socket)) => talk(socket, dispatch, end).await,
+                    Ok(Err(error)) => tracing::warn!(%error, "somebody who is not the host was refused"),
+                    Err(_) => tracing::warn!("somebody connected, but did not begin TLS"),
+                },
+            }
+        });
+    }
+}
+
+async fn talk(
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    dispatch: Arc<Dispatch>,
+    end: watch::Receiver<bool>,
+) {
+    let connection = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_concurrent_streams(None)
+        .serve_connection(TokioIo::new(socket), dispatch);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = ended(end) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection of the host ended");
+    }
+}
+
+/// A Go host kills after two seconds.
+const PATIENCE: Duration = Duration::from_millis(1500);
+const RETRY: Duration = Duration::from_millis(50);
+const TLS_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,177 @@
+//! The wire's own services beside the plugin's: health, reflection, controller, stdio, broker.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+use tokio::sync::{Mutex, mpsc, watch};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::program::ended;
+use crate::grpc::generated::DESCRIPTORS;
+use crate::grpc::generated::go_plugin::grpc_broker_server::{GrpcBroker, GrpcBrokerServer};
+use crate::grpc::generated::go_plugin::grpc_controller_server::{GrpcController, GrpcControllerServer};
+use crate::grpc::generated::go_plugin::grpc_stdio_server::{GrpcStdio, GrpcStdioServer};
+use crate::grpc::generated::go_plugin::{ConnInfo, Empty, StdioData, stdio_data};
+use crate::grpc::generated::health::health_check_response::ServingStatus;
+use crate::grpc::generated::health::health_server::{Health, HealthServer};
+use crate::grpc::generated::health::{
+    HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+};
+
+/// Adds everything but reflection. `ending` says that the plugin should end, `end` hears of it.
+pub(super) fn add(
+    routes: Routes,
+    ending: watch::Sender<bool>,
+    end: watch::Receiver<bool>,
+    printed: mpsc::Receiver<Bytes>,
+) -> Routes {
+    let stdio = Stdio { printed: Arc::new(Mutex::new(printed)), end: end.clone() };
+    routes
+        .add_service(HealthServer::new(Healthy { end: end.clone() }))
+        .add_service(GrpcBrokerServer::new(Broker { end }))
+        .add_service(GrpcControllerServer::new(Controller { ending }))
+        .add_service(GrpcStdioServer::new(stdio))
+}
+
+/// Adds both versions of reflection, each of which tells of all services.
+pub(super) fn reflect(
+    routes: Routes,
+    files: impl Iterator<Item = Vec<u8>>,
+    sets: &[Vec<u8>],
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let files: Vec<Vec<u8>> = files.map(|file| set_of(&file)).collect();
+    let builder = || {
+        let own = [
+            DESCRIPTORS,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let all = own.into_iter().chain(files.iter().chain(sets).map(Vec::as_slice));
+        all.fold(
+            tonic_reflection::server::Builder::configure().include_reflection_service(false),
+            |builder, set| builder.register_encoded_file_descriptor_set(set),
+        )
+    };
+    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+}
+
+/// A `FileDescriptorSet` of one file: that is field 1 of the message.
+fn set_of(file: &[u8]) -> Vec<u8> {
+    let mut set = vec![0x0a];
+    prost::encoding::encode_varint(file.len() as u64, &mut set);
+    set.extend_from_slice(file);
+    set
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Every plugin that answers is healthy.
+struct Healthy {
+    end: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl Health for Healthy {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        match status_of(&request.get_ref().service) {
+            ServingStatus::Serving => Ok(Response::new(SERVING)),
+            _ => Err(Status::not_found("unknown service")),
+        }
+    }
+
+    async fn list(&self, _: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
+        let statuses: HashMap<_, _> = SERVICES.map(|service| (service.to_owned(), SERVING)).into();
+        Ok(Response::new(HealthListResponse { statuses }))
+    }
+
+    type WatchStream = Answers<HealthCheckResponse>;
+
+    /// Says the status once; it does not change as long as the plugin lives.
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let status = status_of(&request.get_ref().service).into();
+        let first = stream::iter([Ok(HealthCheckResponse { status })]);
+        let lasts = stream::pending().take_until(Box::pin(ended(self.end.clone())));
+        Ok(Response::new(Box::pin(first.chain(lasts))))
+    }
+}
+
+fn status_of(service: &str) -> ServingStatus {
+    if SERVICES.contains(&service) { ServingStatus::Serving } else { ServingStatus::ServiceUnknown }
+}
+
+/// The names by which a host asks after the plugin as a whole.
+const SERVICES: [&str; 2] = ["", "plugin"];
+const SERVING: HealthCheckResponse = HealthCheckResponse { status: ServingStatus::Serving as i32 };
+
+/// Ends the plugin when the host asks.
+struct Controller {
+    ending: watch::Sender<bool>,
+}
+
+#[tonic::async_trait]
+impl GrpcController for Controller {
+    async fn shutdown(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
+        self.ending.send_replace(true);
+        Ok(Response::new(Empty {}))
+    }
+}
+
+/// Passes on what the plugin prints. Of two hosts that ask, one waits until the other is gone.
+struct Stdio {
+    printed: Arc<Mutex<mpsc::Receiver<Bytes>>>,
+    end: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl GrpcStdio for Stdio {
+    type StreamStdioStream = Answers<StdioData>;
+
+    async fn stream_stdio(&self, _: Request<()>) -> Result<Response<Self::StreamStdioStream>, Status> {
+        let printed = Arc::clone(&self.printed);
+        let end = self.end.clone();
+        let pieces = stream::unfold((printed, end), |(printed, end)| async {
+            let data = next_piece(&printed, end.clone()).await?;
+            let piece = StdioData { channel: stdio_data::Channel::Stdout.into(), data };
+            Some((Ok(piece), (printed, end)))
+        });
+        Ok(Response::new(Box::pin(pieces)))
+    }
+}
+
+/// What was printed before the end is passed on before the stream ends.
+async fn next_piece(printed: &Mutex<mpsc::Receiver<Bytes>>, end: watch::Receiver<bool>) -> Option<Bytes> {
+    tokio::select! {
+        biased;
+        piece = async { printed.lock().await.recv().await } => piece,
+        () = ended(end) => None,
+    }
+}
+
+/// Holds the broker's stream open; no interface of this version needs a further connection.
+struct Broker {
+    end: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl GrpcBroker for Broker {
+    type StartStreamStream = Answers<ConnInfo>;
+
+    async fn start_stream(
+        &self,
+        request: Request<Streaming<ConnInfo>>,
+    ) -> Result<Response<Self::StartStreamStream>, Status> {
+        let offers = request.into_inner().take_while(|offer| std::future::ready(offer.is_ok()));
+        let silent = offers.filter_map(|_| std::future::ready(None));
+        Ok(Response::new(Box::pin(silent.take_until(Box::pin(ended(self.end.clone()))))))
+    }
+}

@@ -1,0 +1,206 @@
+//! Starts one plugin, phase by phase: spawn, announcement, connection.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::backend::Shared;
+use crate::child::{ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
+use crate::error::{BackendError, StartError};
+use crate::grpc::{Connection, Cutter, Session, Target};
+use crate::handshake::{Announcement, Handshake, HandshakeError, HostOffer, Protocol};
+use crate::printed::Printed;
+use crate::tls::{self, Identity};
+
+/// Everything that is needed to start a plugin.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// What the plugin is called in logs.
+    pub(crate) name: String,
+    /// What to start.
+    pub(crate) launch: Launch,
+    /// What to agree on.
+    pub(crate) handshake: Handshake,
+    /// Whether to speak TLS.
+    pub(crate) security: Security,
+    /// How long the plugin may take to announce itself.
+    pub(crate) start_timeout: Duration,
+    /// Where what it prints goes.
+    pub(crate) printed: Printed,
+}
+
+/// Whether a connection is encrypted and both ends are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// Each side makes a certificate, and each accepts only the other's.
+    AutoMtls,
+    /// The socket's permissions must do.
+    Plain,
+}
+
+/// A plugin that runs and is connected.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Its process.
+    pub(crate) child: Arc<ChildHandle>,
+    /// The connection on the I/O thread.
+    pub(crate) connection: Connection,
+    /// How to make another connection.
+    pub(crate) target: Target,
+    /// Filled once the plugin can no longer be called.
+    pub(crate) end: watch::Receiver<Option<End>>,
+}
+
+/// Why a plugin can no longer be called.
+#[derive(Debug, Clone)]
+pub(crate) enum End {
+    /// Its process ended.
+    Died(Arc<Death>),
+    /// It closed the connection, but goes on.
+    Disconnected,
+}
+
+/// Starts a plugin. Must run on the I/O thread; whatever was begun ends if this is given up.
+pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartError> {
+    let identity = match plan.security {
+        Security::AutoMtls => Some(Identity::generate()?),
+        Security::Plain => None,
+    };
+    let (child, line) = launch(shared, &plan, identity.as_ref())?;
+    let announcement = hear(&child, line, &plan).await?;
+    let target = aim(shared, announcement, identity.as_ref())?;
+    connect(shared, child, target, plan.printed).await
+}
+
+fn launch(
+    shared: &Shared,
+    plan: &Plan,
+    identity: Option<&Identity>,
+) -> Result<(ChildHandle, FirstLine), StartError> {
+    let instance = Mark::instance().map_err(BackendError::Mark)?;
+    let offer = HostOffer {
+        handshake: &plan.handshake,
+        certificate: identity.map(Identity::pem),
+        socket_directory: shared.sockets.path(),
+    };
+    let mut launch = plan.launch.clone();
+    launch.variables.extend(offer.variables());
+    for mark in [&shared.mark, &instance] {
+        launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
+    }
+    let process = spawn(&launch)
+        .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
+    tracing::debug!(plugin = plan.name, pid = process.id(), "started a plugin");
+    let (child, line, supervisor) =
+        supervise(process, plan.name.clone(), instance).map_err(StartError::Supervise)?;
+    shared.io.keep(supervisor);
+    Ok((child, line))
+}
+
+/// Waits for the plugin's announcement.
+async fn hear(child: &ChildHandle, line: FirstLine, plan: &Plan) -> Result<Announcement, StartError> {
+    match timeout(plan.start_timeout, line).await {
+        Err(_) => Err(StartError::Timeout(plan.start_timeout)),
+        Ok(Ok(line)) => match accept(&line, plan) {
+            Ok(announcement) => Ok(announcement),
+            Err(source) => Err(StartError::Handshake { source, death: last_words(child).await }),
+        },
+        Ok(Err(_)) => Err(match last_words(child).await {
+            Some(death) => StartError::ExitedEarly { death },
+            None => StartError::NoLine,
+        }),
+    }
+}
+
+/// A program that prints an error and ends is told apart from one that goes on.
+async fn last_words(child: &ChildHandle) -> Option<Arc<Death>> {
+    timeout(LAST_WORDS, child.died()).await.ok()
+}
+
+fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
+    let announcement: Announcement = line.parse()?;
+    let expected = plan.handshake.protocol_version;
+    if announcement.version != expected {
+        return Err(HandshakeError::IncompatibleVersion { expected, found: announcement.version });
+    }
+    if announcement.protocol != Protocol::Grpc {
+        return Err(HandshakeError::UnsupportedProtocol { found: announcement.protocol });
+    }
+    match (plan.security, &announcement.certificate) {
+        (Security::AutoMtls, None) => Err(HandshakeError::MissingCertificate),
+        (Security::Plain, Some(_)) => Err(HandshakeError::UnwantedCertificate),
+        (Security::AutoMtls, Some(_)) | (Security::Plain, None) => Ok(announcement),
+    }
+}
+
+fn aim(
+    shared: &Shared,
+    announcement: Announcement,
+    identity: Option<&Identity>,
+) -> Result<Target, StartError> {
+    // Plugins that know nothing of the directory put their socket elsewhere.
+    if let Some(socket) = announcement.address.file()
+        && !socket.starts_with(shared.sockets.path())
+    {
+        shared.guard.watch(socket);
+    }
+    let tls = match (identity, announcement.certificate) {
+        (Some(identity), Some(certificate)) => {
+            Some(tls::connecting(identity, CertificateDer::from(certificate))?)
+        }
+        _ => None,
+    };
+    Ok(Target { address: announcement.address, tls })
+}
+
+async fn connect(
+    shared: &Shared,
+    child: ChildHandle,
+    target: Target,
+    printed: Printed,
+) -> Result<Started, StartError> {
+    let connected = target.connect().await?;
+    let child = Arc::new(child);
+    let (sender, end) = watch::channel(None);
+    let session = Session::new(connected.connection.clone(), printed);
+    let died = child.died();
+    let cutter = connected.cutter;
+    let driver = connected.driver;
+    // Apart from each other: what the host does with the plugin's output must not end the connection.
+    shared.io.keep(session.run());
+    shared.io.keep(async move {
+        sender.send_replace(Some(live(driver, died, &cutter).await));
+    });
+    Ok(Started { child, connection: connected.connection, target, end })
+}
+
+/// Drives the main connection until it or the process ends.
+pub(crate) async fn live(
+    driver: impl Future<Output = ()>,
+    died: impl Future<Output = Arc<Death>>,
+    cutter: &Cutter,
+) -> End {
+    tokio::pin!(driver, died);
+    tokio::select! {
+        () = &mut driver => match timeout(GRACE, died).await {
+            Ok(death) => End::Died(death),
+            Err(_) => End::Disconnected,
+        },
+        death = &mut died => {
+            // What the plugin answered before its end is still in the socket. If a process that it started
+            // holds the other end, nothing more comes and nothing ends.
+            let _drained = timeout(GRACE, driver).await;
+            cutter.cut();
+            End::Died(death)
+        }
+    }
+}
+
+/// A connection and its process end within microseconds of each other.
+pub(crate) const GRACE: Duration = Duration::from_millis(5);
+/// How long a program that printed something else than a handshake may take to end.
+const LAST_WORDS: Duration = Duration::from_millis(200);

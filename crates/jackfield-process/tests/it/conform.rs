@@ -1,0 +1,66 @@
+//! A plugin with another interface is refused before it is called.
+
+use jackfield_core::__private::MethodSpec;
+use jackfield_core::{
+    Candidate, Context, Description, Field, Interface, Kind, Load, LoadErrorKind, Method, Mode, Schema,
+};
+use jackfield_process::{ProcessBackend, ProcessPlugin};
+
+use crate::calls::run;
+use crate::peers::{Go, handshake, our_plugin};
+
+trait Other: Send + Sync {}
+
+impl Interface for dyn Other {
+    const SCHEMA: &'static Schema = &Schema { service: "proto.Other", version: "1.0", methods: &[] };
+    const SPECS: &'static [MethodSpec] = &[];
+}
+
+/// The same service by name, but its keys are numbers.
+trait Numbered: Send + Sync {}
+
+impl Interface for dyn Numbered {
+    const SCHEMA: &'static Schema =
+        &Schema { service: "proto.KV", version: "1.0", methods: &[GET_BY_NUMBER] };
+    const SPECS: &'static [MethodSpec] = &[];
+}
+
+const GET_BY_NUMBER: Method = Method {
+    name: "Get",
+    path: "/proto.KV/Get",
+    mode: Mode::Async,
+    arguments: &[Field { name: "key", number: 1, kind: Kind::Int64 }],
+    result: &[],
+};
+
+fn refusal<I: Interface + ?Sized>(plugin: &ProcessPlugin) -> LoadErrorKind {
+    let load = Load::new(Context::new("kv", []), Description::of::<I>());
+    let error = run(plugin.load(&load)).unwrap_err();
+    match error.kind() {
+        LoadErrorKind::Incompatible(kind) => LoadErrorKind::Incompatible(kind.clone()),
+        LoadErrorKind::Interface { expected, found } => {
+            LoadErrorKind::Interface { expected, found: found.clone() }
+        }
+        _ => panic!("{error:?}"),
+    }
+}
+
+fn is_refused(plugin: &ProcessPlugin) {
+    let other = refusal::<dyn Other>(plugin).to_string();
+    assert_eq!(other, "expected the interface `proto.Other`, but it implements `proto.KV`");
+    let LoadErrorKind::Incompatible(kind) = refusal::<dyn Numbered>(plugin) else { panic!() };
+    assert!(kind.to_string().contains("key"), "{kind}");
+}
+
+#[test]
+fn a_go_plugin_with_another_interface_is_refused() {
+    let backend = ProcessBackend::start().unwrap();
+    is_refused(&Go::Newest.plugin(&backend));
+    is_refused(&Go::V1_4.plugin(&backend));
+}
+
+#[test]
+fn a_plugin_of_ours_with_another_interface_is_refused() {
+    let backend = ProcessBackend::start().unwrap();
+    is_refused(&ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend));
+}

@@ -1,0 +1,123 @@
+//! A host that is killed leaves nothing behind.
+
+use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use jackfield_process::{ProcessBackend, ProcessPlugin};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::calls::{get, load, run};
+use crate::peers::{Go, handshake, our_plugin, wait_for_end};
+
+/// What a host with plugins said of itself.
+struct Host {
+    process: Child,
+    /// Its plugins and what those started, besides the guard.
+    descendants: Vec<OwnedFd>,
+    guard: OwnedFd,
+    sockets: PathBuf,
+    home: tempfile::TempDir,
+}
+
+#[test]
+fn a_killed_host_leaves_nothing() {
+    for _ in 0..20 {
+        let mut host = Host::start();
+        host.process.kill().unwrap();
+        host.process.wait().unwrap();
+        host.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_host_that_ends_leaves_nothing() {
+    let mut host = Host::start();
+    drop(host.process.stdin.take());
+    host.process.wait().unwrap();
+    host.assert_nothing_is_left();
+}
+
+/// No test, unless the one above starts it as its host.
+#[test]
+fn acts_as_a_host() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let home = std::env::current_dir().unwrap();
+        let ours = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
+        let mut loaded = Vec::new();
+        let mut pids = Vec::new();
+        let plugins = [Go::Newest.plugin(&backend), Go::V1_4.plugin(&backend).auto_mtls(), ours];
+        for plugin in plugins {
+            // The old one puts its socket there.
+            let (instance, channel) = load(&plugin.env("TMPDIR", &home)).await;
+            pids.push(get(&channel, "__pid").await.unwrap());
+            loaded.push((instance, channel));
+        }
+        pids.push(get(&loaded[0].1, "__grandchild:pipes").await.unwrap());
+        pids.push(get(&loaded[1].1, "__grandchild").await.unwrap());
+        let sockets = get(&loaded[0].1, "__env:PLUGIN_UNIX_SOCKET_DIR").await.unwrap();
+        let pids: Vec<_> = pids.iter().map(|pid| std::str::from_utf8(pid).unwrap()).collect();
+        eprintln!("{MARK}{}|{}", pids.join(" "), std::str::from_utf8(&sockets).unwrap());
+        // The end of the input is the test's wish that this host ends.
+        std::io::stdin().lines().for_each(drop);
+    });
+}
+
+impl Host {
+    fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut process = host_command().current_dir(home.path()).spawn().unwrap();
+        let output = BufReader::new(process.stderr.take().unwrap());
+        let line =
+            output.lines().map(Result::unwrap).find_map(|line| line.strip_prefix(MARK).map(str::to_owned));
+        let line = line.expect("the host says what it started");
+        let (pids, sockets) = line.split_once('|').unwrap();
+        let descendants = pids.split(' ').map(|pid| handle(pid.parse().unwrap()).unwrap()).collect();
+        let guards = guards_of(process.id());
+        assert_eq!(guards.len(), 1);
+        let guard = handle(guards[0]).unwrap();
+        Self { process, descendants, guard, sockets: sockets.into(), home }
+    }
+
+    fn assert_nothing_is_left(&self) {
+        wait_for_end(&self.guard);
+        self.descendants.iter().for_each(wait_for_end);
+        assert!(!self.sockets.exists());
+        let names = std::fs::read_dir(self.home.path()).unwrap();
+        let left: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its host")]
+fn host_command() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "guard::acts_as_a_host", "--nocapture"]).env(ROLE, "1");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// The guards among the children of a process.
+fn guards_of(parent: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
+    let children =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    let children = children.collect::<String>();
+    let is_guard = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|name| name.trim() == "jackfield-guard")
+    };
+    children.split_whitespace().map(|pid| pid.parse().unwrap()).filter(is_guard).collect()
+}
+
+fn handle(pid: u32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(pid as i32)?, PidfdFlags::empty()).ok()
+}
+
+const ROLE: &str = "JACKFIELD_TEST_ACT_AS_A_HOST";
+const MARK: &str = "started ";

@@ -1,0 +1,9 @@
+//! The wire of child processes against real peers.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod calls;
+mod conform;
+mod go_plugin;
+mod guard;
+mod our_plugin;
+mod peers;

@@ -1,0 +1,265 @@
+//! Our plugin, by our host and by Go's.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use jackfield_core::{CallError, Code, Error, Field, Kind, Method, Mode, Unloaded};
+use jackfield_process::{ProcessBackend, ProcessPlugin};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::calls::{get, load, put, run};
+use crate::peers::{Go, first_field, handshake, message, our_plugin, wait_for_end};
+
+static ECHO: Method = Method {
+    name: "Echo",
+    path: "/proto.KV/Echo",
+    mode: Mode::Blocking,
+    arguments: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+    result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+};
+
+static ABSENT: Method = Method { name: "Absent", path: "/proto.KV/Absent", ..ECHO };
+
+fn plugin(backend: &ProcessBackend) -> ProcessPlugin {
+    ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(backend)
+}
+
+async fn round_trip(plugin: ProcessPlugin) {
+    let home = tempfile::tempdir().unwrap();
+    let (instance, channel) = load(&plugin.current_dir(home.path())).await;
+    put(&channel, "hello", b"world").await.unwrap();
+    assert_eq!(get(&channel, "hello").await.unwrap(), "world");
+    assert_eq!(get(&channel, "__size:20000000").await.unwrap().len(), 20_000_000);
+    put(&channel, "__null", &vec![7; 20_000_000]).await.unwrap();
+
+    let Err(Error::Plugin(failure)) = get(&channel, "missing").await else { panic!() };
+    assert_eq!(failure.code(), Code::NOT_FOUND);
+    assert_eq!(instance.unload(Duration::from_secs(2)).await.to_string(), "exited (exit status: 0)");
+    assert!(matches!(get(&channel, "hello").await, Err(Error::Call(_))));
+}
+
+#[test]
+fn our_host_calls_it() {
+    let backend = ProcessBackend::start().unwrap();
+    run(round_trip(plugin(&backend)));
+}
+
+#[test]
+fn our_host_calls_it_under_auto_mtls() {
+    let backend = ProcessBackend::start().unwrap();
+    run(round_trip(plugin(&backend).auto_mtls()));
+}
+
+#[test]
+fn blocking_methods_answer_too() {
+    let backend = ProcessBackend::start().unwrap();
+    let (_instance, channel) = run(load(&plugin(&backend)));
+    let answer = channel.call_blocking(&ECHO, message([b"twice".as_slice()])).unwrap();
+    assert_eq!(first_field(&answer), "twice");
+}
+
+#[test]
+fn a_method_that_is_not_there_is_named() {
+    let backend = ProcessBackend::start().unwrap();
+    let (_instance, channel) = run(load(&plugin(&backend)));
+    let error = channel.call_blocking(&ABSENT, message([])).unwrap_err();
+    assert_eq!(error, CallError::Unimplemented { method: "/proto.KV/Absent".into() }.into());
+}
+
+#[test]
+fn a_panic_is_a_value_and_the_plugin_goes_on() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (_instance, channel) = load(&plugin(&backend)).await;
+        let result = get(&channel, "__panic").await;
+        let Err(Error::Call(CallError::Panicked { message })) = result else { panic!("{result:?}") };
+        assert!(message.contains("this key is poisoned"), "{message}");
+        get(&channel, "__pid").await.unwrap();
+    });
+}
+
+#[test]
+fn what_it_prints_arrives() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+        let plugin = plugin(&backend).on_print(move |stream, bytes| {
+            sender.send((stream, bytes.to_vec())).unwrap();
+        });
+        let (_instance, channel) = load(&plugin).await;
+        put(&channel, "__stdout", b"out\n").await.unwrap();
+        assert_eq!(printed.recv().await, Some((jackfield_process::Stream::Stdout, b"out\n".to_vec())));
+    });
+}
+
+#[test]
+fn it_reads_the_hosts_configuration() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let context = jackfield_core::Context::new("kv", [("greeting".to_owned(), "hällo".to_owned())]);
+        let (_instance, channel) = crate::calls::load_with(&plugin(&backend), context).await;
+        assert_eq!(get(&channel, "__greeting").await.unwrap(), "hällo");
+    });
+}
+
+#[test]
+fn each_runtime_may_have_its_own_connection() {
+    let backend = ProcessBackend::start().unwrap();
+    for plugin in [plugin(&backend), plugin(&backend).auto_mtls()] {
+        let (instance, channel) = run(load(&plugin.connection_per_runtime()));
+        for _ in 0..3 {
+            // Each time a runtime that knows nothing of the last one, which is gone.
+            run(async {
+                assert_eq!(get(&channel, "__size:1000000").await.unwrap().len(), 1_000_000);
+                let echo = message([b"twice".as_slice()]);
+                assert_eq!(first_field(&channel.call_blocking(&ECHO, echo).unwrap()), "twice");
+            });
+        }
+        run(async {
+            let crash = async {
+                get(&channel, "__pid").await.unwrap();
+                drop(instance);
+            };
+            let (result, ()) = tokio::join!(get(&channel, "__sleep"), crash);
+            assert!(matches!(result, Err(Error::Call(CallError::Exited { .. }))), "{result:?}");
+        });
+    }
+}
+
+#[test]
+fn a_plugin_that_hangs_is_killed_after_the_deadline() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (instance, channel) = load(&plugin(&backend)).await;
+        let pid = get(&channel, "__pid").await.unwrap();
+        let pid = Pid::from_raw(std::str::from_utf8(&pid).unwrap().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        let begun = Instant::now();
+        assert_eq!(instance.unload(Duration::from_millis(100)).await, Unloaded::Killed);
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    });
+}
+
+#[test]
+fn run_by_hand_it_says_what_it_is() {
+    let output = program(our_plugin()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    assert!(text(&output.stderr).contains("not meant to be run by itself"));
+}
+
+#[test]
+fn it_ends_with_a_host_that_has_no_guard() {
+    let home = tempfile::tempdir().unwrap();
+    let mut host = program("sh")
+        .args(["-c", "\"$0\" & wait"])
+        .arg(our_plugin())
+        .env("WKY_PLUGIN", "wukaiying")
+        .env("TMPDIR", home.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("1|1|unix|"), "{line}");
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", host.id())).unwrap();
+    let plugin = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+    let plugin = pidfd_open(plugin, PidfdFlags::empty()).unwrap();
+
+    kill_process(Pid::from_child(&host), Signal::KILL).unwrap();
+    wait_for_end(&plugin);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    host.wait().unwrap();
+}
+
+#[test]
+fn the_newest_go_host_calls_it() {
+    for auto_mtls in ["0", "1"] {
+        go_host_round_trip(Go::Newest, auto_mtls);
+    }
+}
+
+#[test]
+fn an_old_go_host_calls_it() {
+    for auto_mtls in ["0", "1"] {
+        go_host_round_trip(Go::V1_4, auto_mtls);
+    }
+}
+
+fn go_host_round_trip(go: Go, auto_mtls: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let host = |arguments: &[&str]| -> Output {
+        program(go.programs().join("kv-host"))
+            .args(arguments)
+            .env("KV_PLUGIN", our_plugin())
+            .env("KV_DIRECT", "1")
+            .env("KV_AUTOMTLS", auto_mtls)
+            .env("KV_LOG", "debug")
+            .env("TMPDIR", home.path())
+            .current_dir(home.path())
+            .output()
+            .unwrap()
+    };
+    let expect = |arguments: &[&str], expected: &str| {
+        let output = host(arguments);
+        assert!(text(&output.stdout).contains(expected), "{arguments:?}: {output:?}");
+    };
+    assert!(host(&["put", "hello", "world"]).status.success());
+    expect(&["get", "hello"], "world");
+    expect(&["get", "missing"], "NotFound");
+    expect(&["ping"], "pong");
+    expect(&["loop", "100"], "ok 100");
+    let sockets = std::fs::read_dir(home.path())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    assert_eq!(sockets.filter(|name| name.starts_with("plugin")).count(), 0);
+    // A graceful end is one of its own accord, which a host reports as such.
+    let log = text(&host(&["ping"]).stderr);
+    assert!(!log.contains("failed to exit gracefully"), "{log}");
+}
+
+#[test]
+fn a_go_host_reads_what_it_prints() {
+    let output = program(Go::Newest.programs().join("kv-host"))
+        .arg("stdio")
+        .env("KV_PLUGIN", our_plugin())
+        .env("KV_DIRECT", "1")
+        .output()
+        .unwrap();
+    assert!(text(&output.stdout).contains("stdout=\"hello-stdout\\n\""), "{output:?}");
+}
+
+#[test]
+fn the_newest_go_host_sees_all_services() {
+    let output = program(Go::Newest.programs().join("kv-host"))
+        .arg("reflect")
+        .env("KV_PLUGIN", our_plugin())
+        .env("KV_DIRECT", "1")
+        .output()
+        .unwrap();
+    let listed = text(&output.stdout);
+    for service in [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "plugin.GRPCBroker",
+        "plugin.GRPCController",
+        "plugin.GRPCStdio",
+        "proto.KV",
+    ] {
+        assert!(listed.contains(service), "{output:?}");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
+fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(path);
+    command.stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,149 @@
+//! Builds the Go peers and describes their interface.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use jackfield_core::__private::MethodSpec;
+use jackfield_core::{Bytes, Description, Field, Interface, Kind, Method, Mode, Schema};
+use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
+
+/// What the KV peers agree on.
+pub(crate) fn handshake() -> Handshake {
+    Handshake::new(1, "WKY_PLUGIN", "wukaiying")
+}
+
+/// The two generations of Go peers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Go {
+    Newest,
+    V1_4,
+}
+
+impl Go {
+    /// The folder with the programs of this generation, built once per run.
+    pub(crate) fn programs(self) -> &'static Path {
+        static NEWEST: OnceLock<PathBuf> = OnceLock::new();
+        static V1_4: OnceLock<PathBuf> = OnceLock::new();
+        match self {
+            Self::Newest => NEWEST.get_or_init(|| build("newest")),
+            Self::V1_4 => V1_4.get_or_init(|| build("v1_4")),
+        }
+    }
+
+    /// The plugin, to be loaded on `backend`.
+    pub(crate) fn plugin(self, backend: &ProcessBackend) -> ProcessPlugin {
+        ProcessPlugin::new(self.programs().join("kv-plugin")).handshake(handshake()).backend(backend)
+    }
+}
+
+/// The program of the example `kv_plugin`, built once per run: not every way to run a test builds it.
+pub(crate) fn our_plugin() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(build_our_plugin)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test builds its peers")]
+fn build_our_plugin() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example=kv_plugin", "--message-format=json"]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let mut messages = messages.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+    let program = messages.find_map(|message| {
+        let is_ours = message["target"]["name"] == "kv_plugin";
+        is_ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    });
+    program.expect("cargo says where the example is")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test builds its peers")]
+fn build(generation: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/go").join(generation);
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go").join(generation);
+    std::fs::create_dir_all(&output).unwrap();
+    let mut argument = output.clone().into_os_string();
+    argument.push("/");
+    let status =
+        Command::new("go").args(["build", "-o"]).arg(argument).arg("./cmd/...").current_dir(source).status();
+    assert!(status.unwrap().success(), "the Go peers do not build");
+    output
+}
+
+/// The interface of the peers.
+pub(crate) static KV: Schema = Schema { service: "proto.KV", version: "1.0", methods: &[GET, PUT] };
+
+pub(crate) static GET: Method = Method {
+    name: "Get",
+    path: "/proto.KV/Get",
+    mode: Mode::Async,
+    arguments: &[Field { name: "key", number: 1, kind: Kind::String }],
+    result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+};
+
+pub(crate) static PUT: Method = Method {
+    name: "Put",
+    path: "/proto.KV/Put",
+    mode: Mode::Async,
+    arguments: &[
+        Field { name: "key", number: 1, kind: Kind::String },
+        Field { name: "value", number: 2, kind: Kind::Bytes },
+    ],
+    result: &[],
+};
+
+/// A message whose fields, numbered from 1, hold these bytes.
+pub(crate) fn message<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
+    let mut message = Vec::new();
+    for (index, field) in fields.into_iter().enumerate() {
+        message.push(((index + 1) << 3 | 2) as u8);
+        let mut length = field.len();
+        while length >= 0x80 {
+            message.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        message.push(length as u8);
+        message.extend_from_slice(field);
+    }
+    message.into()
+}
+
+/// The bytes of the first field of a message.
+pub(crate) fn first_field(message: &Bytes) -> Bytes {
+    if message.is_empty() {
+        return Bytes::new();
+    }
+    assert_eq!(message[0], 0x0a);
+    let size = message[1..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+    message.slice(1 + size..)
+}
+
+/// The interface as a host describes it.
+pub(crate) fn description() -> Description {
+    Description::of::<dyn Kv>()
+}
+
+/// The interface without the methods that its macro would give it: these tests make raw calls.
+trait Kv: Send + Sync {}
+
+impl Interface for dyn Kv {
+    const SCHEMA: &'static Schema = &KV;
+    const SPECS: &'static [MethodSpec] = &[];
+}
+
+/// Waits until a process has ended, and fails if that takes too long.
+pub(crate) fn wait_for_end(process: &impl std::os::fd::AsFd) {
+    let mut handles = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
+    let patience = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut handles, Some(&patience)).unwrap(), 1, "the process goes on");
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
