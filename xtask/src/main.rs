@@ -1,22 +1,27 @@
 //! Tasks of the repository: `cargo xtask <task>`.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::Parser;
 
 mod codegen;
+mod compare;
 
 /// Tasks of the repository.
 #[derive(Debug, Parser)]
 enum Task {
     /// Makes the committed protobuf code anew from its `.proto` files.
     Codegen,
+    /// Measures ours and the peers in turn, and says which bounds hold.
+    Compare(compare::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in a folder of the root");
     match Task::parse() {
-        Task::Codegen => codegen::run(root),
+        Task::Codegen => codegen::run(root).map(|()| ExitCode::SUCCESS),
+        Task::Compare(options) => compare::run(root, &options),
     }
 }

@@ -46,5 +46,5 @@ fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Versions {
 }
 
 fn build() -> Artifacts {
-    jackfield_fixtures::build(&Build::new(["probe-one", "probe-two"])).expect("the fixtures build")
+    jackfield_fixtures::build(&Build::fixtures()).expect("the fixtures build")
 }

@@ -19,7 +19,7 @@ struct Plugin {
 }
 
 fn rust() -> (Host, Plugin) {
-    let built = jackfield_fixtures::build(&Build::new(["kv-host", "kv-file"])).expect("the example builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("the example builds");
     let host = Host { name: "rust".to_owned(), program: built.program("kv-host").to_owned() };
     (host, Plugin { name: "rust".to_owned(), program: built.program("kv-file").to_owned() })
 }

@@ -15,8 +15,8 @@ pub type Keep = Option<Arc<dyn Any + Send + Sync>>;
 /// A borrowed slice of constants in C layout.
 #[repr(C)]
 pub struct Slice<T: 'static> {
-    data: *const T,
-    len: usize,
+    pub(crate) data: *const T,
+    pub(crate) len: usize,
     _borrow: PhantomData<&'static [T]>,
 }
 
@@ -74,8 +74,8 @@ impl Text {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
-    data: *const u8,
-    len: usize,
+    pub(crate) data: *const u8,
+    pub(crate) len: usize,
 }
 
 impl View {
@@ -95,10 +95,10 @@ impl View {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct RawBytes {
-    data: *const u8,
-    len: usize,
-    owner: *mut c_void,
-    free: Option<unsafe extern "C" fn(*mut c_void)>,
+    pub(crate) data: *const u8,
+    pub(crate) len: usize,
+    pub(crate) owner: *mut c_void,
+    pub(crate) free: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
 impl RawBytes {

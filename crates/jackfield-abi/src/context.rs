@@ -59,10 +59,10 @@ impl Context {
 /// A [`Context`] in C layout, lent for one call. `size` lets a later version append fields.
 #[repr(C)]
 pub struct RawContext {
-    size: usize,
-    plugin: View,
-    config: *const [View; 2],
-    count: usize,
+    pub(crate) size: usize,
+    pub(crate) plugin: View,
+    pub(crate) config: *const [View; 2],
+    pub(crate) count: usize,
 }
 
 impl RawContext {

@@ -228,6 +228,7 @@ pub trait Arguments: Sized + sealed::Sealed + 'static {
     /// # Safety
     /// As for `call`, for an asynchronous method; the three pointers are valid for this call.
     #[doc(hidden)]
+    #[expect(clippy::too_many_arguments, reason = "they are what crosses, one register each")]
     unsafe fn start<R: Cross>(
         self,
         entry: Erased,
@@ -262,6 +263,8 @@ macro_rules! arguments {
             non_snake_case,
             unused_mut,
             unused_unsafe,
+            clippy::unused_unit,
+            clippy::too_many_arguments,
             clippy::allow_attributes,
             reason = "type parameters name the variables, and the empty tuple uses less than the others"
         )]

@@ -14,12 +14,12 @@ use crate::shim::{self, Refusal, RefusalPlace, Reply, Return};
 #[repr(C)]
 #[derive(Debug)]
 pub struct Entry {
-    magic: [u8; 8],
-    abi: u32,
-    size: u32,
-    note: Slice<u8>,
-    exports: Slice<Export>,
-    attach: unsafe extern "C" fn(),
+    pub(crate) magic: [u8; 8],
+    pub(crate) abi: u32,
+    pub(crate) size: u32,
+    pub(crate) note: Slice<u8>,
+    pub(crate) exports: Slice<Export>,
+    pub(crate) attach: unsafe extern "C" fn(),
 }
 
 impl Entry {
@@ -66,10 +66,10 @@ unsafe extern "C" fn attach_library() {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Export {
-    service: Text,
-    methods: Slice<MethodEntry>,
-    create: unsafe extern "C" fn(*const RawContext, *mut RawBytes) -> Return<*mut c_void>,
-    drop: unsafe extern "C" fn(*mut c_void),
+    pub(crate) service: Text,
+    pub(crate) methods: Slice<MethodEntry>,
+    pub(crate) create: unsafe extern "C" fn(*const RawContext, *mut RawBytes) -> Return<*mut c_void>,
+    pub(crate) drop: unsafe extern "C" fn(*mut c_void),
 }
 
 impl Export {

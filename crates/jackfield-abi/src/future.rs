@@ -21,9 +21,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct RawFuture<R: Copy> {
-    state: *mut c_void,
-    poll: unsafe extern "C" fn(*mut c_void, WakerRef, *mut RawBytes) -> Return<R>,
-    drop: unsafe extern "C" fn(*mut c_void),
+    pub(crate) state: *mut c_void,
+    pub(crate) poll: unsafe extern "C" fn(*mut c_void, WakerRef, *mut RawBytes) -> Return<R>,
+    pub(crate) drop: unsafe extern "C" fn(*mut c_void),
 }
 
 /// Hands a pending future to the host.
@@ -101,18 +101,18 @@ unsafe impl<R: Cross> Send for Running<R> {}
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct WakerRef {
-    waker: *const c_void,
-    functions: *const WakerFunctions,
+    pub(crate) waker: *const c_void,
+    pub(crate) functions: *const WakerFunctions,
 }
 
 /// What a library may do with a lent waker, and with one that it keeps.
 #[repr(C)]
 #[derive(Debug)]
-struct WakerFunctions {
-    keep: unsafe extern "C" fn(*const c_void) -> *const c_void,
-    wake_lent: unsafe extern "C" fn(*const c_void),
-    wake_kept: unsafe extern "C" fn(*const c_void),
-    release: unsafe extern "C" fn(*const c_void),
+pub(crate) struct WakerFunctions {
+    pub(crate) keep: unsafe extern "C" fn(*const c_void) -> *const c_void,
+    pub(crate) wake_lent: unsafe extern "C" fn(*const c_void),
+    pub(crate) wake_kept: unsafe extern "C" fn(*const c_void),
+    pub(crate) release: unsafe extern "C" fn(*const c_void),
 }
 
 static WAKER_FUNCTIONS: WakerFunctions =

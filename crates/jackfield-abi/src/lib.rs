@@ -23,6 +23,8 @@ mod cross;
 mod entry;
 mod future;
 pub mod hot;
+#[cfg(test)]
+mod layout;
 mod method;
 mod object;
 mod panic;

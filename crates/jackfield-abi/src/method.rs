@@ -62,13 +62,13 @@ pub enum Lane {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct MethodEntry {
-    name: Text,
-    arguments: Slice<Text>,
-    output: Text,
-    mode: u32,
-    reserved: u32,
-    direct: Erased,
-    encoded: Erased,
+    pub(crate) name: Text,
+    pub(crate) arguments: Slice<Text>,
+    pub(crate) output: Text,
+    pub(crate) mode: u32,
+    pub(crate) reserved: u32,
+    pub(crate) direct: Erased,
+    pub(crate) encoded: Erased,
 }
 
 impl MethodEntry {

@@ -90,6 +90,10 @@ pub struct Direct<'a, A, R> {
 
 impl<A: Arguments, R: Cross> Direct<'_, A, R> {
     /// Calls the method. What a refusal means is worked out out of line, so that a result is near.
+    ///
+    /// # Errors
+    ///
+    /// What `refused` makes of a refusal.
     #[inline(always)]
     pub fn call<E>(self, arguments: A, refused: fn(&Refusal) -> E) -> Result<R, E> {
         let mut place = RefusalPlace::uninit();
@@ -226,6 +230,10 @@ impl Bound {
     }
 
     /// Calls a blocking method with an encoded request.
+    ///
+    /// # Errors
+    ///
+    /// The plugin refused or panicked, or has no such blocking method.
     pub fn call_encoded(&self, index: usize, request: Bytes) -> Reply<Bytes> {
         let entry = self.encoded_entry(index, Mode::Blocking)?;
         let mut place = RefusalPlace::uninit();

@@ -66,8 +66,8 @@ pub type Reply<R> = Result<R, Refusal>;
 #[derive(Clone, Copy)]
 #[doc(hidden)]
 pub struct Return<R: Copy> {
-    status: u32,
-    value: MaybeUninit<R>,
+    pub(crate) status: u32,
+    pub(crate) value: MaybeUninit<R>,
 }
 
 impl<R: Copy> Return<R> {

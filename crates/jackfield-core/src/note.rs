@@ -141,7 +141,11 @@ impl Source {
         false
     }
 
-    /// The note. `N` is [`Source::len`].
+    /// The note.
+    ///
+    /// # Panics
+    ///
+    /// `N` is not [`Source::len`].
     pub const fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut buffer = [0; N];
         let len = self.write(&mut buffer);

@@ -1,20 +1,35 @@
 //! The plugin system for Rust: write a trait, plug in anything that implements it, swap it while it runs.
 //!
 //! ```
-//! use jackfield::{Error, Handle, Manager, interface};
-//!
-//! #[interface(service = "example.Greeter", version = "1.0")]
-//! pub trait Greeter {
-//!     fn greet(&self, name: String) -> Result<String, Error>;
-//! }
-//! # mod plugin {
-//! #     use super::*;
+//! # // What the two other crates of a plugin hold, in one place.
+//! # mod greeter {
+//! #     use jackfield_core::{Context, Error, interface};
+//! #     #[interface(service = "example.Greeter", version = "1.0")]
+//! #     pub trait Greeter { fn greet(&self, name: String) -> Result<String, Error>; }
 //! #     pub struct Polite;
+//! #     impl Polite { fn open(_: &Context) -> Result<Self, Error> { Ok(Self) } }
 //! #     impl Greeter for Polite {
 //! #         fn greet(&self, name: String) -> Result<String, Error> { Ok(format!("Good day, {name}")) }
 //! #     }
+//! #     pub mod polite { use super::*; jackfield_plugin::export!(Polite::open as dyn Greeter); }
 //! # }
-//! # fn main() {}
+//! use greeter::{Greeter, polite};
+//! use jackfield::{Handle, Manager};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = Manager::new();
+//! let greeter: Handle<dyn Greeter> = manager.load("greeter", &polite::PLUGIN).await?;
+//! assert_eq!(greeter.greet("Ada".into())?, "Good day, Ada");
+//!
+//! // Another plugin, of this kind or another, behind the same handle.
+//! manager.reload("greeter", &polite::PLUGIN).await?;
+//! assert_eq!(greeter.generation(), 2);
+//!
+//! manager.unload("greeter").await?;
+//! assert!(greeter.greet("Ada".into()).is_err());
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! The nouns: a *candidate* can be loaded; a *backend* offers candidates of one kind ([`native`] shared libraries,

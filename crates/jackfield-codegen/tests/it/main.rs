@@ -17,6 +17,10 @@ fn an_interface_is_what_the_hand_wrote() {
                 /// The value under `key`.
                 async fn get(&self, key: String) -> Result<Bytes, Error>;
                 /// How many keys there are.
+                ///
+                /// # Errors
+                ///
+                /// No answer came.
                 fn count(&self) -> Result<u64, Error>;
             }",
         ),

@@ -108,7 +108,7 @@ fn check_fields(
     Ok(())
 }
 
-/// Types of one class read each other's encoding: a varint is cut to the reader's size, and a text is bytes.
+/// Types of one class read each other's encoding: a varint that does not fit is an error of its call, and a text is bytes.
 fn class(kind: u32) -> u32 {
     const VARINTS: [Kind; 5] = [Kind::Bool, Kind::Int32, Kind::Int64, Kind::Uint32, Kind::Uint64];
     if VARINTS.iter().any(|varint| *varint as u32 == kind) {

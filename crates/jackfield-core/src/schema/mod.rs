@@ -41,7 +41,7 @@ impl Schema {
     /// The package of the service: what stands before the last dot.
     pub const fn package(&self) -> &'static str {
         match last_dot(self.service) {
-            Some(dot) => self.service.split_at(dot).0,
+            Some(dot) => text(self.service.as_bytes().split_at(dot).0),
             None => "",
         }
     }
@@ -49,7 +49,7 @@ impl Schema {
     /// The name of the service without its package.
     pub const fn name(&self) -> &'static str {
         match last_dot(self.service) {
-            Some(dot) => self.service.split_at(dot + 1).1,
+            Some(dot) => text(self.service.as_bytes().split_at(dot + 1).1),
             None => self.service,
         }
     }
@@ -59,6 +59,14 @@ impl Schema {
         let mut buffer = vec![0; writer::file_len(self)];
         writer::write_file(self, &mut buffer);
         buffer
+    }
+}
+
+/// What was cut out of a text at a dot is a text. (`str::split_at` is `const` only from Rust 1.86 on.)
+const fn text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => "",
     }
 }
 

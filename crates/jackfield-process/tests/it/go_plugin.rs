@@ -23,30 +23,45 @@ async fn round_trip(plugin: ProcessPlugin) {
 
 #[test]
 fn calls_the_newest_plugin() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(round_trip(Go::Newest.plugin(&backend)));
 }
 
 #[test]
 fn calls_the_newest_plugin_under_auto_mtls() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(round_trip(Go::Newest.plugin(&backend).auto_mtls()));
 }
 
 #[test]
 fn calls_an_old_plugin() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(round_trip(Go::V1_4.plugin(&backend)));
 }
 
 #[test]
 fn calls_an_old_plugin_under_auto_mtls() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(round_trip(Go::V1_4.plugin(&backend).auto_mtls()));
 }
 
 #[test]
 fn any_executor_and_any_thread_may_call() {
+    if !Go::is_here() {
+        return;
+    }
     let (_instance, channel) = run(async {
         // A backend that nobody else holds lives as long as its plugin.
         let plugin = ProcessPlugin::new(Go::Newest.programs().join("kv-plugin")).handshake(handshake());
@@ -62,6 +77,9 @@ fn any_executor_and_any_thread_may_call() {
 
 #[test]
 fn large_messages_pass() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let (_instance, channel) = load(&Go::Newest.plugin(&backend).auto_mtls()).await;
@@ -72,6 +90,9 @@ fn large_messages_pass() {
 
 #[test]
 fn what_it_prints_arrives() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
@@ -88,6 +109,9 @@ fn what_it_prints_arrives() {
 
 #[test]
 fn a_crash_ends_the_call_in_flight_with_its_own_words() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let (instance, channel) = load(&Go::Newest.plugin(&backend)).await;
@@ -104,6 +128,9 @@ fn a_crash_ends_the_call_in_flight_with_its_own_words() {
 
 #[test]
 fn a_killed_plugin_ends_the_call_in_flight_at_once() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     let mut delays: Vec<Duration> = (0..5).map(|_| run(delay_of_death(&backend))).collect();
     delays.sort();
@@ -130,6 +157,9 @@ async fn delay_of_death(backend: &ProcessBackend) -> Duration {
 
 #[test]
 fn an_unload_takes_the_grandchildren_along() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let (instance, channel) = load(&Go::Newest.plugin(&backend)).await;
@@ -142,6 +172,9 @@ fn an_unload_takes_the_grandchildren_along() {
 
 #[test]
 fn a_wrong_cookie_shows_what_the_plugin_said() {
+    if !Go::is_here() {
+        return;
+    }
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let plugin = Go::Newest.plugin(&backend).handshake(jackfield_process::Handshake::new(1, "A", "b"));

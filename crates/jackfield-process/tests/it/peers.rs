@@ -1,11 +1,10 @@
 //! Builds the Go peers and describes their interface.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::PathBuf;
 
 use jackfield_core::__private::MethodSpec;
 use jackfield_core::{Bytes, Description, Field, Interface, Kind, Method, Mode, Schema};
+use jackfield_fixtures::{Build, GoModule, Profile, available, go_programs};
 use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
 
 /// What the KV peers agree on.
@@ -21,14 +20,18 @@ pub(crate) enum Go {
 }
 
 impl Go {
+    /// Whether the peers can be built here; if not, says so. In CI they have to be.
+    pub(crate) fn is_here() -> bool {
+        available(go_programs(GoModule::Newest)).is_some()
+    }
+
     /// The folder with the programs of this generation, built once per run.
-    pub(crate) fn programs(self) -> &'static Path {
-        static NEWEST: OnceLock<PathBuf> = OnceLock::new();
-        static V1_4: OnceLock<PathBuf> = OnceLock::new();
-        match self {
-            Self::Newest => NEWEST.get_or_init(|| build("newest")),
-            Self::V1_4 => V1_4.get_or_init(|| build("v1_4")),
-        }
+    pub(crate) fn programs(self) -> PathBuf {
+        let module = match self {
+            Self::Newest => GoModule::Newest,
+            Self::V1_4 => GoModule::V1_4,
+        };
+        available(go_programs(module)).expect("a test that needs Go asks first whether it is here")
     }
 
     /// The plugin, to be loaded on `backend`.
@@ -38,40 +41,9 @@ impl Go {
 }
 
 /// The program of the example `kv_plugin`, built once per run: not every way to run a test builds it.
-pub(crate) fn our_plugin() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(build_our_plugin)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test builds its peers")]
-fn build_our_plugin() -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example=kv_plugin", "--message-format=json"]);
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let mut messages = messages.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
-    let program = messages.find_map(|message| {
-        let is_ours = message["target"]["name"] == "kv_plugin";
-        is_ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-    });
-    program.expect("cargo says where the example is")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test builds its peers")]
-fn build(generation: &str) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/go").join(generation);
-    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go").join(generation);
-    std::fs::create_dir_all(&output).unwrap();
-    let mut argument = output.clone().into_os_string();
-    argument.push("/");
-    let status =
-        Command::new("go").args(["build", "-o"]).arg(argument).arg("./cmd/...").current_dir(source).status();
-    assert!(status.unwrap().success(), "the Go peers do not build");
-    output
+pub(crate) fn our_plugin() -> PathBuf {
+    let build = Build::fixtures().profile(Profile::own());
+    jackfield_fixtures::build(&build).expect("the example builds").program("kv_plugin").to_owned()
 }
 
 /// The interface of the peers.

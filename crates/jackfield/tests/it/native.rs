@@ -186,7 +186,9 @@ async fn bytes_outlive_the_plugin_that_gave_them() {
 async fn a_plugin_of_a_second_compiler_is_loaded() {
     let Some(compiler) = available(second_compiler()) else { return };
     let version = compiler.version().to_owned();
-    let built = jackfield_fixtures::build(&Build::new(["probe-two"]).compiler(compiler)).expect("it builds");
+    let built =
+        jackfield_fixtures::build(&Build::new(["probe-two"]).no_default_features().compiler(compiler))
+            .expect("it builds");
     let manager = Manager::new();
     let native = native().library(built.library("probe-two"));
     let probe = manager

@@ -7,8 +7,7 @@ use jackfield_fixtures::{Artifacts, Build};
 
 /// The fixtures' shared libraries.
 pub(crate) fn libraries() -> Artifacts {
-    jackfield_fixtures::build(&Build::new(["probe-one", "probe-two", "kv-by-hand", "kv-file"]))
-        .expect("the fixtures build")
+    jackfield_fixtures::build(&Build::fixtures()).expect("the fixtures build")
 }
 
 /// A backend that runs the fixtures.

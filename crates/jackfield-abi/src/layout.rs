@@ -1,0 +1,43 @@
+//! The sizes and offsets of everything that crosses, as a snapshot.
+//!
+//! A host and a plugin may be of different builds, so a change here without a change of
+//! [`ABI_VERSION`](crate::ABI_VERSION) breaks plugins that exist. Change both together.
+
+use std::fmt::Write as _;
+use std::mem::{align_of, offset_of, size_of};
+
+use crate::buffer::{RawBytes, Slice, Text, View};
+use crate::context::RawContext;
+use crate::entry::{Entry, Export};
+use crate::future::{RawFuture, WakerFunctions, WakerRef};
+use crate::method::MethodEntry;
+use crate::shim::Return;
+
+macro_rules! layout {
+    ($text:ident, $type:ty: $($field:ident),* $(,)?) => {
+        write!($text, "{} {}/{}", stringify!($type), size_of::<$type>(), align_of::<$type>()).expect("a string");
+        $(write!($text, " {}@{}", stringify!($field), offset_of!($type, $field)).expect("a string");)*
+        $text.push('\n');
+    };
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn nothing_that_crosses_has_moved() {
+    let mut text = format!("version {}\n", crate::ABI_VERSION);
+    layout!(text, Slice<u8>: data, len);
+    layout!(text, Text:);
+    layout!(text, View: data, len);
+    layout!(text, RawBytes: data, len, owner, free);
+    layout!(text, Return<u8>: status, value);
+    layout!(text, Return<u64>: status, value);
+    layout!(text, Return<RawBytes>: status, value);
+    layout!(text, WakerRef: waker, functions);
+    layout!(text, WakerFunctions: keep, wake_lent, wake_kept, release);
+    layout!(text, RawFuture<u64>: state, poll, drop);
+    layout!(text, RawContext: size, plugin, config, count);
+    layout!(text, MethodEntry: name, arguments, output, mode, reserved, direct, encoded);
+    layout!(text, Export: service, methods, create, drop);
+    layout!(text, Entry: magic, abi, size, note, exports, attach);
+    assert_eq!(text, include_str!("layout.txt"), "the layout moved: change ABI_VERSION with it");
+}

@@ -1,0 +1,93 @@
+//! The command, as a person runs it.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use jackfield_fixtures::{Build, GoModule, Profile, available, go_programs};
+
+#[test]
+fn the_demo_tells_its_story_in_ten_lines() {
+    if available(go_programs(GoModule::Newest)).is_none() {
+        return;
+    }
+    let output = jackfield(&["demo"]);
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(stdout.lines().count(), 10, "{stdout}");
+    for told in [
+        "put hello=world, get hello → world",
+        " calls, 0 failed",
+        "refused (expected an ELF file, found a text); the old one serves on",
+        "panic: runtime error: invalid memory address or nil pointer dereference at switches.go:",
+        "shared unmapped",
+    ] {
+        assert!(stdout.contains(told), "`{told}` is missing in\n{stdout}");
+    }
+}
+
+#[test]
+fn the_demo_in_json_is_one_object_per_line() {
+    let (stdout, stderr) = texts(&jackfield(&["demo", "--json"]));
+    assert!(!stdout.is_empty(), "{stderr}");
+    for (index, line) in stdout.lines().enumerate() {
+        let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(object["line"], index + 1);
+    }
+}
+
+#[test]
+fn the_demo_fails_over_a_plugin_that_was_tampered_with() {
+    let built = jackfield_fixtures::build(&Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own()))
+        .expect("it builds");
+    let whole = std::fs::read(built.library("kv-file")).expect("a library");
+    let directory = tempfile::tempdir().expect("a directory");
+    let tampered = directory.path().join("tampered.so");
+
+    // Another interface in the note, by one letter.
+    let mut renamed = whole.clone();
+    let note = find(&renamed, b"proto.KV.proto");
+    renamed[find(&whole[note..], b"\x0a\x02KV") + note + 3] = b'W';
+    std::fs::write(&tampered, renamed).expect("written");
+    fails(&tampered, "expected the interface `proto.KV`, but it implements `proto.KW`");
+
+    // Another version of the ABI.
+    let mut newer = whole.clone();
+    let version = find(&newer, b"\x10\x01\x1a\x07kv-file");
+    newer[version + 1] = 99;
+    std::fs::write(&tampered, newer).expect("written");
+    fails(&tampered, "but this host has ABI 1");
+
+    // Half of it.
+    std::fs::write(&tampered, &whole[..whole.len() / 2]).expect("written");
+    fails(&tampered, "is not a shared library that this machine can load");
+}
+
+#[test]
+fn help_has_examples_and_wrong_arguments_have_their_exit_code() {
+    let (stdout, _) = texts(&jackfield(&["--help"]));
+    assert!(stdout.contains("Examples:"), "{stdout}");
+    assert_eq!(jackfield(&["no-such-command"]).status.code(), Some(2));
+}
+
+fn fails(library: &Path, reason: &str) {
+    let output = jackfield(&["demo", "--library", &library.display().to_string()]);
+    let (stdout, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stderr.contains(reason), "`{reason}` is missing in\n{stderr}");
+    assert!(stdout.lines().count() < 4, "it stops where it fails:\n{stdout}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
+fn jackfield(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG").output().expect("it starts")
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> usize {
+    bytes.windows(wanted.len()).position(|window| window == wanted).expect("the note is in the file")
+}
