@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use jackfield::{Bytes, CallError, Code, Context, Error, Failure, Manager};
+use jackfield::{Bytes, CallError, Code, Context, Error, Failure, Handle, Manager};
 use probe_interface::Probe;
 
 use crate::backends::{self, Versions};
@@ -144,7 +144,7 @@ async fn no_call_fails_during_a_hundred_swaps(versions: Versions) {
             assert_eq!(caller.join().expect("no caller panicked"), [true, true], "both versions answered");
         }
     });
-    assert_eq!(probe.generation(), 101);
+    assert_eq!(Handle::generation(&probe), 101);
 }
 
 /// The smallest executor there is: it knows nothing of tokio.

@@ -27,9 +27,9 @@ impl<T> Slice<T> {
     }
 
     /// The slice.
-    pub const fn as_slice(&self) -> &'static [T] {
-        // SAFETY: the only constructor took both fields from one `&'static [T]`; a value that came out of a
-        // library was built by the same constructor there, and its owner keeps the library mapped.
+    pub const fn as_slice(&self) -> &[T] {
+        // SAFETY: the only constructor took both fields from one `&'static [T]`. A value in a library was built by
+        // the same constructor there, and what it borrows is mapped for as long as the value itself.
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
     }
 }
@@ -65,7 +65,7 @@ impl Text {
     }
 
     /// The text, or a note that it is not UTF-8.
-    pub fn as_str(&self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.0.as_slice()).unwrap_or("<not UTF-8>")
     }
 }
@@ -167,8 +167,9 @@ unsafe impl Send for Foreign {}
 unsafe impl Sync for Foreign {}
 
 unsafe extern "C" fn free_boxed(owner: *mut c_void) {
+    // What owns the bytes may be a type of the plugin's, whose destructor may panic.
     // SAFETY: `from_bytes` made `owner` by `Box::into_raw`, and the contract of `release` is one call.
-    drop(unsafe { Box::from_raw(owner.cast::<Bytes>()) });
+    crate::shim::discard(unsafe { Box::from_raw(owner.cast::<Bytes>()) });
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::ffi::c_void;
 
 use crate::buffer::{RawBytes, Slice, Text};
 use crate::context::{Context, RawContext};
-use crate::method::MethodEntry;
-use crate::shim::{self, Refusal, RefusalPlace, Reply, Return};
+use crate::method::{MethodEntry, Offered};
+use crate::shim::{self, Refusal, RefusalKind, RefusalPlace, Reply, Return};
 
 /// What a plugin exports under the symbol that its note names.
 ///
@@ -40,13 +40,8 @@ impl Entry {
         self.magic == MAGIC && self.abi == ABI_VERSION && self.size as usize >= size_of::<Self>()
     }
 
-    /// The plugin's own note.
-    pub fn note(&self) -> &'static [u8] {
-        self.note.as_slice()
-    }
-
     /// The interfaces that the plugin implements.
-    pub fn exports(&self) -> &'static [Export] {
+    pub fn exports(&self) -> &[Export] {
         self.exports.as_slice()
     }
 
@@ -75,14 +70,16 @@ pub struct Export {
 impl Export {
     /// An export of the interface `service`, whose objects of the type `T` are made by `create`, which must be a
     /// function or a closure without captures.
-    pub const fn new<T, E, F>(service: &'static str, methods: &'static [MethodEntry], create: F) -> Self
+    pub const fn new<T, E, F>(service: &'static str, methods: &'static [Offered<T>], create: F) -> Self
     where
         T: Send + Sync + 'static,
         E: Into<Refusal>,
-        F: Fn(&Context) -> Result<T, E> + Copy + 'static,
+        F: Fn(&Context) -> Result<T, E> + Copy + Send + Sync + 'static,
     {
         const { assert!(size_of::<F>() == 0, "a constructor cannot capture anything") };
         let _ = create;
+        // SAFETY: an offered method is an entry and nothing else, and the types of all of them are those of `create`.
+        let methods = unsafe { std::slice::from_raw_parts(methods.as_ptr().cast(), methods.len()) };
         Self {
             service: Text::new(service),
             methods: Slice::new(methods),
@@ -92,30 +89,36 @@ impl Export {
     }
 
     /// The name of the interface.
-    pub fn service(&self) -> &'static str {
+    pub fn service(&self) -> &str {
         self.service.as_str()
     }
 
     /// The methods, in the plugin's order.
-    pub fn methods(&self) -> &'static [MethodEntry] {
+    pub fn methods(&self) -> &[MethodEntry] {
         self.methods.as_slice()
     }
 
-    /// Constructs the plugin's object and returns it with its destructor.
-    pub(crate) fn construct(&self, context: &Context) -> Reply<(*mut c_void, Destroy)> {
+    /// Constructs the plugin's object.
+    pub(crate) fn construct(&self, context: &Context) -> Reply<*mut c_void> {
         let mut refusal = RefusalPlace::uninit();
         // SAFETY: both pointers are valid for the call.
         let returned = context.lend(|raw| unsafe { (self.create)(raw, refusal.as_mut_ptr()) });
         // SAFETY: this is the outcome of the call above. A refusal is copied out of the library by the caller.
         match unsafe { shim::read::<Pointer>(returned, &refusal, &None) } {
-            Some(reply) => reply.map(|pointer| (pointer.0, self.drop)),
-            None => Err(Refusal::new(shim::RefusalKind::Unknown, "a constructor cannot be pending")),
+            Some(reply) => reply.map(|pointer| pointer.0),
+            None => Err(Refusal::new(RefusalKind::Unknown, "a constructor cannot be pending")),
         }
     }
-}
 
-/// The destructor of a plugin's object.
-pub(crate) type Destroy = unsafe extern "C" fn(*mut c_void);
+    /// Drops an object.
+    ///
+    /// # Safety
+    /// This export constructed it, its code is still mapped, and the object is not used afterwards.
+    pub(crate) unsafe fn destroy(&self, object: *mut c_void) {
+        // SAFETY: passed on.
+        unsafe { (self.drop)(object) }
+    }
+}
 
 unsafe extern "C" fn create_object<T, E, F>(
     context: *const RawContext,

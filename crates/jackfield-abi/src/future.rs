@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
@@ -121,17 +122,21 @@ static WAKER_FUNCTIONS: WakerFunctions =
 unsafe extern "C" fn keep_waker(waker: *const c_void) -> *const c_void {
     // SAFETY: a lent waker is a `&Waker` of the poll that is running.
     let waker = unsafe { &*waker.cast::<Waker>() };
-    Box::into_raw(Box::new(waker.clone())).cast_const().cast()
+    // An executor's code must not unwind through the library; a call whose executor panics is not woken again.
+    let clone = catch_unwind(AssertUnwindSafe(|| waker.clone()));
+    let clone = clone.unwrap_or_else(|_| Waker::noop().clone());
+    Box::into_raw(Box::new(clone)).cast_const().cast()
 }
 
 unsafe extern "C" fn wake_lent(waker: *const c_void) {
     // SAFETY: lent or kept, it points to a live `Waker`.
-    unsafe { &*waker.cast::<Waker>() }.wake_by_ref();
+    let waker = unsafe { &*waker.cast::<Waker>() };
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
 }
 
 unsafe extern "C" fn release_waker(waker: *const c_void) {
     // SAFETY: `keep_waker` boxed it, and its keeper releases it once.
-    drop(unsafe { Box::from_raw(waker.cast_mut().cast::<Waker>()) });
+    shim::discard(unsafe { Box::from_raw(waker.cast_mut().cast::<Waker>()) });
 }
 
 impl WakerRef {

@@ -36,7 +36,7 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, WakerFunctions: keep, wake_lent, wake_kept, release);
     layout!(text, RawFuture<u64>: state, poll, drop);
     layout!(text, RawContext: size, plugin, config, count);
-    layout!(text, MethodEntry: name, arguments, output, mode, reserved, direct, encoded);
+    layout!(text, MethodEntry: name, arguments, output, mode, reserved, fields, direct, encoded);
     layout!(text, Export: service, methods, create, drop);
     layout!(text, Entry: magic, abi, size, note, exports, attach);
     assert_eq!(text, include_str!("layout.txt"), "the layout moved: change ABI_VERSION with it");

@@ -38,7 +38,7 @@ pub use cross::{Arguments, AsyncShim, BlockingShim, Cross};
 pub use entry::{ABI_VERSION, Entry, Export, MAGIC};
 pub use future::{BoxFuture, Running};
 pub use hot::{Announced, Entered, HotSlot, Retired};
-pub use method::{Call, CallAsync, Lane, MethodEntry, MethodSpec, Mode};
+pub use method::{Call, CallAsync, Lane, MethodEntry, MethodSpec, Mode, NO_FIELDS, Offered, fingerprint};
 pub use object::{BindError, Bound, Direct, Object, Started};
 pub use panic::{forward_panics, forwarded_panic};
 pub use shim::{Refusal, RefusalKind, Reply};

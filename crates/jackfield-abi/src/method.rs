@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
 
@@ -67,50 +68,90 @@ pub struct MethodEntry {
     pub(crate) output: Text,
     pub(crate) mode: u32,
     pub(crate) reserved: u32,
+    pub(crate) fields: u64,
     pub(crate) direct: Erased,
     pub(crate) encoded: Erased,
 }
 
-impl MethodEntry {
-    /// The entry of a blocking method: `M` with its own types, `E` with encoded messages.
-    pub const fn blocking<T, M, E>(name: &'static str) -> Self
+/// One method that a plugin of the type `T` offers. Only the two constructors make one, so its code fits the type.
+#[repr(transparent)]
+pub struct Offered<T> {
+    pub(crate) entry: MethodEntry,
+    _plugin: PhantomData<fn(&T)>,
+}
+
+impl<T> Offered<T> {
+    /// A blocking method: `M` with its own types, `E` with encoded messages. `fields` stands for the numbers of the
+    /// arguments on the wire, see [`fingerprint`].
+    pub const fn blocking<M, E>(name: &'static str, fields: u64) -> Self
     where
         M: Call<T>,
         M::Arguments: BlockingShim<T, M>,
         E: Call<T, Arguments = (Bytes,), Output = Bytes>,
     {
-        Self {
-            name: Text::new(name),
-            arguments: Slice::new(M::Arguments::NAMES),
-            output: Text::new(M::Output::NAME),
-            mode: Mode::Blocking as u32,
-            reserved: 0,
-            direct: <M::Arguments as BlockingShim<T, M>>::SHIM,
-            encoded: <(Bytes,) as BlockingShim<T, E>>::SHIM,
-        }
+        let direct = <M::Arguments as BlockingShim<T, M>>::SHIM;
+        let encoded = <(Bytes,) as BlockingShim<T, E>>::SHIM;
+        Self::new::<M::Arguments, M::Output>(name, fields, Mode::Blocking, [direct, encoded])
     }
 
-    /// The entry of an asynchronous method: `M` with its own types, `E` with encoded messages.
-    pub const fn asynchronous<T, M, E>(name: &'static str) -> Self
+    /// An asynchronous method: `M` with its own types, `E` with encoded messages.
+    pub const fn asynchronous<M, E>(name: &'static str, fields: u64) -> Self
     where
         T: 'static,
         M: CallAsync<T>,
         M::Arguments: AsyncShim<T, M>,
         E: CallAsync<T, Arguments = (Bytes,), Output = Bytes>,
     {
-        Self {
-            name: Text::new(name),
-            arguments: Slice::new(M::Arguments::NAMES),
-            output: Text::new(M::Output::NAME),
-            mode: Mode::Async as u32,
-            reserved: 0,
-            direct: <M::Arguments as AsyncShim<T, M>>::SHIM,
-            encoded: <(Bytes,) as AsyncShim<T, E>>::SHIM,
-        }
+        let direct = <M::Arguments as AsyncShim<T, M>>::SHIM;
+        let encoded = <(Bytes,) as AsyncShim<T, E>>::SHIM;
+        Self::new::<M::Arguments, M::Output>(name, fields, Mode::Async, [direct, encoded])
     }
 
+    const fn new<A: Arguments, R: Cross>(
+        name: &'static str,
+        fields: u64,
+        mode: Mode,
+        [direct, encoded]: [Erased; 2],
+    ) -> Self {
+        let entry = MethodEntry {
+            name: Text::new(name),
+            arguments: Slice::new(A::NAMES),
+            output: Text::new(R::NAME),
+            mode: mode as u32,
+            reserved: 0,
+            fields,
+            direct,
+            encoded,
+        };
+        Self { entry, _plugin: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Offered<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry.fmt(f)
+    }
+}
+
+/// Stands for a list of field numbers (FNV-1a, 64 bits): arguments in another order must not cross directly, where
+/// only their place counts.
+pub const fn fingerprint(fingerprint: u64, number: u32) -> u64 {
+    let mut hash = fingerprint;
+    let bytes = number.to_le_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash
+}
+
+/// The fingerprint of no field at all.
+pub const NO_FIELDS: u64 = 0xcbf2_9ce4_8422_2325;
+
+impl MethodEntry {
     /// The name of the method in the schema.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
@@ -132,10 +173,11 @@ impl MethodEntry {
 
     /// The lane on which a host that expects `spec` can call this method.
     pub(crate) fn lane(&self, spec: &MethodSpec) -> Lane {
-        let mut arguments = self.arguments.as_slice().iter().map(Text::as_str);
-        let same =
-            spec.arguments.iter().map(Text::as_str).eq(&mut arguments) && spec.output == self.output.as_str();
-        if same { Lane::Direct } else { Lane::Encoded }
+        let arguments = self.arguments.as_slice().iter().map(Text::as_str);
+        let is_same = spec.arguments.iter().map(Text::as_str).eq(arguments)
+            && spec.output == self.output.as_str()
+            && spec.fields == self.fields;
+        if is_same { Lane::Direct } else { Lane::Encoded }
     }
 }
 
@@ -157,18 +199,20 @@ pub struct MethodSpec {
     pub(crate) mode: Mode,
     arguments: &'static [Text],
     output: &'static str,
+    fields: u64,
     pub(crate) id: fn() -> TypeId,
 }
 
 impl MethodSpec {
-    /// Describes a method by its types.
-    pub const fn new<A: Arguments, R: Cross>(name: &'static str, mode: Mode) -> Self {
+    /// Describes a method by its types and the [`fingerprint`] of its arguments' numbers.
+    pub const fn new<A: Arguments, R: Cross>(name: &'static str, mode: Mode, fields: u64) -> Self {
         let is_blocking = matches!(mode, Mode::Blocking);
         Self {
             name,
             mode,
             arguments: A::NAMES,
             output: R::NAME,
+            fields,
             id: if is_blocking { signature::<A, R, true> } else { signature::<A, R, false> },
         }
     }

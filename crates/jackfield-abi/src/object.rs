@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::buffer::Keep;
 use crate::context::Context;
 use crate::cross::{Arguments, Cross};
-use crate::entry::{Destroy, Export};
+use crate::entry::Export;
 use crate::future::{Running, WakerRef};
 use crate::method::{Lane, MethodSpec, Mode, signature};
 use crate::shim::{self, Erased, Refusal, RefusalPlace, Reply, Return};
@@ -21,7 +21,7 @@ use crate::shim::{self, Erased, Refusal, RefusalPlace, Reply, Return};
 /// A plugin's object. It keeps its library mapped, and ends in the library's own code.
 pub struct Object {
     data: *mut c_void,
-    destroy: Destroy,
+    export: Export,
     keep: Keep,
 }
 
@@ -32,12 +32,12 @@ impl Object {
     ///
     /// The plugin refused or panicked. The refusal's bytes are the host's own.
     pub fn create(export: &Export, context: &Context, keep: Keep) -> Reply<Arc<Self>> {
-        let (data, destroy) = export.construct(context).map_err(|refusal| Refusal {
+        let data = export.construct(context).map_err(|refusal| Refusal {
             // The bytes belong to a library that may go before they do.
             bytes: Bytes::copy_from_slice(&refusal.bytes),
             ..refusal
         })?;
-        Ok(Arc::new(Self { data, destroy, keep }))
+        Ok(Arc::new(Self { data, export: *export, keep }))
     }
 
     pub(crate) fn keep(&self) -> &Keep {
@@ -47,8 +47,8 @@ impl Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // SAFETY: the export made both together, the object is dropped once, and `keep` is dropped after it.
-        unsafe { (self.destroy)(self.data) }
+        // SAFETY: the export made it, it is dropped once, and `keep` is dropped after it.
+        unsafe { self.export.destroy(self.data) }
     }
 }
 
@@ -77,7 +77,7 @@ struct BoundMethod {
     id: TypeId,
     direct: Erased,
     encoded: Erased,
-    mode: Mode,
+    mode: Option<Mode>,
 }
 
 /// A blocking method whose types on both sides were compared.
@@ -172,25 +172,22 @@ impl Bound {
     /// # Errors
     ///
     /// [`BindError`] names the first method that cannot be called.
-    pub fn bind(
-        object: Arc<Object>,
-        export: &Export,
-        specs: &[MethodSpec],
-        prefer: Lane,
-    ) -> Result<Self, BindError> {
-        let methods = specs.iter().map(|spec| bind(export, spec, prefer)).collect::<Result<_, _>>()?;
+    pub fn bind(object: Arc<Object>, specs: &[MethodSpec], prefer: Lane) -> Result<Self, BindError> {
+        let methods =
+            specs.iter().map(|spec| bind(&object.export, spec, prefer)).collect::<Result<_, _>>()?;
         Ok(Self { object, methods })
     }
 
     /// Binds all methods of an export in the plugin's own order, for encoded calls only.
-    pub fn encoded(object: Arc<Object>, export: &Export) -> Self {
-        let methods = export.methods().iter().map(|entry| BoundMethod {
+    pub fn encoded(object: Arc<Object>) -> Self {
+        let methods = object.export.methods().iter().map(|entry| BoundMethod {
             id: TypeId::of::<Encoded>(),
-            mode: entry.mode().unwrap_or(Mode::Blocking),
+            mode: entry.mode(),
             direct: entry.entry(Lane::Direct),
             encoded: entry.entry(Lane::Encoded),
         });
-        Self { object, methods: methods.collect() }
+        let methods = methods.collect();
+        Self { object, methods }
     }
 
     /// The lane on which calls of a method go.
@@ -298,9 +295,20 @@ impl Bound {
 
     fn encoded_entry(&self, index: usize, mode: Mode) -> Reply<Erased> {
         match self.methods.get(index) {
-            Some(method) if method.mode == mode => Ok(method.encoded),
+            Some(method) if method.mode == Some(mode) => Ok(method.encoded),
             _ => Err(Refusal::new(shim::RefusalKind::Malformed, format!("there is no such method: {index}"))),
         }
+    }
+}
+
+impl Export {
+    /// Checks that a host's methods can be bound, before anything is constructed.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] names the first method that cannot be called.
+    pub fn check(&self, specs: &[MethodSpec]) -> Result<(), BindError> {
+        specs.iter().try_for_each(|spec| bind(self, spec, Lane::Direct).map(drop))
     }
 }
 
@@ -314,7 +322,7 @@ fn bind(export: &Export, spec: &MethodSpec, prefer: Lane) -> Result<BoundMethod,
     let is_direct = prefer == Lane::Direct && entry.lane(spec) == Lane::Direct;
     Ok(BoundMethod {
         id: if is_direct { (spec.id)() } else { TypeId::of::<Encoded>() },
-        mode: spec.mode,
+        mode: Some(spec.mode),
         direct: entry.entry(Lane::Direct),
         encoded: entry.entry(Lane::Encoded),
     })

@@ -12,7 +12,12 @@ use crate::shim::{self, Refusal, RefusalKind};
 /// A library calls it once for its own std, at load: std's default hook would print, and under `RUST_BACKTRACE`
 /// its symbolizer would keep the library's file mapped for ever. Nothing calls it in a host or in a program.
 pub fn forward_panics() {
-    std::panic::set_hook(Box::new(|info| LAST.set(Some(Box::leak(Box::new(describe(info)))))));
+    std::panic::set_hook(Box::new(|info| {
+        let description = describe(info);
+        // What was there is the description of a panic that the plugin caught itself.
+        drop(forwarded_panic());
+        LAST.set(Some(Box::leak(Box::new(description))));
+    }));
 }
 
 /// Takes the description of the last panic on this thread, if the hook of [`forward_panics`] saw one.
@@ -24,7 +29,9 @@ pub fn forwarded_panic() -> Option<String> {
 /// Makes a refusal of a panic that was caught.
 #[cold]
 pub(crate) fn refusal(payload: Box<dyn Any + Send>) -> Refusal {
-    let text = forwarded_panic().unwrap_or_else(|| message(payload.as_ref()));
+    let message = message(payload.as_ref());
+    // A payload that was thrown without a panic of its own passes the hook by.
+    let text = forwarded_panic().filter(|text| text.starts_with(&message)).unwrap_or(message);
     shim::discard(payload);
     Refusal::new(RefusalKind::Panic, text)
 }

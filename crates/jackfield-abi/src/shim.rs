@@ -97,9 +97,9 @@ pub(crate) fn answer<R: Cross, E: Into<Refusal>>(
     place: *mut RawBytes,
     call: impl FnOnce() -> Result<R, E>,
 ) -> Return<R::Repr> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match catch_unwind(AssertUnwindSafe(|| call().map_err(into_refusal))) {
         Ok(Ok(value)) => give(value),
-        Ok(Err(error)) => Return::without_value(refuse_error(place, error)),
+        Ok(Err(refusal)) => Return::without_value(refuse(place, refusal)),
         Err(payload) => Return::without_value(refuse_panic(place, payload)),
     }
 }
@@ -134,12 +134,12 @@ pub(crate) fn poll<R: Cross, E: Into<Refusal>>(
     place: *mut RawBytes,
 ) -> Return<R::Repr> {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        waker.with(|waker| future.as_mut().poll(&mut Context::from_waker(waker)))
+        waker.with(|waker| future.as_mut().poll(&mut Context::from_waker(waker))).map_err(into_refusal)
     }));
     match polled {
         Ok(Poll::Pending) => Return::without_value(PENDING),
         Ok(Poll::Ready(Ok(value))) => give(value),
-        Ok(Poll::Ready(Err(error))) => Return::without_value(refuse_error(place, error)),
+        Ok(Poll::Ready(Err(refusal))) => Return::without_value(refuse(place, refusal)),
         Err(payload) => Return::without_value(refuse_panic(place, payload)),
     }
 }
@@ -209,10 +209,11 @@ fn give<R: Cross>(value: R) -> Return<R::Repr> {
     Return { status: OK, value: MaybeUninit::new(value.give()) }
 }
 
+/// Runs code of the plugin's own, so it belongs to what is caught.
 #[cold]
 #[inline(never)]
-fn refuse_error<E: Into<Refusal>>(place: *mut RawBytes, error: E) -> u32 {
-    refuse(place, error.into())
+fn into_refusal<E: Into<Refusal>>(error: E) -> Refusal {
+    error.into()
 }
 
 #[cold]
@@ -221,6 +222,8 @@ fn refuse_panic(place: *mut RawBytes, payload: Box<dyn std::any::Any + Send>) ->
     refuse(place, panic::refusal(payload))
 }
 
+#[cold]
+#[inline(never)]
 fn refuse(place: *mut RawBytes, refusal: Refusal) -> u32 {
     let status = refusal.status();
     // SAFETY: the host passes a place for the refusal, which is uninitialised until here.

@@ -34,7 +34,7 @@ pub(crate) fn interface(interface: &Interface) -> TokenStream {
                 const SPECS: &'static [jackfield::MethodSpec] = &[#(#specs),*];
             }
             impl<T: #name> jackfield::Exposes<T> for dyn #name {
-                const METHODS: &'static [jackfield::MethodEntry] = &[#(#entries),*];
+                const METHODS: &'static [jackfield::Offered<T>] = &[#(#entries),*];
             }
             impl #name for jackfield::Handle<dyn #name> {
                 #(#calls)*

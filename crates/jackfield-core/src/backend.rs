@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use jackfield_abi::Context;
+use jackfield_abi::{self as abi, BindError, Bound, Context, Export, Keep, Object};
 
+use crate::generated::constructor_error;
 use crate::schema::Incompatibility;
 use crate::{BoxFuture, CallError, Description, Error, Lane};
 
@@ -32,6 +33,24 @@ impl Load {
     /// Loads for an interface, with the name and configuration in `context`.
     pub fn new(context: Context, interface: Description) -> Self {
         Self { context, interface }
+    }
+
+    /// Constructs the object of the plugin's export for this load's interface, and binds the host's methods to it.
+    ///
+    /// # Errors
+    ///
+    /// The plugin has no such export, or one whose methods cannot be called, or its constructor refused.
+    #[doc(hidden)]
+    pub fn bind(&self, exports: &[Export], keep: Keep, prefer: abi::Lane) -> Result<Bound, LoadErrorKind> {
+        let (service, specs) = (self.interface.schema().service, self.interface.specs());
+        let export = exports.iter().find(|export| export.service() == service).ok_or_else(|| {
+            let found = exports.iter().map(|export| export.service().to_owned()).collect();
+            LoadErrorKind::Interface { expected: service, found }
+        })?;
+        export.check(specs)?;
+        let object = Object::create(export, &self.context, keep)
+            .map_err(|refusal| LoadErrorKind::Refused(constructor_error(&refusal)))?;
+        Ok(Bound::bind(object, specs, prefer)?)
     }
 
     /// The error of this load.
@@ -131,6 +150,8 @@ pub enum LoadErrorKind {
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The plugin's table of methods cannot be bound.
+    Bind(BindError),
     /// The plugin cannot serve the host's interface.
     Incompatible(Incompatibility),
     /// The plugin implements other interfaces.
@@ -158,7 +179,7 @@ impl fmt::Display for LoadErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backend { backend, .. } => write!(f, "the `{backend}` backend failed"),
-            Self::Incompatible(_) => f.write_str(
+            Self::Bind(_) | Self::Incompatible(_) => f.write_str(
                 "it cannot serve this host's interface\n(hint: rebuild the plugin against the host's interface crate)",
             ),
             Self::Interface { expected, found } if found.is_empty() => {
@@ -176,10 +197,17 @@ impl std::error::Error for LoadErrorKind {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Backend { source, .. } => Some(source.as_ref()),
+            Self::Bind(error) => Some(error),
             Self::Incompatible(error) => Some(error),
             Self::Interface { .. } => None,
             Self::Refused(error) => Some(error),
         }
+    }
+}
+
+impl From<BindError> for LoadErrorKind {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
     }
 }
 

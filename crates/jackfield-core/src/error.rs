@@ -133,7 +133,7 @@ impl Failure {
         let mut reader = Reader::new(bytes);
         while let Some(field) = reader.next_field()? {
             match field.number {
-                1 => failure.code = Code(field.varint()? as u32),
+                1 => failure.code = Code(field.u32()?),
                 2 => failure.message = String::from_utf8_lossy(field.bytes()?).into_owned(),
                 _ => {}
             }

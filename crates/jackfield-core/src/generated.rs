@@ -7,8 +7,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use jackfield_abi::{
-    Arguments, AsyncShim, BlockingShim, Bound, Call, CallAsync, Context, Cross, Export, MethodEntry,
-    MethodSpec, Refusal, RefusalKind, Reply, Running, Started,
+    self as abi, Arguments, AsyncShim, BlockingShim, Bound, Call, CallAsync, Context, Cross, Export,
+    MethodSpec, Offered, Refusal, RefusalKind, Reply, Running, Started,
 };
 
 use crate::codec::Fields;
@@ -47,9 +47,9 @@ pub trait Asynchronous<T>: MethodOf {
 }
 
 /// An interface whose methods a plugin type `T` offers.
-pub trait Exposes<T>: Interface {
+pub trait Exposes<T: 'static>: Interface {
     /// The methods, in the order of the trait.
-    const METHODS: &'static [MethodEntry];
+    const METHODS: &'static [Offered<T>];
 }
 
 /// A result that can be a response.
@@ -102,7 +102,19 @@ pub const fn result<M: MethodOf>() -> &'static [Field] {
 /// What a host expects of a method.
 pub const fn spec<M: MethodOf>() -> MethodSpec {
     let method = method::<M>();
-    MethodSpec::new::<M::Arguments, M::Output>(method.name, method.mode)
+    MethodSpec::new::<M::Arguments, M::Output>(method.name, method.mode, fields::<M>())
+}
+
+/// What stands for the numbers of a method's arguments.
+const fn fields<M: MethodOf>() -> u64 {
+    let arguments = method::<M>().arguments;
+    let mut fingerprint = abi::NO_FIELDS;
+    let mut index = 0;
+    while index < arguments.len() {
+        fingerprint = abi::fingerprint(fingerprint, arguments[index].number);
+        index += 1;
+    }
+    fingerprint
 }
 
 const fn method<M: MethodOf>() -> &'static Method {
@@ -112,19 +124,19 @@ const fn method<M: MethodOf>() -> &'static Method {
 // The plugin's side.
 
 /// The entry of a blocking method.
-pub const fn blocking<T: 'static, M: Blocking<T>>() -> MethodEntry
+pub const fn blocking<T: 'static, M: Blocking<T>>() -> Offered<T>
 where
     M::Arguments: BlockingShim<T, Direct<M>>,
 {
-    MethodEntry::blocking::<T, Direct<M>, Encoded<M>>(method::<M>().name)
+    Offered::blocking::<Direct<M>, Encoded<M>>(method::<M>().name, fields::<M>())
 }
 
 /// The entry of an asynchronous method.
-pub const fn asynchronous<T: Sync + 'static, M: Asynchronous<T>>() -> MethodEntry
+pub const fn asynchronous<T: Sync + 'static, M: Asynchronous<T>>() -> Offered<T>
 where
     M::Arguments: AsyncShim<T, Direct<M>>,
 {
-    MethodEntry::asynchronous::<T, Direct<M>, Encoded<M>>(method::<M>().name)
+    Offered::asynchronous::<Direct<M>, Encoded<M>>(method::<M>().name, fields::<M>())
 }
 
 /// The export of an interface by a constructor, which must be a function or a closure without captures.
@@ -132,7 +144,7 @@ pub const fn export<I, T, F>(create: F) -> Export
 where
     I: Exposes<T> + ?Sized,
     T: Send + Sync + 'static,
-    F: Fn(&Context) -> Result<T, Error> + Copy + 'static,
+    F: Fn(&Context) -> Result<T, Error> + Copy + Send + Sync + 'static,
 {
     Export::new(I::SCHEMA.service, I::METHODS, create)
 }
@@ -273,15 +285,14 @@ impl<M: MethodOf> State<M> {
         let outcome = match self {
             Self::Ready(_) => match std::mem::replace(self, Self::Done) {
                 Self::Ready(arguments) => return self.begin(handle, arguments, context),
-                _ => return Poll::Pending,
+                _ => unreachable!("it was matched one line above"),
             },
             Self::RunningChannel(running, _) => running.as_mut().poll(context).map(decode_response::<M>),
             Self::RunningDirect(running, _) => {
                 running.poll(context).map(|reply| reply.map_err(|refusal| refused::<M>(&refusal)))
             }
             Self::RunningEncoded(running, _) => running.poll(context).map(decode_reply::<M>),
-            // A future that has answered is not polled again.
-            Self::Done => Poll::Pending,
+            Self::Done => panic!("a call was polled after it had answered"),
         };
         if outcome.is_ready() {
             *self = Self::Done;

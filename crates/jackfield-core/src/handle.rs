@@ -26,14 +26,16 @@ impl<I: Interface + ?Sized> Handle<I> {
     }
 
     /// The number of the current generation: 1 for the first, one more after each swap.
-    pub fn generation(&self) -> u64 {
-        self.slot.enter().number()
+    ///
+    /// This is no method, so that the interface may have one of this name.
+    pub fn generation(handle: &Self) -> u64 {
+        handle.slot.enter().number()
     }
 
     /// What the next call would use.
     #[doc(hidden)]
-    pub fn current(&self) -> Arc<Generation> {
-        self.slot.enter().share()
+    pub fn current(handle: &Self) -> Arc<Generation> {
+        handle.slot.enter().share()
     }
 
     #[inline]

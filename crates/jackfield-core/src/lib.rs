@@ -62,5 +62,5 @@ pub mod __private {
     pub use crate::note::{Section, Source};
     pub use crate::schema::{Field, Method, Mode, Schema};
     pub use crate::{BoxFuture, Error, Failure, Handle, Value};
-    pub use jackfield_abi::{Entry, Export, MethodEntry, MethodSpec, Retired};
+    pub use jackfield_abi::{Entry, Export, MethodSpec, Offered, Retired};
 }

@@ -1,8 +1,8 @@
 //! Plugins that are linked into the host.
 
-use jackfield_abi::{self as abi, Bound, Object};
+use jackfield_abi::{self as abi, Bound};
 
-use crate::generated::constructor_error;
+use crate::schema::Descriptor;
 use crate::{
     BoxFuture, CallError, Candidate, Instance, Lane, Load, LoadError, LoadErrorKind, Plugin, Unloaded,
 };
@@ -16,17 +16,12 @@ impl Candidate for Plugin {
 }
 
 fn bind(plugin: &Plugin, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
-    let service = load.interface.schema().service;
-    let exports = plugin.entry.exports();
-    let export = exports.iter().find(|export| export.service() == service).ok_or_else(|| {
-        let found = exports.iter().map(|export| export.service().to_owned()).collect();
-        LoadErrorKind::Interface { expected: service, found }
-    })?;
-    let object = Object::create(export, &load.context, None)
-        .map_err(|refusal| LoadErrorKind::Refused(constructor_error(&refusal)))?;
-    let bound = Bound::bind(object, export, load.interface.specs(), abi::Lane::Direct)
-        .map_err(|error| LoadErrorKind::backend("static", error))?;
-    Ok(Box::new(LinkedInstance(bound)))
+    let schema = load.interface.schema();
+    if let Some(linked) = plugin.interfaces.iter().find(|linked| linked.service == schema.service) {
+        let descriptor = Descriptor::parse(&linked.to_file_descriptor());
+        schema.check(&descriptor.map_err(|error| LoadErrorKind::backend("static", error))?)?;
+    }
+    Ok(Box::new(LinkedInstance(load.bind(plugin.entry.exports(), None, abi::Lane::Direct)?)))
 }
 
 #[derive(Debug)]

@@ -51,7 +51,7 @@ impl Note {
             let text = || Ok::<_, DecodeError>(String::from_utf8_lossy(field.bytes()?).into_owned());
             match field.number {
                 1 => note.sdk = text()?,
-                2 => note.abi = field.varint()? as u32,
+                2 => note.abi = field.u32()?,
                 3 => note.name = text()?,
                 4 => note.version = text()?,
                 5 => note.symbol = text()?,
@@ -207,7 +207,7 @@ impl<const N: usize> Section<N> {
     }
 }
 
-/// Finds the note in the content of a section that was framed by [`Section`].
+/// Finds the note in the content of a section that was framed by [`Section`], if there is one and only one.
 pub fn unframe(section: &[u8]) -> Option<&[u8]> {
     let word = |at: usize| Some(u32::from_ne_bytes(section.get(at..at + 4)?.try_into().ok()?) as usize);
     let (name_size, content_size, kind) = (word(0)?, word(4)?, word(8)?);
@@ -215,7 +215,12 @@ pub fn unframe(section: &[u8]) -> Option<&[u8]> {
     if name_size != ELF_NAME.len() || name != ELF_NAME || kind != ELF_TYPE as usize {
         return None;
     }
-    section.get(24..24_usize.checked_add(content_size)?)
+    let end = 24_usize.checked_add(content_size)?;
+    // Two plugins in one file have two notes, and which of them would be loaded is the linker's affair.
+    if section.len().saturating_sub(end) >= 4 {
+        return None;
+    }
+    section.get(24..end)
 }
 
 const ELF_NAME: &[u8] = b"JACKFIELD\0";

@@ -53,7 +53,7 @@ impl Service {
         context: &Context,
     ) -> Result<Self, Error> {
         let object = Object::create(export, context, None).map_err(|refusal| constructor_error(&refusal))?;
-        Ok(Self { schema, bound: Arc::new(Bound::encoded(object, export)) })
+        Ok(Self { schema, bound: Arc::new(Bound::encoded(object)) })
     }
 
     /// The interface that it answers.

@@ -1,15 +1,17 @@
 //! Where the current generation of a plugin is swapped.
 
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
 use jackfield_abi::{Announced, Bound, Entered, HotSlot, Retired};
 
-use crate::{CallError, Channel, Handle, Interface};
+use crate::{CallError, Channel, Handle, Interface, Schema};
 
 /// Where the current generation of a plugin is swapped. It belongs to one interface.
 pub struct Slot {
-    service: &'static str,
+    interface: TypeId,
+    schema: &'static Schema,
     hot: HotSlot<Generation>,
 }
 
@@ -17,17 +19,18 @@ impl Slot {
     /// A slot of the interface `I`, whose first generation has the number 1.
     pub fn new<I: Interface + ?Sized>(lane: Lane) -> Self {
         let first = Generation { number: 1, lane };
-        Self { service: I::SCHEMA.service, hot: HotSlot::new(Arc::new(first)) }
+        Self { interface: TypeId::of::<I>(), schema: I::SCHEMA, hot: HotSlot::new(Arc::new(first)) }
     }
 
-    /// A handle, if the slot belongs to the interface `I`.
+    /// A handle, if the slot belongs to the interface `I`: to this very trait, since another version of it may have
+    /// other methods under the same name.
     pub fn handle<I: Interface + ?Sized>(self: &Arc<Self>) -> Option<Handle<I>> {
-        (self.service == I::SCHEMA.service).then(|| Handle::new(self.clone()))
+        (self.interface == TypeId::of::<I>()).then(|| Handle::new(self.clone()))
     }
 
-    /// The full name of the interface.
-    pub fn service(&self) -> &'static str {
-        self.service
+    /// The description of the interface.
+    pub fn schema(&self) -> &'static Schema {
+        self.schema
     }
 
     /// Replaces what calls use. Calls that have begun go on where they began; the caller drains them.
@@ -51,7 +54,7 @@ impl Slot {
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slot")
-            .field("service", &self.service)
+            .field("service", &self.schema.service)
             .field("generation", &self.enter().number)
             .finish()
     }

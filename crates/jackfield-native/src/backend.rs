@@ -1,12 +1,11 @@
 //! The backend: what a host configures, and a loaded plugin.
 
-use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_abi::{self as abi, Bound, Object};
+use jackfield_abi::{self as abi, Bound};
 use jackfield_core::{
     BoxFuture, CallError, Candidate, Description, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
 };
@@ -28,8 +27,8 @@ impl NativeBackend {
     ///
     /// A library's code runs in this process with all its rights: it can corrupt memory, abort, exit, overflow the
     /// stack, exhaust memory or never return, and nothing here can prevent it. The host vouches that it loads only
-    /// libraries that it trusts not to. Panics are caught; for everything else there is the `process` kind, from the
-    /// same source.
+    /// libraries that it trusts not to. Panics are caught, save in the destructor of a thread-local, which std itself
+    /// turns into an abort; for everything else there is the `process` kind, from the same source.
     ///
     /// # Platform-specific behaviour
     ///
@@ -93,23 +92,8 @@ impl NativePlugin {
         check_interface(&image, load.interface)?;
         // SAFETY: `NativeBackend::new` made the host vouch for it.
         let library = Arc::new(unsafe { Library::load(image) }.map_err(native)?);
-        let bound = self.bind(&library, load)?;
+        let bound = load.bind(library.entry().exports(), Some(library.clone()), self.backend.lane)?;
         Ok(Box::new(NativeInstance { bound, library }))
-    }
-
-    fn bind(&self, library: &Arc<Library>, load: &Load) -> Result<Bound, LoadErrorKind> {
-        let service = load.interface.schema().service;
-        let exports = library.entry().exports();
-        let export = exports.iter().find(|export| export.service() == service).ok_or_else(|| {
-            let found = exports.iter().map(|export| export.service().to_owned()).collect();
-            LoadErrorKind::Interface { expected: service, found }
-        })?;
-        let keep: Arc<dyn Any + Send + Sync> = library.clone();
-        let object = Object::create(export, &load.context, Some(keep)).map_err(|refusal| {
-            LoadErrorKind::Refused(jackfield_core::__private::constructor_error(&refusal))
-        })?;
-        Bound::bind(object, export, load.interface.specs(), self.backend.lane)
-            .map_err(|error| LoadErrorKind::backend("native", error))
     }
 }
 
@@ -148,12 +132,11 @@ impl Instance for NativeInstance {
     fn unload(self: Box<Self>, _: Duration) -> BoxFuture<'static, Unloaded> {
         let Self { bound, library } = *self;
         drop(bound);
-        let unloaded = match Arc::try_unwrap(library) {
-            Ok(library) => library.close(),
-            // Its last share closes it; until then it has to stay.
-            Err(shared) => Unloaded::Pinned {
-                by: vec![format!("{} values that came from it", Arc::strong_count(&shared) - 1)],
-            },
+        let values = Arc::strong_count(&library) - 1;
+        let unloaded = match Arc::into_inner(library) {
+            Some(library) => library.close(),
+            // The last of them closes it; until then it has to stay.
+            None => Unloaded::Pinned { by: vec![format!("{values} values that came from it")] },
         };
         Box::pin(std::future::ready(unloaded))
     }

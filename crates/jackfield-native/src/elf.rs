@@ -1,11 +1,17 @@
 //! Reads the tables of an ELF file, before any of its code is mapped.
 //!
-//! Pure: bytes in, facts out. A file that passes can be given to the system's loader, which trusts its tables.
+//! Pure: bytes in, facts out. What is checked is what files get wrong by accident: being something else, being for
+//! another machine, being cut off. The system's loader trusts the rest of the tables, and so does a host that vouches
+//! for what it loads.
+
+use std::ops::Range;
 
 use object::elf;
 use object::read::elf::{ElfFile64, ProgramHeader as _};
-use object::{Architecture, Endianness, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _};
-use std::ops::Range;
+use object::{
+    Architecture, Endianness, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _,
+    RelocationTarget,
+};
 
 /// What the loader and the unloader need to know of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,11 +20,32 @@ pub(crate) struct Tables {
     pub(crate) extent: u64,
     /// The note, if the file has one.
     pub(crate) note: Option<Vec<u8>>,
-    /// Where, relative to its base, the library keeps the address of the function that registers destructors of
-    /// thread-locals.
-    pub(crate) registrations: Vec<u64>,
+    /// Where, relative to its base, the library keeps the addresses of functions that we replace.
+    pub(crate) imports: Vec<(Import, u64)>,
     /// The addresses, relative to its base, that become read-only once they are relocated.
     pub(crate) relro: Range<u64>,
+}
+
+/// A function of the C library by which a library asks for a destructor at the end of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Import {
+    /// `__cxa_thread_atexit_impl`.
+    AtExit,
+    /// `pthread_key_create`.
+    KeyCreate,
+    /// `pthread_setspecific`.
+    SetSpecific,
+}
+
+impl Import {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "__cxa_thread_atexit_impl" => Some(Self::AtExit),
+            "pthread_key_create" => Some(Self::KeyCreate),
+            "pthread_setspecific" => Some(Self::SetSpecific),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the tables of a file.
@@ -40,12 +67,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tables, String> {
         return Err(format!("expected a shared library, found an ELF file of the kind {:?}", file.kind()));
     }
     check_segments(&file, bytes.len())?;
-    Ok(Tables {
-        extent: extent(&file),
-        note: note(&file),
-        registrations: registrations(&file),
-        relro: relro(&file),
-    })
+    Ok(Tables { extent: extent(&file), note: note(&file), imports: imports(&file), relro: relro(&file) })
 }
 
 /// The loader maps segments without looking whether the file is long enough; touching what is missing ends the
@@ -54,10 +76,8 @@ fn check_segments(file: &ElfFile64<'_, Endianness>, len: usize) -> Result<(), St
     for header in file.elf_program_headers() {
         let (offset, size) = header.file_range(file.endian());
         if header.p_type(file.endian()) == elf::PT_LOAD && offset.saturating_add(size) > len as u64 {
-            return Err(format!(
-                "it is truncated: a segment ends at byte {}, the file at {len}",
-                offset + size
-            ));
+            let end = offset.saturating_add(size);
+            return Err(format!("it is truncated: a segment ends at byte {end}, the file at {len}"));
         }
     }
     Ok(())
@@ -74,15 +94,18 @@ fn note(file: &ElfFile64<'_, Endianness>) -> Option<Vec<u8>> {
     jackfield_core::note::unframe(section.data().ok()?).map(<[u8]>::to_vec)
 }
 
-fn registrations(file: &ElfFile64<'_, Endianness>) -> Vec<u64> {
-    let Some(symbol) = file.dynamic_symbols().find(|symbol| symbol.name() == Ok(REGISTER)) else {
-        return Vec::new();
-    };
-    let relocations = file.dynamic_relocations().into_iter().flatten();
-    relocations
-        .filter(|(_, relocation)| relocation.target() == object::RelocationTarget::Symbol(symbol.index()))
-        .map(|(offset, _)| offset)
-        .collect()
+fn imports(file: &ElfFile64<'_, Endianness>) -> Vec<(Import, u64)> {
+    let symbols = file
+        .dynamic_symbols()
+        .filter_map(|symbol| Some((symbol.index(), Import::named(symbol.name().ok()?)?)));
+    let symbols: Vec<_> = symbols.collect();
+    let last = extent(file).saturating_sub(size_of::<usize>() as u64);
+    let relocations = file.dynamic_relocations().into_iter().flatten().filter(|(offset, _)| *offset <= last);
+    let targets = relocations.filter_map(|(offset, relocation)| {
+        let found = symbols.iter().find(|(index, _)| relocation.target() == RelocationTarget::Symbol(*index));
+        found.map(|(_, import)| (*import, offset))
+    });
+    targets.collect()
 }
 
 fn relro(file: &ElfFile64<'_, Endianness>) -> Range<u64> {
@@ -91,7 +114,7 @@ fn relro(file: &ElfFile64<'_, Endianness>) -> Range<u64> {
     let header = headers.find(|header| header.p_type(endian) == elf::PT_GNU_RELRO);
     header.map_or(0..0, |header| {
         let start = header.p_vaddr(endian);
-        start..start + header.p_memsz(endian)
+        start..start.saturating_add(header.p_memsz(endian))
     })
 }
 
@@ -118,7 +141,6 @@ const HOST: Architecture = Architecture::Aarch64;
 compile_error!("jackfield-native supports x86_64 and aarch64");
 
 const SECTION: &str = ".note.jackfield";
-const REGISTER: &str = "__cxa_thread_atexit_impl";
 
 #[cfg(test)]
 mod tests {

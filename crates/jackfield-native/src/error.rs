@@ -100,6 +100,14 @@ pub enum NativeError {
         /// The file.
         path: PathBuf,
     },
+    /// What the library does with threads cannot be watched, so it could not be unloaded safely.
+    #[error("the thread-locals of `{path}` cannot be watched")]
+    Watch {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// Too many libraries that were unloaded are still pinned.
     #[error(
         "{pinned} unloaded libraries are still mapped, as many as this host allows\n\

@@ -65,8 +65,12 @@ fn read_file(path: &Path) -> Result<Vec<u8>, NativeError> {
     if !metadata.is_file() {
         return Err(NativeError::Kind { path: path.to_owned(), found: describe(metadata.file_type()) });
     }
+    if metadata.len() > MAX_LEN {
+        let reason = format!("it has {} bytes, and the most that is read are {MAX_LEN}", metadata.len());
+        return Err(NativeError::NotALibrary { path: path.to_owned(), reason });
+    }
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    file.read_to_end(&mut bytes).map_err(error)?;
+    file.by_ref().take(MAX_LEN).read_to_end(&mut bytes).map_err(error)?;
     Ok(bytes)
 }
 
@@ -117,3 +121,6 @@ impl fmt::Debug for Digest {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// What is read at the most, so that a file with a hole does not exhaust the host's memory.
+const MAX_LEN: u64 = 1 << 30;

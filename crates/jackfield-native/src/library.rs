@@ -2,23 +2,32 @@
 
 use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jackfield_abi::Entry;
 use jackfield_core::Unloaded;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
-use crate::thread_locals::{self, Watch};
+use crate::thread_locals::Watch;
 use crate::{Image, NativeError, os};
 
 /// A library in this process. Everything that comes from it holds a share of it; the last one closes it.
 #[derive(Debug)]
 pub(crate) struct Library {
     handle: ManuallyDrop<Handle>,
-    memory: ManuallyDrop<OwnedFd>,
+    rest: ManuallyDrop<Remains>,
+    entry: *const Entry,
+}
+
+/// What must outlive a library for as long as anything of it is mapped.
+#[derive(Debug)]
+struct Remains {
+    /// The name in the map of this process.
     name: String,
-    entry: &'static Entry,
-    watch: Watch,
+    /// Who keeps it mapped. It is missing where the library was refused before it was watched.
+    watch: Option<Watch>,
+    /// The loader would take a later library of the same path for this one, so its path stays reserved.
+    _memory: OwnedFd,
 }
 
 impl Library {
@@ -28,33 +37,37 @@ impl Library {
     ///
     /// The host vouches for the library's code.
     pub(crate) unsafe fn load(image: Image) -> Result<Self, NativeError> {
-        let loader = |error: libloading::Error| NativeError::Loader {
-            path: image.path.clone(),
-            reason: error.to_string(),
-        };
+        let (path, symbol) = (image.path.clone(), image.note().symbol.clone());
+        let loader =
+            |error: libloading::Error| NativeError::Loader { path: path.clone(), reason: error.to_string() };
+        let Image { memory, name, tables, .. } = image;
+        sweep();
         // SAFETY: the caller vouches for the code that runs here; the tables were checked.
-        let handle = unsafe { Handle::open(Some(os::path_of(&image.memory)), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(loader)?;
-        let symbol = image.note().symbol.clone();
-        // SAFETY: the note names the entry, and `is_known` checks its first bytes below.
-        let entry: *const Entry = *unsafe { handle.get::<*const Entry>(&symbol) }.map_err(loader)?;
-        // SAFETY: it is aligned, and lives as long as the library.
-        let entry: &'static Entry = unsafe { &*entry };
-        if !entry.is_known() {
-            return Err(NativeError::Entry { path: image.path.clone(), symbol });
-        }
-        let (base, len) = extent(entry, &image)?;
-        // SAFETY: the library was just mapped there, and nothing of it has been called.
-        let watch = unsafe { thread_locals::watch(base, len, &image.tables) }
-            .map_err(|source| NativeError::Memory { path: image.path.clone(), source })?;
-        entry.attach();
-        let Image { memory, name, .. } = image;
-        Ok(Self { handle: ManuallyDrop::new(handle), memory: ManuallyDrop::new(memory), name, entry, watch })
+        let handle =
+            unsafe { Handle::open(Some(os::path_of(&memory)), RTLD_NOW | RTLD_LOCAL) }.map_err(loader)?;
+        let rest = ManuallyDrop::new(Remains { name, watch: None, _memory: memory });
+        let mut library = Self { handle: ManuallyDrop::new(handle), rest, entry: std::ptr::null() };
+        // SAFETY: the type is a pointer, which is only compared and checked below.
+        let entry = *unsafe { library.handle.get::<*const Entry>(&symbol) }.map_err(loader)?;
+        let base = os::base_of(&library.handle).filter(|base| {
+            let inside = base.addr()..base.addr().saturating_add(tables.extent as usize);
+            inside.contains(&entry.addr()) && inside.contains(&(entry.addr() + size_of::<Entry>() - 1))
+        });
+        // SAFETY: it lies within the library, as far as it would be read, and is aligned.
+        let is_entry = entry.is_aligned() && base.is_some() && unsafe { &*entry }.is_known();
+        let (Some(base), true) = (base, is_entry) else { return Err(NativeError::Entry { path, symbol }) };
+        // SAFETY: the library was just loaded there, and but for its constructors nothing of it has run.
+        let watch = unsafe { Watch::new(base, &tables) };
+        library.rest.watch = Some(watch.map_err(|source| NativeError::Watch { path, source })?);
+        library.entry = entry;
+        library.entry().attach();
+        Ok(library)
     }
 
     /// The library's entry, for as long as this is alive.
     pub(crate) fn entry(&self) -> &Entry {
-        self.entry
+        // SAFETY: `load` checked it, and the library stays mapped while this is borrowed.
+        unsafe { &*self.entry }
     }
 
     /// Closes the library, which nothing uses any more, and tells what became of it.
@@ -69,26 +82,19 @@ impl Library {
     unsafe fn close_once(&mut self) -> Unloaded {
         // SAFETY: the caller says that this is the one time.
         let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
-        let closed = handle.close();
-        let is_mapped = os::is_mapped(&self.name).unwrap_or(true) || closed.is_err();
-        if is_mapped {
-            PINNED.fetch_add(1, Ordering::Relaxed);
-            // The descriptor stays open: the loader would take a later library of the same path for this one.
-            return Unloaded::Pinned { by: self.pinned_by() };
+        // SAFETY: as above.
+        let rest = unsafe { ManuallyDrop::take(&mut self.rest) };
+        if let Some(watch) = &rest.watch {
+            watch.close();
         }
-        self.watch.forget();
-        // SAFETY: the caller says that this is the one time.
-        drop(unsafe { ManuallyDrop::take(&mut self.memory) });
-        Unloaded::Unmapped
-    }
-
-    fn pinned_by(&self) -> Vec<String> {
-        let threads = self.watch.holders().threads();
-        if threads.is_empty() {
-            vec!["the system's loader, for a reason that it does not tell".to_owned()]
-        } else {
-            threads
+        let is_closed = handle.close().is_ok();
+        sweep();
+        if is_closed && !rest.is_mapped() {
+            return Unloaded::Unmapped;
         }
+        let by = rest.pinned_by();
+        pinned().push(rest);
+        Unloaded::Pinned { by }
     }
 }
 
@@ -99,22 +105,44 @@ impl Drop for Library {
     }
 }
 
-/// How many libraries were unloaded and are still mapped, over the life of this process. Each costs about 250 KiB.
-pub fn pinned_libraries() -> usize {
-    PINNED.load(Ordering::Relaxed)
-}
+// SAFETY: the entry is a constant of the library, whose functions may be called on any thread.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
 
-static PINNED: AtomicUsize = AtomicUsize::new(0);
-
-/// Where the library is mapped.
-fn extent(entry: &Entry, image: &Image) -> Result<(*mut u8, usize), NativeError> {
-    let mut found = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: the place is valid, and the address is only looked up.
-    let status = unsafe { libc::dladdr(std::ptr::from_ref(entry).cast(), found.as_mut_ptr()) };
-    // SAFETY: all its fields are pointers, for which zero is a value.
-    let found = unsafe { found.assume_init() };
-    if status == 0 || found.dli_fbase.is_null() {
-        return Err(NativeError::Entry { path: image.path.clone(), symbol: image.note().symbol.clone() });
+impl Remains {
+    fn is_mapped(&self) -> bool {
+        os::is_mapped(&self.name).unwrap_or(true)
     }
-    Ok((found.dli_fbase.cast(), image.tables.extent as usize))
+
+    fn pinned_by(&self) -> Vec<String> {
+        let threads = self.watch.as_ref().map(|watch| watch.holders().threads()).unwrap_or_default();
+        if threads.is_empty() {
+            return vec!["the system's loader, for a reason that it does not tell".to_owned()];
+        }
+        threads
+    }
 }
+
+/// How many libraries were unloaded and are still mapped. Each costs about 250 KiB.
+pub fn pinned_libraries() -> usize {
+    sweep();
+    pinned().len()
+}
+
+/// Forgets the libraries that the loader has unmapped since: it does so at any later unload, once no thread holds
+/// them any more.
+fn sweep() {
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut *pinned()).into_iter().partition(Remains::is_mapped);
+    pinned().extend(kept);
+    drop(gone);
+}
+
+fn pinned() -> MutexGuard<'static, Vec<Remains>> {
+    PINNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is left of libraries that were closed but not unmapped. The loader's state belongs to the process, so this
+/// does too.
+static PINNED: Mutex<Vec<Remains>> = Mutex::new(Vec::new());

@@ -1,35 +1,47 @@
-//! Knows which threads hold a thread-local of which library.
+//! Knows which threads hold a thread-local of which library, and runs no destructor of a library that is gone.
 //!
-//! glibc keeps a library mapped while a thread has yet to run a destructor that the library registered for it, and
-//! tells nobody who that is. A library registers through one function, `__cxa_thread_atexit_impl`, whose address the
-//! loader wrote into the library's tables. We replace that address by our own function, which notes the calling
-//! thread and passes the registration on.
+//! There are two ways in which a library asks for a destructor to run at the end of a thread, and glibc tells about
+//! neither. `__cxa_thread_atexit_impl` keeps the library mapped until the destructor has run: we note the thread.
+//! `pthread_key_create` does not: the destructor would run, or crash, after the library was unmapped. So we create
+//! the library's keys without a destructor, run the destructor ourselves while the library is open, and skip it when it
+//! was closed. (Rust's std uses a key to drop a thread's own handle; skipping it leaks about a hundred bytes.)
+//!
+//! A library calls these functions through addresses that the loader wrote into its tables. We replace those by our
+//! own functions, which pass everything on.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use crate::elf::Tables;
+use crate::elf::{Import, Tables};
 use crate::os;
 
-/// The threads that have yet to run a destructor of one library, with the number of those destructors.
+/// What the threads of this process hold of one library.
 #[derive(Debug, Default)]
-pub(crate) struct Holders(Mutex<BTreeMap<String, usize>>);
+pub(crate) struct Holders {
+    /// The threads that have yet to run a destructor that keeps the library mapped, and how many of them.
+    threads: Mutex<BTreeMap<String, usize>>,
+    /// The library's keys, each with its destructor.
+    keys: Mutex<Vec<(Key, Destructor)>>,
+    /// Whether the library was closed. Held for reading while one of its key destructors runs.
+    is_closed: RwLock<bool>,
+}
 
 impl Holders {
-    /// The threads.
+    /// The threads that keep the library mapped.
     pub(crate) fn threads(&self) -> Vec<String> {
-        self.lock().keys().cloned().collect()
+        lock(&self.threads).keys().cloned().collect()
     }
 
     fn add(&self, thread: &str) {
-        *self.lock().entry(thread.to_owned()).or_default() += 1;
+        *lock(&self.threads).entry(thread.to_owned()).or_default() += 1;
     }
 
     fn remove(&self, thread: &str) {
-        let mut threads = self.lock();
+        let mut threads = lock(&self.threads);
         if let Some(count) = threads.get_mut(thread) {
             *count -= 1;
             if *count == 0 {
@@ -38,50 +50,87 @@ impl Holders {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn destructor(&self, key: Key) -> Option<Destructor> {
+        lock(&self.keys).iter().find(|(other, _)| *other == key).map(|(_, destructor)| *destructor)
+    }
+
+    /// Runs the destructor of this thread's value of a key, unless the library was closed.
+    fn run(&self, key: Key) {
+        let is_closed = self.is_closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return;
+        }
+        // SAFETY: the key exists until the library is forgotten.
+        let value = unsafe { libc::pthread_getspecific(key) };
+        if let (Some(destructor), false) = (self.destructor(key), value.is_null()) {
+            // SAFETY: as above. The destructor must find the key empty, as pthreads promise.
+            unsafe { libc::pthread_setspecific(key, std::ptr::null()) };
+            // SAFETY: the library gave it for values of this key, and cannot be closed meanwhile.
+            unsafe { destructor(value) };
+        }
     }
 }
 
-/// Watches the registrations of a library that was just loaded.
-///
-/// # Safety
-///
-/// The library is mapped at `base` with these tables and this extent, and none of its code runs meanwhile.
-pub(crate) unsafe fn watch(base: *mut u8, len: usize, tables: &Tables) -> io::Result<Watch> {
-    let holders = Arc::new(Holders::default());
-    let range = base.addr()..base.addr() + len;
-    lock().push((range.clone(), holders.clone()));
-    let watch = Watch { range, holders };
-    let relro = base.addr() + tables.relro.start as usize..base.addr() + tables.relro.end as usize;
-    for offset in &tables.registrations {
-        let at = base.wrapping_add(*offset as usize).cast();
-        // SAFETY: the loader wrote the address of `__cxa_thread_atexit_impl` there, whose type `register` has.
-        unsafe { os::patch(at, register as *const () as usize, &relro) }?;
-    }
-    Ok(watch)
-}
-
-/// A library that is being watched.
+/// A library that is being watched, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    range: Range<usize>,
     holders: Arc<Holders>,
 }
 
 impl Watch {
-    /// Who holds a thread-local of the library.
-    pub(crate) fn holders(&self) -> &Arc<Holders> {
+    /// Watches a library that was just loaded.
+    ///
+    /// # Safety
+    ///
+    /// The library is loaded with these tables, relative to `base`, and no other thread runs its code.
+    pub(crate) unsafe fn new(base: *mut u8, tables: &Tables) -> io::Result<Self> {
+        let holders = Arc::new(Holders::default());
+        let range = base.addr()..base.addr().saturating_add(tables.extent as usize);
+        lock(&WATCHED).push((range, holders.clone()));
+        let watch = Self { holders };
+        for (import, offset) in &tables.imports {
+            let at = base.wrapping_add(*offset as usize).cast();
+            // SAFETY: the tables say that the loader wrote the address of this function there, and they lie within
+            // the library; the replacement has the function's type.
+            unsafe { os::patch(at, replacement(*import), base.addr(), &tables.relro) }?;
+        }
+        Ok(watch)
+    }
+
+    /// Who keeps the library mapped.
+    pub(crate) fn holders(&self) -> &Holders {
         &self.holders
     }
 
-    /// Forgets the library, whose addresses may be used again.
-    pub(crate) fn forget(&self) {
-        lock().retain(|(range, _)| *range != self.range);
+    /// Says that the library is about to be closed: from now on none of its key destructors runs. Waits for those that
+    /// are running.
+    pub(crate) fn close(&self) {
+        *self.holders.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 }
 
+/// The library is gone. Its addresses and its keys may be used again.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        lock(&WATCHED).retain(|(_, holders)| !Arc::ptr_eq(holders, &self.holders));
+        for (key, _) in lock(&self.holders.keys).drain(..) {
+            // SAFETY: we created it for the library, which is gone.
+            unsafe { libc::pthread_key_delete(key) };
+        }
+    }
+}
+
+type Key = libc::pthread_key_t;
 type Destructor = unsafe extern "C" fn(*mut c_void);
+type AtExit = unsafe extern "C" fn(Destructor, *mut c_void, *mut c_void) -> c_int;
+
+fn replacement(import: Import) -> usize {
+    match import {
+        Import::AtExit => at_exit as *const () as usize,
+        Import::KeyCreate => key_create as *const () as usize,
+        Import::SetSpecific => set_specific as *const () as usize,
+    }
+}
 
 /// A registration that is passed on.
 struct Registration {
@@ -92,20 +141,21 @@ struct Registration {
 }
 
 /// Stands in for `__cxa_thread_atexit_impl` in a library. `library` is an address inside of it.
-unsafe extern "C" fn register(destructor: Destructor, object: *mut c_void, library: *mut c_void) -> c_int {
-    let holders = holders_of(library.addr());
+unsafe extern "C" fn at_exit(destructor: Destructor, object: *mut c_void, library: *mut c_void) -> c_int {
+    let Some(real) = real_at_exit() else { return -1 };
+    let holders = holders_at(library.addr());
     let thread = os::thread();
     if let Some(holders) = &holders {
         holders.add(&thread);
     }
     let registration = Box::into_raw(Box::new(Registration { destructor, object, thread, holders })).cast();
     // SAFETY: `finish` takes the registration, once, as the C library calls each destructor once.
-    unsafe { __cxa_thread_atexit_impl(finish, registration, library) }
+    unsafe { real(finish, registration, library) }
 }
 
-/// Runs a destructor that was registered through [`register`]. The C library unmaps nothing before it returns.
+/// Runs a destructor that was registered through [`at_exit`]. The C library unmaps nothing before it returns.
 unsafe extern "C" fn finish(registration: *mut c_void) {
-    // SAFETY: `register` boxed it for this one call.
+    // SAFETY: `at_exit` boxed it for this one call.
     let registration = unsafe { Box::from_raw(registration.cast::<Registration>()) };
     // SAFETY: this is what the library asked for.
     unsafe { (registration.destructor)(registration.object) };
@@ -114,12 +164,97 @@ unsafe extern "C" fn finish(registration: *mut c_void) {
     }
 }
 
-fn holders_of(address: usize) -> Option<Arc<Holders>> {
-    lock().iter().find(|(range, _)| range.contains(&address)).map(|(_, holders)| holders.clone())
+/// The C library's own function, which some C libraries do not have.
+fn real_at_exit() -> Option<AtExit> {
+    const NAME: &CStr = c"__cxa_thread_atexit_impl";
+    static REAL: OnceLock<Option<AtExit>> = OnceLock::new();
+    *REAL.get_or_init(|| {
+        // SAFETY: the name is a C string.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, NAME.as_ptr()) };
+        // SAFETY: a function of this name has this type in every C library that has it.
+        (!found.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, AtExit>(found) })
+    })
 }
 
-unsafe extern "C" {
-    fn __cxa_thread_atexit_impl(destructor: Destructor, object: *mut c_void, library: *mut c_void) -> c_int;
+/// Stands in for `pthread_key_create` in a library.
+unsafe extern "C" fn key_create(key: *mut Key, destructor: Option<Destructor>) -> c_int {
+    let owner =
+        destructor.and_then(|destructor| Some((destructor, holders_at(destructor as *const () as usize)?)));
+    let Some((destructor, holders)) = owner else {
+        // SAFETY: passed on.
+        return unsafe { libc::pthread_key_create(key, destructor) };
+    };
+    // SAFETY: passed on.
+    let status = unsafe { libc::pthread_key_create(key, None) };
+    if status == 0 {
+        // SAFETY: the call above wrote it.
+        lock(&holders.keys).push((unsafe { key.read() }, destructor));
+    }
+    status
+}
+
+/// Stands in for `pthread_setspecific` in a library.
+unsafe extern "C" fn set_specific(key: Key, value: *const c_void) -> c_int {
+    // SAFETY: passed on.
+    let status = unsafe { libc::pthread_setspecific(key, value) };
+    if status == 0 && !value.is_null() {
+        if let Some(holders) = holders_of(key) {
+            remember(key, holders);
+        }
+    }
+    status
+}
+
+/// The keys of libraries for which this thread has had a value.
+type Remembered = RefCell<Vec<(Key, Arc<Holders>)>>;
+
+/// Sees to it that a key's destructor is run at the end of this thread.
+fn remember(key: Key, holders: Arc<Holders>) {
+    let Some(own) = own_key() else { return };
+    // SAFETY: the key is never deleted.
+    let list = unsafe { libc::pthread_getspecific(own) }.cast::<Remembered>();
+    let list = if list.is_null() {
+        let list = Box::into_raw(Box::new(Remembered::default()));
+        // SAFETY: as above. `run_remembered` takes the box.
+        unsafe { libc::pthread_setspecific(own, list.cast()) };
+        list
+    } else {
+        list
+    };
+    // SAFETY: only this thread reaches it, and `run_remembered` ends it.
+    let mut list = unsafe { &*list }.borrow_mut();
+    if !list.iter().any(|(other, owner)| *other == key && Arc::ptr_eq(owner, &holders)) {
+        list.push((key, holders));
+    }
+}
+
+/// Our own key, whose destructor runs those of the libraries: as late as theirs would run.
+fn own_key() -> Option<Key> {
+    static KEY: OnceLock<Option<Key>> = OnceLock::new();
+    *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: the place is valid, and the destructor stays mapped with this code.
+        (unsafe { libc::pthread_key_create(&raw mut key, Some(run_remembered)) } == 0).then_some(key)
+    })
+}
+
+unsafe extern "C" fn run_remembered(list: *mut c_void) {
+    // SAFETY: `remember` boxed it; pthreads have emptied the key.
+    let list = unsafe { Box::from_raw(list.cast::<Remembered>()) };
+    for (key, holders) in list.take() {
+        holders.run(key);
+    }
+}
+
+fn holders_at(address: usize) -> Option<Arc<Holders>> {
+    // From the newest on: an address of a library that is gone may be another's now.
+    let watched = lock(&WATCHED);
+    watched.iter().rev().find(|(range, _)| range.contains(&address)).map(|(_, holders)| holders.clone())
+}
+
+fn holders_of(key: Key) -> Option<Arc<Holders>> {
+    let watched = lock(&WATCHED);
+    watched.iter().find(|(_, holders)| holders.destructor(key).is_some()).map(|(_, holders)| holders.clone())
 }
 
 type Watched = Vec<(Range<usize>, Arc<Holders>)>;
@@ -128,6 +263,6 @@ type Watched = Vec<(Range<usize>, Arc<Holders>)>;
 /// owner in which this could be a field.
 static WATCHED: Mutex<Watched> = Mutex::new(Vec::new());
 
-fn lock() -> std::sync::MutexGuard<'static, Watched> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -24,7 +24,7 @@
 //!
 //! // Another plugin, of this kind or another, behind the same handle.
 //! manager.reload("greeter", &polite::PLUGIN).await?;
-//! assert_eq!(greeter.generation(), 2);
+//! assert_eq!(Handle::generation(&greeter), 2);
 //!
 //! manager.unload("greeter").await?;
 //! assert!(greeter.greet("Ada".into()).is_err());

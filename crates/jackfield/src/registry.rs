@@ -34,14 +34,18 @@ impl fmt::Display for PluginId {
 #[non_exhaustive]
 pub enum GetError {
     /// The plugin implements another interface.
-    #[error("the plugin `{plugin}` was loaded as `{found}`, not as `{expected}`")]
+    #[error(
+        "the plugin `{plugin}` was loaded as `{found}`, not as this program's `{expected}`
+\
+         (hint: two versions of one interface crate are two interfaces)"
+    )]
     Interface {
         /// The plugin.
         plugin: PluginId,
         /// What was asked for.
-        expected: &'static str,
+        expected: String,
         /// What it was loaded as.
-        found: &'static str,
+        found: String,
     },
     /// There is no plugin of this name.
     #[error("no plugin `{plugin}` is loaded\n(hint: loaded are {loaded})")]

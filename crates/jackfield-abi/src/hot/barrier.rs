@@ -18,14 +18,16 @@ pub(super) fn is_asymmetric() -> bool {
 
 /// Orders everything before it, on this thread, with everything after it, on every thread that is inside a light
 /// section.
-pub(super) fn heavy() {
+///
+/// It fails where the kernel refuses what it had promised, as under a filter that was installed later. Then nobody can
+/// know who is inside.
+pub(super) fn heavy() -> bool {
     fence(Ordering::SeqCst);
     #[cfg(all(target_os = "linux", not(loom)))]
-    if is_asymmetric() && !membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
-        // The kernel accepted the registration, and the only failure that it documents after that is a command
-        // that it does not know. Going on would free what another thread may be using.
-        std::process::abort();
+    if is_asymmetric() {
+        return membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     }
+    true
 }
 
 #[cfg(all(target_os = "linux", not(loom)))]

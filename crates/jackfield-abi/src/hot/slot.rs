@@ -81,8 +81,8 @@ impl<T: Send + Sync + 'static> HotSlot<T> {
     /// Replaces the current generation. Whoever enters from now on sees the new one.
     pub fn swap(&self, new: Arc<T>) -> Retired<T> {
         let old = self.current.swap(into_raw(new), Ordering::AcqRel);
-        barrier::heavy();
-        Retired { generation: old, _owns: PhantomData }
+        let is_ordered = barrier::heavy();
+        Retired { generation: old, is_ordered, _owns: PhantomData }
     }
 }
 
@@ -176,7 +176,7 @@ impl<T> Drop for Entered<'_, T> {
     fn drop(&mut self) {
         match self.exit {
             Exit::Leave(record) => leave(&record.call),
-            // SAFETY: `enter_slowly` took this share.
+            // SAFETY: `enter` took this share.
             Exit::Release => drop(unsafe { Arc::from_raw(self.generation) }),
         }
     }
@@ -192,14 +192,17 @@ impl<T: fmt::Debug> fmt::Debug for Entered<'_, T> {
 #[must_use = "an old generation is freed when nobody is inside it any more"]
 pub struct Retired<T: Send + Sync + 'static> {
     generation: *mut T,
+    /// Whether the readers were ordered. If not, it is never known to be idle, and leaks.
+    is_ordered: bool,
     _owns: PhantomData<Arc<T>>,
 }
 
 #[cfg(not(loom))]
 impl<T: Send + Sync + 'static> Retired<T> {
-    /// Whether no thread is inside any more. Once it is true it stays true.
+    /// Whether no thread is inside. A thread that comes late may announce the generation for a moment, finds that it
+    /// was replaced, and never enters it.
     pub fn is_idle(&self) -> bool {
-        !any_holds(self.generation.cast())
+        self.is_ordered && !any_holds(self.generation.cast())
     }
 
     /// The generation, if nobody is inside any more.
@@ -220,13 +223,11 @@ impl<T: Send + Sync + 'static> Retired<T> {
 #[cfg(not(loom))]
 impl<T: Send + Sync + 'static> Drop for Retired<T> {
     fn drop(&mut self) {
-        let left = Self { generation: self.generation, _owns: PhantomData };
-        match left.into_arc() {
-            Ok(generation) => drop(generation),
-            Err(busy) => {
-                let busy = std::mem::ManuallyDrop::new(busy);
-                limbo::add(Self { generation: busy.generation, _owns: PhantomData });
-            }
+        if self.is_idle() {
+            // SAFETY: `swap` took the slot's share out, and `into_arc` does not drop what it hands on.
+            drop(unsafe { Arc::from_raw(self.generation) });
+        } else if self.is_ordered {
+            limbo::add(self.generation);
         }
         limbo::sweep();
     }
@@ -246,7 +247,7 @@ unsafe impl<T: Send + Sync> Sync for Retired<T> {}
 /// Generations that were dropped while somebody was inside; each later drop frees those that became idle.
 #[cfg(not(loom))]
 mod limbo {
-    use super::{Arc, Mutex, PoisonError, Retired, any_holds};
+    use super::{Arc, Mutex, PoisonError, any_holds};
 
     struct Waiting {
         generation: *mut (),
@@ -258,9 +259,10 @@ mod limbo {
 
     static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
 
-    pub(super) fn add<T: Send + Sync + 'static>(retired: Retired<T>) {
-        let generation = std::mem::ManuallyDrop::new(retired).generation.cast();
-        // SAFETY: `sweep` calls it once, with the share that was retired as this type.
+    /// Takes the slot's share of a generation.
+    pub(super) fn add<T: Send + Sync + 'static>(generation: *mut T) {
+        let generation = generation.cast();
+        // SAFETY: `sweep` calls it once, with the share that was added as this type.
         let free = |generation: *mut ()| drop(unsafe { Arc::from_raw(generation.cast::<T>()) });
         lock().push(Waiting { generation, free });
     }

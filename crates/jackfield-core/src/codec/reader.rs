@@ -112,6 +112,12 @@ impl<'a> RawField<'a> {
         }
     }
 
+    /// The content of a varint field as a number of 32 bits.
+    pub(crate) fn u32(&self) -> Result<u32, DecodeError> {
+        let error = DecodeError::Range { number: self.number, expected: "u32" };
+        u32::try_from(self.varint()?).map_err(|_| error)
+    }
+
     /// The content of a 32-bit field.
     ///
     /// # Errors

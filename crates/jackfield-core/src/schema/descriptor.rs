@@ -1,6 +1,8 @@
 //! Reads an interface back from a protobuf `FileDescriptorProto`.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::codec::{DecodeError, RawField, Reader};
 
@@ -23,9 +25,9 @@ pub struct MethodDescriptor {
     /// The name.
     pub name: String,
     /// The fields of the request.
-    pub arguments: Vec<FieldDescriptor>,
+    pub arguments: Arc<[FieldDescriptor]>,
     /// The fields of the response.
-    pub result: Vec<FieldDescriptor>,
+    pub result: Arc<[FieldDescriptor]>,
 }
 
 /// A field of a [`MethodDescriptor`].
@@ -53,6 +55,11 @@ pub enum DescriptorError {
         /// The message.
         message: String,
     },
+    /// The description is longer than any interface's.
+    TooLong {
+        /// How many bytes it has.
+        len: usize,
+    },
     /// The descriptor holds no service, or several.
     Services {
         /// How many it holds.
@@ -66,6 +73,9 @@ impl fmt::Display for DescriptorError {
             Self::Malformed(_) => f.write_str("the interface description is not a protobuf file descriptor"),
             Self::Message { method, message } => {
                 write!(f, "method `{method}` uses the message `{message}`, which is not described")
+            }
+            Self::TooLong { len } => {
+                write!(f, "an interface description has at most {MAX_LEN} bytes, this one has {len}")
             }
             Self::Services { count } => write!(f, "expected the description of one service, found {count}"),
         }
@@ -94,8 +104,11 @@ impl Descriptor {
     ///
     /// The bytes are not a file descriptor, or not one of a single service whose messages it holds.
     pub fn parse(file: &[u8]) -> Result<Self, DescriptorError> {
+        if file.len() > MAX_LEN {
+            return Err(DescriptorError::TooLong { len: file.len() });
+        }
         let mut package = String::new();
-        let mut messages = Vec::new();
+        let mut messages: Vec<Message> = Vec::new();
         let mut services = Vec::new();
         let mut reader = Reader::new(file);
         while let Some(field) = reader.next_field()? {
@@ -111,9 +124,12 @@ impl Descriptor {
         };
         let qualify =
             |name: &str| if package.is_empty() { name.to_owned() } else { format!("{package}.{name}") };
+        let messages: BTreeMap<String, Arc<[FieldDescriptor]>> = messages
+            .into_iter()
+            .map(|message| (format!(".{}", qualify(&message.name)), message.fields.into()))
+            .collect();
         let fields = |method: &str, type_name: &str| {
-            let found = messages.iter().find(|message| format!(".{}", qualify(&message.name)) == type_name);
-            found.map(|message| message.fields.clone()).ok_or_else(|| DescriptorError::Message {
+            messages.get(type_name).cloned().ok_or_else(|| DescriptorError::Message {
                 method: method.to_owned(),
                 message: type_name.to_owned(),
             })
@@ -159,8 +175,8 @@ fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
     while let Some(field) = reader.next_field()? {
         match field.number {
             1 => parsed.name = text(&field)?,
-            3 => parsed.number = field.varint()? as u32,
-            5 => parsed.kind = field.varint()? as u32,
+            3 => parsed.number = field.u32()?,
+            5 => parsed.kind = field.u32()?,
             _ => {}
         }
     }
@@ -202,3 +218,6 @@ fn parse_method(bytes: &[u8]) -> Result<[String; 3], DecodeError> {
 fn text(field: &RawField<'_>) -> Result<String, DecodeError> {
     Ok(String::from_utf8_lossy(field.bytes()?).into_owned())
 }
+
+/// What a description may have at the most, so that reading one that was made up stays cheap.
+const MAX_LEN: usize = 1 << 20;

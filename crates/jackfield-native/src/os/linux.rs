@@ -1,7 +1,8 @@
 //! Linux: sealed memory, the map of this process, and its threads.
 
-use std::fs;
-use std::io;
+use std::ffi::c_void;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -19,11 +20,9 @@ pub(crate) fn seal(name: &str, bytes: &[u8]) -> io::Result<(OwnedFd, String)> {
     let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
     let name = format!("jackfield:{name}:{generation}");
     let memory = create(&name)?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let written = rustix::io::write(&memory, rest)?;
-        rest = &rest[written..];
-    }
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    let memory = OwnedFd::from(file);
     fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK)?;
     Ok((memory, name))
 }
@@ -56,22 +55,50 @@ pub(crate) fn thread() -> String {
     format!("thread `{}` ({id})", name.trim_end())
 }
 
+/// What the addresses in a library's tables are relative to.
+pub(crate) fn base_of(handle: &libloading::os::unix::Library) -> Option<*mut u8> {
+    let mut map: *mut LinkMap = std::ptr::null_mut();
+    // The handle is what `dlopen` returned, which is all that it is made of.
+    // SAFETY: it is read as the one pointer that it holds.
+    let raw = unsafe { std::ptr::from_ref(handle).cast::<*mut c_void>().read() };
+    // SAFETY: the handle is open, and the place takes one pointer.
+    let status = unsafe { libc::dlinfo(raw, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: on success it points to the loader's record of the library, which is open.
+    (status == 0 && !map.is_null()).then(|| unsafe { &*map }.address)
+}
+
+/// The start of the loader's record of a library (`struct link_map` in `<link.h>`).
+#[repr(C)]
+struct LinkMap {
+    /// The difference between the addresses in the file and those in memory.
+    address: *mut u8,
+}
+
 /// Writes an address into a library that was just relocated.
 ///
 /// # Safety
 ///
-/// `at` is a place in which the library keeps a function's address, and `value` is a function of the same type.
-/// `relro` are the addresses that the loader made read-only. No code of the library runs meanwhile.
-pub(crate) unsafe fn patch(at: *mut usize, value: usize, relro: &Range<usize>) -> io::Result<()> {
+/// `at` is a place in a library based at `base`, in which it keeps a function's address, and `value` is a function of
+/// the same type. `relro` are the addresses, relative to the base, that the loader made read-only. No code of the
+/// library runs meanwhile.
+pub(crate) unsafe fn patch(at: *mut usize, value: usize, base: usize, relro: &Range<u64>) -> io::Result<()> {
     let page = rustix::param::page_size();
-    let start = at.map_addr(|address| address & !(page - 1)).cast();
-    let is_protected = relro.contains(&at.addr());
+    let align = |address: usize| address & !(page - 1);
+    let start = at.map_addr(align).cast();
+    // The loader protects whole pages, from the one in which the range begins up to the one in which it ends.
+    let protected =
+        align(base.saturating_add(relro.start as usize))..align(base.saturating_add(relro.end as usize));
+    let is_protected = protected.contains(&at.addr());
     if is_protected {
         // SAFETY: the page belongs to the library, and making it writable takes nothing away from anybody.
         unsafe { mprotect(start, page, MprotectFlags::READ | MprotectFlags::WRITE) }?;
     }
+    // A weak function that the C library does not have stays missing.
     // SAFETY: the caller says so.
-    unsafe { at.write(value) };
+    if unsafe { at.read() } != 0 {
+        // SAFETY: the caller says so.
+        unsafe { at.write(value) };
+    }
     if is_protected {
         // SAFETY: this is what the loader had set.
         unsafe { mprotect(start, page, MprotectFlags::READ) }?;

@@ -131,8 +131,9 @@ impl Manager {
     pub fn get<I: Interface + ?Sized>(&self, name: &str) -> Result<Handle<I>, GetError> {
         let plugin = PluginId::from(name);
         let slot = self.shared.registry.find(&plugin)?.slot;
-        let found = slot.service();
-        slot.handle().ok_or(GetError::Interface { plugin, expected: I::SCHEMA.service, found })
+        let [expected, found] =
+            [I::SCHEMA, slot.schema()].map(|schema| format!("{} {}", schema.service, schema.version));
+        slot.handle().ok_or(GetError::Interface { plugin, expected, found })
     }
 
     /// The names of the plugins that are loaded, in order.

@@ -101,7 +101,7 @@ async fn a_library_is_updated_in_three_ways() {
     let path = copy(libraries.library("probe-one"), directory.path(), "probe.so");
     let manager = Manager::new();
     let probe = manager.load::<dyn Probe>("probe", &native().library(&path)).await.expect("loaded");
-    assert_eq!((probe.version(), probe.generation()), (Ok(1), 1));
+    assert_eq!((probe.version(), Handle::generation(&probe)), (Ok(1), 1));
 
     // A new file name.
     let newer = copy(libraries.library("probe-two"), directory.path(), "probe-2.so");
@@ -118,7 +118,7 @@ async fn a_library_is_updated_in_three_ways() {
     fs::copy(libraries.library("probe-one"), &path).expect("overwritten in place");
     assert_eq!((probe.version(), probe.add(1, 1)), (Ok(2), Ok(2)));
     manager.reload("probe", &native().library(&path)).await.expect("reloaded");
-    assert_eq!((probe.version(), probe.generation()), (Ok(1), 4));
+    assert_eq!((probe.version(), Handle::generation(&probe)), (Ok(1), 4));
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_failed_reload_leaves_the_old_one_serving() {
     fs::write(&path, "no library").expect("overwritten");
     let error = manager.reload("probe", &native().library(&path)).await.expect_err("a broken file");
     assert!(chain(&error).ends_with("expected an ELF file, found a text"), "{}", chain(&error));
-    assert_eq!((probe.version(), probe.generation()), (Ok(1), 1));
+    assert_eq!((probe.version(), Handle::generation(&probe)), (Ok(1), 1));
 }
 
 #[tokio::test]
@@ -169,6 +169,101 @@ async fn a_thread_that_has_ended_pins_nothing() {
     let probe = manager.load::<dyn Probe>("probe", &native).await.expect("loaded");
     std::thread::spawn(move || probe.touch_thread_local()).join().expect("no panic").expect("touched");
     assert_eq!(manager.unload("probe").await, Ok(Unloaded::Unmapped));
+}
+
+#[tokio::test]
+async fn std_on_a_live_thread_neither_pins_a_library_nor_outlives_it() {
+    let native = native().library(libraries().library("probe-one"));
+    let manager = Manager::new();
+    let (asked, end) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let probe = manager.load::<dyn Probe>("probe", &native).await.expect("loaded");
+    let thread = std::thread::Builder::new().name("asked".to_owned()).spawn({
+        let probe = probe.clone();
+        move || {
+            asked.0.send(probe.thread()).expect("the test waits");
+            let _ = end.1.recv();
+        }
+    });
+    // The plugin's own std does not know what the host calls its threads.
+    assert_eq!(asked.1.recv().expect("it asks"), Ok(String::new()));
+    assert_eq!(manager.unload("probe").await, Ok(Unloaded::Unmapped));
+    drop(end.0);
+    thread.expect("a thread").join().expect("the thread ends, and runs nothing that is gone");
+}
+
+#[tokio::test]
+async fn a_library_that_was_pinned_is_forgotten_once_it_is_gone() {
+    let native = native().library(libraries().library("probe-one"));
+    let manager = Manager::new();
+    for _ in 0..3 {
+        let probe = manager.load::<dyn Probe>("probe", &native).await.expect("loaded");
+        let (touched, end) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+        let thread = std::thread::Builder::new().name("holder".to_owned()).spawn(move || {
+            touched.0.send(probe.touch_thread_local()).expect("the test waits");
+            let _ = end.1.recv();
+        });
+        touched.1.recv().expect("it touches").expect("touched");
+        let Ok(Unloaded::Pinned { by }) = manager.unload("probe").await else { panic!("a thread holds it") };
+        assert!(by[0].starts_with("thread `holder` ("), "{by:?}");
+        drop(end.0);
+        thread.expect("a thread").join().expect("the thread ends without a crash");
+    }
+    // The loader unmaps what nobody holds any more at the next unload.
+    manager.load::<dyn Probe>("probe", &native).await.expect("loaded");
+    assert_eq!(manager.unload("probe").await, Ok(Unloaded::Unmapped));
+}
+
+mod ordered {
+    use jackfield_core::{Error, interface};
+
+    #[interface(service = "test.Login", version = "1.0")]
+    pub(super) trait Login {
+        fn login(
+            &self,
+            #[field(number = 1)] user: String,
+            #[field(number = 2)] password: String,
+        ) -> Result<String, Error>;
+    }
+}
+
+mod reordered {
+    use jackfield_core::{Context, Error, interface};
+
+    #[interface(service = "test.Login", version = "1.1")]
+    pub(super) trait Login {
+        fn login(
+            &self,
+            #[field(number = 2)] password: String,
+            #[field(number = 1)] user: String,
+        ) -> Result<String, Error>;
+    }
+
+    pub(super) struct Checks;
+
+    impl Checks {
+        fn open(_: &Context) -> Result<Self, Error> {
+            Ok(Self)
+        }
+    }
+
+    impl Login for Checks {
+        fn login(&self, password: String, user: String) -> Result<String, Error> {
+            Ok(format!("{user} with {password}"))
+        }
+    }
+
+    jackfield_plugin::export!(Checks::open as dyn Login);
+}
+
+#[tokio::test]
+async fn arguments_in_another_order_do_not_cross_by_their_place() {
+    let manager = Manager::new();
+    let login = manager.load::<dyn ordered::Login>("login", &reordered::PLUGIN).await.expect("loaded");
+    assert_eq!(
+        ordered::Login::login(&login, "alice".into(), "secret".into()),
+        Ok("alice with secret".to_owned())
+    );
+    manager.get::<dyn reordered::Login>("login").expect_err("another trait under the same name");
 }
 
 #[tokio::test]

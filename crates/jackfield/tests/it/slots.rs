@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use jackfield::{Candidate, Manager, Unloaded};
+use jackfield::{Candidate, Handle, Manager, Unloaded};
 use probe_interface::Probe;
 
 use crate::support::{libraries, native};
@@ -47,7 +47,7 @@ async fn no_call_fails_while_a_library_is_swapped_a_hundred_times() {
             seen[1] += mine[1];
         }
     });
-    assert_eq!(probe.generation(), 101);
+    assert_eq!(Handle::generation(&probe), 101);
     assert!(seen[0] > 0 && seen[1] > 0, "both versions answered: {seen:?}");
 }
 
@@ -60,7 +60,7 @@ async fn a_pending_call_ends_on_the_generation_on_which_it_began() {
         let manager = Manager::new();
         let probe = manager.load::<dyn Probe>("probe", candidate).await.expect("loaded");
         // The plugin's own view of itself, through which the old generation can still be reached.
-        let old = probe.current();
+        let old = Handle::current(&probe);
         let mut waiting = tokio::spawn({
             let probe = probe.clone();
             async move { probe.wait().await }
