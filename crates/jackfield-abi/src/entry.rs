@@ -40,6 +40,11 @@ impl Entry {
         self.magic == MAGIC && self.abi == ABI_VERSION && self.size as usize >= size_of::<Self>()
     }
 
+    /// The plugin's own note.
+    pub fn note(&self) -> &[u8] {
+        self.note.as_slice()
+    }
+
     /// The interfaces that the plugin implements.
     pub fn exports(&self) -> &[Export] {
         self.exports.as_slice()

@@ -197,10 +197,11 @@ unsafe extern "C" fn key_create(key: *mut Key, destructor: Option<Destructor>) -
 unsafe extern "C" fn set_specific(key: Key, value: *const c_void) -> c_int {
     // SAFETY: passed on.
     let status = unsafe { libc::pthread_setspecific(key, value) };
-    if status == 0 && !value.is_null() {
-        if let Some(holders) = holders_of(key) {
-            remember(key, holders);
-        }
+    if status == 0
+        && !value.is_null()
+        && let Some(holders) = holders_of(key)
+    {
+        remember(key, holders);
     }
     status
 }
