@@ -1,1 +1,14 @@
-//! Benches.
+//! What the measuring programs of `cargo xtask compare` share.
+//!
+//! Each program below `bin` measures one thing and prints one JSON object; `xtask` runs it next to its peer.
+
+mod burst;
+mod clock;
+pub mod generated;
+mod report;
+mod values;
+
+pub use burst::{Client, Start, started, unary};
+pub use clock::{alternate, batches, median, ns_per_call};
+pub use report::print;
+pub use values::value;

@@ -1,0 +1,462 @@
+//! What is measured, against what, and how much of it may be.
+
+use super::programs::Artifact;
+
+/// One line of the comparison.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: Source,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) bound: Bound,
+    /// What it is, for people.
+    pub(crate) about: &'static str,
+}
+
+/// What ours is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) source: Source,
+}
+
+/// Where a number comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// A field of what a program prints.
+    Field(Run, &'static str),
+    /// The size of a file, in kB.
+    Size(Artifact),
+}
+
+/// One program to run. Keys that name the same run share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Run {
+    pub(crate) program: Artifact,
+    pub(crate) arguments: &'static [Argument],
+    /// What the program is told to start.
+    pub(crate) plugin: Option<Artifact>,
+    pub(crate) placement: Placement,
+    /// How often it runs in one round.
+    pub(crate) repeats: u32,
+}
+
+/// An argument of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Argument {
+    /// How many starts or updates to measure.
+    Count,
+    File(Artifact),
+    /// How long to measure.
+    Seconds,
+    Text(&'static str),
+}
+
+/// Which cores a program may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Placement {
+    Free,
+    /// It and what it starts share one core.
+    OneCore,
+}
+
+/// How much a value may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bound {
+    AtLeastTimes(f64),
+    AtMost(f64),
+    AtMostTimes(f64),
+    /// It is only shown.
+    None,
+}
+
+impl Source {
+    /// The run, if there is one.
+    pub(crate) fn run(&self) -> Option<Run> {
+        match self {
+            Self::Field(run, _) => Some(*run),
+            Self::Size(_) => None,
+        }
+    }
+
+    /// The files without which there is no number.
+    pub(crate) fn artifacts(&self) -> Vec<Artifact> {
+        match self {
+            Self::Size(artifact) => vec![*artifact],
+            Self::Field(run, _) => {
+                let files = run.arguments.iter().filter_map(|argument| match argument {
+                    Argument::File(artifact) => Some(*artifact),
+                    _ => None,
+                });
+                [run.program].into_iter().chain(run.plugin).chain(files).collect()
+            }
+        }
+    }
+}
+
+impl Key {
+    /// The sources, ours first.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
+        [self.ours].into_iter().chain(self.peer.map(|peer| peer.source))
+    }
+
+    /// The first part of the name.
+    pub(crate) fn group(&self) -> &'static str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+}
+
+/// All keys, in the order of the table.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "native.handle_call",
+        unit: "ns",
+        ours: Source::Field(CALL, "handle_ns"),
+        peer: Some(Peer { name: "a `dyn` call in the host", source: Source::Field(CALL, "dyn_ns") }),
+        bound: Bound::AtMostTimes(2.5),
+        about: "`add(i64, i64)` through a handle that can be swapped and survives a panic",
+    },
+    Key {
+        name: "native.handle_call_go",
+        unit: "ns",
+        ours: Source::Field(CALL, "handle_ns"),
+        peer: Some(Peer {
+            name: "Go's plugin call",
+            source: Source::Field(
+                Run {
+                    arguments: &[
+                        Argument::Text("call"),
+                        Argument::File(Artifact::GoSymbolPlugin),
+                        Argument::Seconds,
+                    ],
+                    ..native(Artifact::GoSymbolHost)
+                },
+                "ns_per_call",
+            ),
+        }),
+        bound: Bound::None,
+        about: "the same call against a function of a Go plugin, which can neither be swapped nor unloaded",
+    },
+    Key {
+        name: "native.handle_call_contended",
+        unit: "ns",
+        ours: Source::Field(CONTENDED, "two_ns"),
+        peer: Some(Peer { name: "the same on one thread", source: Source::Field(CONTENDED, "one_ns") }),
+        bound: Bound::AtMostTimes(1.3),
+        about: "the same handle, called on two threads at once",
+    },
+    Key {
+        name: "native.get_16",
+        unit: "ns",
+        ours: Source::Field(GET_16, "handle_ns"),
+        peer: Some(Peer { name: "a `dyn` call in the host", source: Source::Field(GET_16, "dyn_ns") }),
+        bound: Bound::AtMostTimes(1.2),
+        about: "16 bytes of a store, as shared `Bytes`",
+    },
+    Key {
+        name: "native.get_4k",
+        unit: "ns",
+        ours: Source::Field(GET_4K, "handle_ns"),
+        peer: Some(Peer { name: "a `dyn` call in the host", source: Source::Field(GET_4K, "dyn_ns") }),
+        bound: Bound::AtMostTimes(1.2),
+        about: "4 KiB of a store, as shared `Bytes`",
+    },
+    Key {
+        name: "native.get_1m",
+        unit: "ns",
+        ours: Source::Field(GET_1M, "handle_ns"),
+        peer: Some(Peer { name: "a `dyn` call in the host", source: Source::Field(GET_1M, "dyn_ns") }),
+        bound: Bound::AtMostTimes(1.2),
+        about: "1 MiB of a store, as shared `Bytes`: nothing is copied on either side",
+    },
+    Key {
+        name: "native.async_call",
+        unit: "ns",
+        ours: Source::Field(ASYNC, "handle_ns"),
+        peer: Some(Peer { name: "a `dyn` call in the host", source: Source::Field(ASYNC, "dyn_ns") }),
+        bound: Bound::AtMost(60.0),
+        about: "an `async fn` that is ready at once, polled through a handle",
+    },
+    Key {
+        name: "native.open",
+        unit: "µs",
+        ours: Source::Field(
+            Run {
+                arguments: &[Argument::Text("open"), Argument::File(Artifact::Adder)],
+                repeats: OPENS,
+                ..native(Artifact::Native)
+            },
+            "open_us",
+        ),
+        peer: Some(Peer {
+            name: "Go's `plugin.Open` and `Lookup`",
+            source: Source::Field(
+                Run {
+                    arguments: &[Argument::Text("open"), Argument::File(Artifact::GoSymbolPlugin)],
+                    repeats: OPENS,
+                    ..native(Artifact::GoSymbolHost)
+                },
+                "open_us",
+            ),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "the first load in a fresh process, from the path to a handle, digest and seal included",
+    },
+    Key {
+        name: "native.size",
+        unit: "kB",
+        ours: Source::Size(Artifact::Adder),
+        peer: Some(Peer { name: "a Go plugin", source: Source::Size(Artifact::GoSymbolPlugin) }),
+        bound: Bound::AtMost(400.0),
+        about: "a minimal plugin with one function, stripped",
+    },
+    Key {
+        name: "native.update",
+        unit: "failed calls",
+        ours: Source::Field(UPDATE, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "a library is updated while four threads call it without a pause",
+    },
+    Key {
+        name: "native.update_stall",
+        unit: "ms",
+        ours: Source::Field(UPDATE, "stall_ms"),
+        peer: Some(Peer {
+            name: "loading under another name",
+            source: Source::Field(UPDATE, "load_stall_ms"),
+        }),
+        bound: Bound::AtMost(1.0),
+        about: "the longest time between two answers during these updates, less what the caller waited for a core",
+    },
+    Key {
+        name: "grpc.unary_16",
+        unit: "µs",
+        ours: Source::Field(UNARY, "p50_us"),
+        peer: Some(Peer { name: "go-plugin", source: Source::Field(GO_UNARY, "p50_us") }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "one call at a time, 16 bytes back",
+    },
+    Key {
+        name: "grpc.unary_16_tonic",
+        unit: "µs",
+        ours: Source::Field(UNARY, "p50_us"),
+        peer: Some(Peer { name: "bare tonic", source: Source::Field(TONIC_UNARY, "p50_us") }),
+        bound: Bound::AtMostTimes(1.15),
+        about: "the same against `tonic` with nothing around it: same runtimes, socket and message",
+    },
+    Key {
+        name: "grpc.unary_16_per_runtime",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: PER_RUNTIME, ..UNARY }, "p50_us"),
+        peer: Some(Peer { name: "bare tonic", source: Source::Field(TONIC_UNARY, "p50_us") }),
+        bound: Bound::AtMostTimes(1.15),
+        about: "the same with `connection_per_runtime`, where the connection lives on the caller's runtime",
+    },
+    Key {
+        name: "grpc.unary_16_one_core",
+        unit: "µs",
+        ours: Source::Field(Run { placement: Placement::OneCore, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { placement: Placement::OneCore, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "one call at a time with host and plugin on one core, where no core has to be woken",
+    },
+    Key {
+        name: "grpc.unary_16_one_core_tonic",
+        unit: "µs",
+        ours: Source::Field(Run { placement: Placement::OneCore, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "bare tonic",
+            source: Source::Field(Run { placement: Placement::OneCore, ..TONIC_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(1.15),
+        about: "the same against bare `tonic`",
+    },
+    Key {
+        name: "grpc.unary_16_throughput",
+        unit: "calls/s",
+        ours: Source::Field(Run { arguments: UNARY_64, ..UNARY }, "per_second"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: UNARY_64, ..GO_UNARY }, "per_second"),
+        }),
+        bound: Bound::AtLeastTimes(1.5),
+        about: "64 calls at once, 16 bytes back",
+    },
+    Key {
+        name: "grpc.unary_16_throughput_per_runtime",
+        unit: "calls/s",
+        ours: Source::Field(Run { arguments: PER_RUNTIME_64, ..UNARY }, "per_second"),
+        peer: Some(Peer {
+            name: "bare tonic",
+            source: Source::Field(Run { arguments: UNARY_64, ..TONIC_UNARY }, "per_second"),
+        }),
+        bound: Bound::None,
+        about: "the same with `connection_per_runtime`, against bare `tonic`",
+    },
+    Key {
+        name: "grpc.unary_1m",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: UNARY_1M, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: UNARY_1M, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "one call at a time, 1 MiB back (the bound is an aim)",
+    },
+    Key {
+        name: "grpc.mtls_unary_16",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: MTLS_UNARY, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: MTLS_UNARY, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "one call at a time under AutoMTLS",
+    },
+    Key {
+        name: "grpc.start",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: START, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: START, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.35),
+        about: "from the spawn to the first answer",
+    },
+    Key {
+        name: "grpc.start_tonic",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: START, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "bare tonic",
+            source: Source::Field(Run { arguments: START, ..TONIC_UNARY }, "p50_us"),
+        }),
+        bound: Bound::None,
+        about: "the same against bare `tonic`, which neither checks the schema nor opens streams for logs and output",
+    },
+    Key {
+        name: "grpc.start_mtls",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: MTLS_START, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: MTLS_START, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "from the spawn to the first answer under AutoMTLS",
+    },
+    Key {
+        name: "grpc.cross_host",
+        unit: "µs",
+        ours: Source::Field(Run { plugin: Some(Artifact::GoGrpcPlugin), ..UNARY }, "p50_us"),
+        peer: Some(Peer { name: "go-plugin", source: Source::Field(GO_UNARY, "p50_us") }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "our host calls the Go plugin",
+    },
+    Key {
+        name: "grpc.cross_plugin",
+        unit: "µs",
+        ours: Source::Field(Run { plugin: Some(Artifact::GrpcPlugin), ..GO_UNARY }, "p50_us"),
+        peer: Some(Peer { name: "go-plugin", source: Source::Field(GO_UNARY, "p50_us") }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "the Go host calls our plugin",
+    },
+];
+
+const fn native(program: Artifact) -> Run {
+    Run { program, arguments: &[], plugin: None, placement: Placement::Free, repeats: 1 }
+}
+
+const CALL: Run = Run { arguments: &probe("call"), ..native(Artifact::Native) };
+const CONTENDED: Run = Run { arguments: &probe("contended"), ..native(Artifact::Native) };
+const ASYNC: Run = Run { arguments: &probe("async"), ..native(Artifact::Native) };
+const GET_16: Run = Run { arguments: &get("16"), ..native(Artifact::Native) };
+const GET_4K: Run = Run { arguments: &get("4096"), ..native(Artifact::Native) };
+const GET_1M: Run = Run { arguments: &get("1048576"), ..native(Artifact::Native) };
+const UPDATE: Run = Run {
+    arguments: &[
+        Argument::Text("update"),
+        Argument::File(Artifact::ProbeOne),
+        Argument::File(Artifact::ProbeTwo),
+        Argument::Text("100"),
+    ],
+    ..native(Artifact::Native)
+};
+
+const fn probe(what: &'static str) -> [Argument; 3] {
+    [Argument::Text(what), Argument::File(Artifact::ProbeOne), Argument::Seconds]
+}
+
+const fn get(size: &'static str) -> [Argument; 4] {
+    [Argument::Text("get"), Argument::File(Artifact::ProbeOne), Argument::Seconds, Argument::Text(size)]
+}
+
+const UNARY: Run = Run {
+    program: Artifact::GrpcHost,
+    arguments: UNARY_16,
+    plugin: Some(Artifact::GrpcPlugin),
+    placement: Placement::Free,
+    repeats: 1,
+};
+const GO_UNARY: Run = Run { program: Artifact::GoGrpcHost, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY };
+const TONIC_UNARY: Run = Run { program: Artifact::TonicHost, plugin: Some(Artifact::TonicPlugin), ..UNARY };
+
+const UNARY_16: &[Argument] =
+    &[Argument::Text("unary"), Argument::Seconds, Argument::Text("16"), Argument::Text("1")];
+const UNARY_64: &[Argument] =
+    &[Argument::Text("unary"), Argument::Seconds, Argument::Text("16"), Argument::Text("64")];
+const UNARY_1M: &[Argument] =
+    &[Argument::Text("unary"), Argument::Seconds, Argument::Text("1m"), Argument::Text("1")];
+const PER_RUNTIME: &[Argument] = &[
+    Argument::Text("-per-runtime"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("1"),
+];
+const PER_RUNTIME_64: &[Argument] = &[
+    Argument::Text("-per-runtime"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("64"),
+];
+const MTLS_UNARY: &[Argument] = &[
+    Argument::Text("-automtls"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("1"),
+];
+const START: &[Argument] = &[Argument::Text("start"), Argument::Count];
+const MTLS_START: &[Argument] = &[Argument::Text("-automtls"), Argument::Text("start"), Argument::Count];
+
+/// One sample per process, and a process is quick.
+const OPENS: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_stands_twice() {
+        let names: BTreeSet<_> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(names.len(), KEYS.len());
+    }
+
+    #[test]
+    fn a_ratio_has_a_peer() {
+        let relative = |key: &&Key| matches!(key.bound, Bound::AtLeastTimes(_) | Bound::AtMostTimes(_));
+        assert!(KEYS.iter().filter(relative).all(|key| key.peer.is_some()));
+    }
+}
