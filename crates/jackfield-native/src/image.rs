@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,8 +9,9 @@ use std::path::{Path, PathBuf};
 use jackfield_core::note::Note;
 use sha2::{Digest as _, Sha256};
 
+use crate::NativeError;
 use crate::elf::{self, Tables};
-use crate::{NativeError, os};
+use crate::os::Sealed;
 
 /// What a file is, before any of its code runs.
 #[derive(Debug)]
@@ -27,17 +27,20 @@ pub struct Image {
 impl Image {
     /// Reads a file, checks that it is a plugin that this host can load, and seals a private copy of it.
     pub(crate) fn read(path: &Path) -> Result<Self, NativeError> {
-        let bytes = read_file(path)?;
+        let file = open(path)?;
+        let sealed = Sealed::copy(file, &name_of(path))
+            .map_err(|source| NativeError::Memory { path: path.to_owned(), source })?;
+        // From here on there is only the copy: what is read and digested is what runs.
+        let bytes = sealed.bytes();
         let tables =
-            elf::read(&bytes).map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
+            elf::read(bytes).map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
         let Some(note) = &tables.note else {
             return Err(NativeError::NotAPlugin { path: path.to_owned() });
         };
         let note = Note::parse(note).map_err(|source| NativeError::Note { path: path.to_owned(), source })?;
         check(path, &note)?;
-        let digest = Digest(Sha256::digest(&bytes).into());
-        let (memory, name) = os::seal(&note.name, &bytes)
-            .map_err(|source| NativeError::Memory { path: path.to_owned(), source })?;
+        let digest = Digest(Sha256::digest(bytes).into());
+        let (memory, name) = sealed.into_parts();
         Ok(Self { path: path.to_owned(), tables, memory, name, digest, note })
     }
 
@@ -57,10 +60,10 @@ impl Image {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, NativeError> {
+fn open(path: &Path) -> Result<File, NativeError> {
     let error = |source| NativeError::File { path: path.to_owned(), source };
     // Without waiting: opening a fifo would otherwise block until somebody writes to it.
-    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(error)?;
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(error)?;
     let metadata = file.metadata().map_err(error)?;
     if !metadata.is_file() {
         return Err(NativeError::Kind { path: path.to_owned(), found: describe(metadata.file_type()) });
@@ -69,9 +72,12 @@ fn read_file(path: &Path) -> Result<Vec<u8>, NativeError> {
         let reason = format!("it has {} bytes, and the most that is read are {MAX_LEN}", metadata.len());
         return Err(NativeError::NotALibrary { path: path.to_owned(), reason });
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    file.by_ref().take(MAX_LEN).read_to_end(&mut bytes).map_err(error)?;
-    Ok(bytes)
+    Ok(file)
+}
+
+/// What the copy is called in the map of this process.
+fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn describe(kind: std::fs::FileType) -> &'static str {

@@ -2,29 +2,78 @@
 
 use std::ffi::c_void;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use rustix::mm::{MprotectFlags, mprotect};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect, munmap};
 
-/// Copies bytes into memory that nobody can change any more. The name appears in the map of this process and is
-/// used once.
-pub(crate) fn seal(name: &str, bytes: &[u8]) -> io::Result<(OwnedFd, String)> {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let generation = NEXT.fetch_add(1, Ordering::Relaxed);
-    // A name may have 249 bytes.
-    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
-    let name = format!("jackfield:{name}:{generation}");
-    let memory = create(&name)?;
-    let mut file = File::from(memory);
-    file.write_all(bytes)?;
-    let memory = OwnedFd::from(file);
-    fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK)?;
-    Ok((memory, name))
+/// A private copy of a file in memory that nobody can change any more, and a view of it.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    memory: OwnedFd,
+    name: String,
+    view: *mut c_void,
+    len: usize,
+}
+
+impl Sealed {
+    /// Copies a file, in the kernel. The name appears in the map of this process and is used once.
+    pub(crate) fn copy(mut file: File, name: &str) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let generation = NEXT.fetch_add(1, Ordering::Relaxed);
+        // A name may have 249 bytes.
+        let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
+        let name = format!("jackfield:{name}:{generation}");
+        let mut memory = File::from(create(&name)?);
+        let len = io::copy(&mut file, &mut memory)? as usize;
+        let memory = OwnedFd::from(memory);
+        fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK)?;
+        let view = if len == 0 {
+            std::ptr::null_mut()
+        } else {
+            let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+            // SAFETY: a mapping at an address that the kernel chooses takes nothing away from anybody.
+            unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, &memory, 0) }?
+        };
+        Ok(Self { memory, name, view, len })
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the view has this length until `drop`, and its memory is sealed, so that nobody writes to it.
+        unsafe { std::slice::from_raw_parts(self.view.cast(), self.len) }
+    }
+
+    /// The memory and its name, without the view.
+    pub(crate) fn into_parts(self) -> (OwnedFd, String) {
+        let mut this = ManuallyDrop::new(self);
+        this.unmap();
+        let name = std::mem::take(&mut this.name);
+        // SAFETY: `this` is not dropped, so this is the one owner.
+        (unsafe { std::ptr::read(&raw const this.memory) }, name)
+    }
+
+    fn unmap(&mut self) {
+        if self.len != 0 {
+            // SAFETY: it is the view that `copy` made, nothing borrows it, and `len` says that it is gone.
+            let _ = unsafe { munmap(self.view, self.len) };
+            self.len = 0;
+        }
+    }
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        self.unmap();
+    }
 }
 
 fn create(name: &str) -> io::Result<OwnedFd> {

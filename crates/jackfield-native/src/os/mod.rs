@@ -3,4 +3,4 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{base_of, is_mapped, patch, path_of, seal, thread};
+pub(crate) use linux::{Sealed, base_of, is_mapped, patch, path_of, thread};
