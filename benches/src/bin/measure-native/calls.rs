@@ -34,12 +34,29 @@ pub(crate) fn contended(handle: &Handle<dyn Probe>, duration: Duration) -> anyho
     Ok(json!({"one_ns": median(one), "two_ns": median(two), "two_dyn_ns": median(two_dyn)}))
 }
 
+/// Where a method that gives bytes away has them from.
+#[derive(Clone, Copy)]
+pub(crate) enum Buffer {
+    /// A buffer that is filled for the call.
+    Filled,
+    /// One that all calls share.
+    Shared,
+}
+
 /// A method that gives `size` bytes away.
-pub(crate) fn get(handle: &Handle<dyn Probe>, duration: Duration, size: u64) -> anyhow::Result<Value> {
+pub(crate) fn get(
+    handle: &Handle<dyn Probe>,
+    duration: Duration,
+    size: u64,
+    buffer: Buffer,
+) -> anyhow::Result<Value> {
     let local = local()?;
-    ensure!(handle.bytes(size)? == local.bytes(size)?, "the probe answers with other bytes");
-    let (ours, peer) =
-        alternate(duration, |calls| take(handle, calls, size), |calls| take(&*local, calls, size));
+    ensure!(handle.bytes(size)? == local.filled(size)?, "the probe answers with other bytes");
+    let (ours, peer) = alternate(
+        duration,
+        |calls| take(handle, calls, size, buffer),
+        |calls| take(&*local, calls, size, buffer),
+    );
     Ok(json!({"handle_ns": ours, "dyn_ns": peer}))
 }
 
@@ -86,9 +103,12 @@ fn poll_sum<P: Probe + ?Sized>(probe: &P, calls: u64) {
 }
 
 #[inline(never)]
-fn take<P: Probe + ?Sized>(probe: &P, calls: u64, size: u64) {
+fn take<P: Probe + ?Sized>(probe: &P, calls: u64, size: u64, buffer: Buffer) {
     for _ in 0..calls {
-        let taken = black_box(probe.bytes(black_box(size)));
+        let taken = black_box(match buffer {
+            Buffer::Filled => probe.filled(black_box(size)),
+            Buffer::Shared => probe.bytes(black_box(size)),
+        });
         assert!(taken.is_ok_and(|bytes| bytes.len() as u64 == size), "a call failed");
     }
 }

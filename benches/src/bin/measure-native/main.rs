@@ -11,6 +11,8 @@ use jackfield_benches::print;
 use probe_interface::Probe;
 use tokio::runtime::Runtime;
 
+use crate::calls::Buffer;
+
 mod calls;
 mod update;
 
@@ -22,12 +24,17 @@ fn main() -> anyhow::Result<()> {
         ["async", probe, seconds] => calls::asynchronous(&host.probe(probe)?, duration(seconds)?)?,
         ["call", probe, seconds] => calls::blocking(&host.probe(probe)?, duration(seconds)?)?,
         ["contended", probe, seconds] => calls::contended(&host.probe(probe)?, duration(seconds)?)?,
-        ["get", probe, seconds, size] => calls::get(&host.probe(probe)?, duration(seconds)?, size.parse()?)?,
+        ["get", probe, seconds, size] => {
+            calls::get(&host.probe(probe)?, duration(seconds)?, size.parse()?, Buffer::Shared)?
+        }
+        ["get-filled", probe, seconds, size] => {
+            calls::get(&host.probe(probe)?, duration(seconds)?, size.parse()?, Buffer::Filled)?
+        }
         ["open", adder] => host.open(Path::new(adder))?,
         ["update", one, two, count] => update::update(&host, [one, two], count.parse()?)?,
         _ => bail!(
             "usage: (async PROBE SECONDS | call PROBE SECONDS | contended PROBE SECONDS | \
-             get PROBE SECONDS SIZE | open ADDER | update PROBE PROBE COUNT)"
+             get PROBE SECONDS SIZE | get-filled PROBE SECONDS SIZE | open ADDER | update PROBE PROBE COUNT)"
         ),
     };
     Ok(print(&result)?)
