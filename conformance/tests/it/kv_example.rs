@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use jackfield_fixtures::{Build, GoModule, available, go_programs};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// A program that puts and gets.
 struct Host {
@@ -123,6 +125,15 @@ impl Run<'_> {
             .map(|process| format!("{:?}", process.path()))
             .collect()
     }
+}
+
+/// Whether a process ends without anybody's doing: one that is being torn down is still listed for a moment.
+fn ends(pid: i32) -> bool {
+    let Some(process) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+        return true;
+    };
+    let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).is_ok_and(|ended| ended == 1)
 }
 
 impl std::fmt::Display for Run<'_> {
