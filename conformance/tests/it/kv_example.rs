@@ -120,10 +120,9 @@ impl Run<'_> {
             let is_dead = state.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['Z', 'X']));
             runs_here && !is_dead
         };
-        processes
-            .filter(|process| ours(&process.path()))
-            .map(|process| format!("{:?}", process.path()))
-            .collect()
+        let found = processes.filter(|process| ours(&process.path()));
+        let pids = found.filter_map(|process| process.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| !ends(*pid)).map(|pid| pid.to_string()).collect()
     }
 }
 
