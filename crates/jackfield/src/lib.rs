@@ -49,6 +49,9 @@ pub use jackfield_core::{
     Interface, Load, LoadError, LoadErrorKind, Plugin, Unloaded, Value, schema,
 };
 
-pub use backends::*;
+#[cfg(feature = "native")]
+pub use backends::native;
+#[cfg(feature = "process")]
+pub use backends::process;
 pub use manager::{Builder, Manager, ReloadError, Reloaded};
 pub use registry::{GetError, Names, PluginId};
