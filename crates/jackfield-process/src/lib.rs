@@ -66,6 +66,7 @@ mod printed;
 mod serve;
 mod start;
 mod tls;
+pub mod yamux;
 
 pub use self::backend::ProcessBackend;
 pub use self::child::{Death, GuardError};

@@ -7,3 +7,4 @@ mod go_plugin;
 mod guard;
 mod our_plugin;
 mod peers;
+mod yamux;
