@@ -52,8 +52,9 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
                 interfaces: INTERFACES,
             };
             #[used]
+            #[cfg_attr(target_os = "linux", unsafe(link_section = ".note.jackfield"))]
             #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__jackfield"))]
-            #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".note.jackfield"))]
+            #[cfg_attr(windows, unsafe(link_section = ".jackfld"))]
             static SECTION: jackfield::Section<{ NOTE.len() }> = jackfield::Section::new(NOTE.bytes());
             #[unsafe(export_name = #symbol)]
             static ENTRY: jackfield::Entry = jackfield::Entry::new(SECTION.content(), EXPORTS);

@@ -1,7 +1,8 @@
 //! The note: what a plugin's file says of itself, read before any of its code runs.
 //!
-//! It is a protobuf message in a section of its own (`.note.jackfield` in an ELF file, framed as an ELF note under
-//! the name `JACKFIELD`), written in a constant of the plugin's crate:
+//! It is a protobuf message in a section of its own (`.note.jackfield` in an ELF file, `__DATA,__jackfield` in a Mach-O
+//! file, `.jackfld` in a PE file; in each framed as an ELF note under the name `JACKFIELD`), written in a constant of
+//! the plugin's crate:
 //!
 //! | field | content |
 //! | --- | --- |

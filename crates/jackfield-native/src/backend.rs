@@ -34,6 +34,11 @@ impl NativeBackend {
     ///
     /// On Linux a library is loaded from sealed memory, so neither `$ORIGIN` in its dependencies nor a debugger's
     /// search by path finds its file. A statically linked musl host cannot load libraries at all.
+    ///
+    /// macOS and Windows have no sealed memory: a library is loaded from a copy in a directory of its own below the
+    /// one for temporary files, which only the user's own programs can change. macOS never unmaps a library that has
+    /// thread-locals, as every plugin in Rust has: it is reported as pinned. On Windows the copy is removed after the
+    /// unload, and stays where the host is killed. The code for these two is compiled in CI, but it has not been run.
     pub unsafe fn new() -> Self {
         Self { max_pinned: 256, lane: abi::Lane::Direct }
     }

@@ -2,24 +2,21 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jackfield_core::note::Note;
 use sha2::{Digest as _, Sha256};
 
 use crate::NativeError;
-use crate::elf::{self, Tables};
-use crate::os::Sealed;
+use crate::os::{self, Memory, Sealed};
+use crate::tables::{self, Tables};
 
 /// What a file is, before any of its code runs.
 #[derive(Debug)]
 pub struct Image {
     pub(crate) path: PathBuf,
     pub(crate) tables: Tables,
-    pub(crate) memory: OwnedFd,
-    pub(crate) name: String,
+    pub(crate) memory: Memory,
     digest: Digest,
     note: Note,
 }
@@ -32,16 +29,15 @@ impl Image {
             .map_err(|source| NativeError::Memory { path: path.to_owned(), source })?;
         // From here on there is only the copy: what is read and digested is what runs.
         let bytes = sealed.bytes();
-        let tables =
-            elf::read(bytes).map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
+        let tables = tables::read(bytes)
+            .map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
         let Some(note) = &tables.note else {
             return Err(NativeError::NotAPlugin { path: path.to_owned() });
         };
         let note = Note::parse(note).map_err(|source| NativeError::Note { path: path.to_owned(), source })?;
         check(path, &note)?;
         let digest = Digest(Sha256::digest(bytes).into());
-        let (memory, name) = sealed.into_parts();
-        Ok(Self { path: path.to_owned(), tables, memory, name, digest, note })
+        Ok(Self { path: path.to_owned(), tables, memory: sealed.into_memory(), digest, note })
     }
 
     /// The SHA-256 digest of exactly the bytes that would run.
@@ -62,11 +58,10 @@ impl Image {
 
 fn open(path: &Path) -> Result<File, NativeError> {
     let error = |source| NativeError::File { path: path.to_owned(), source };
-    // Without waiting: opening a fifo would otherwise block until somebody writes to it.
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(error)?;
+    let file = os::open(path).map_err(error)?;
     let metadata = file.metadata().map_err(error)?;
     if !metadata.is_file() {
-        return Err(NativeError::Kind { path: path.to_owned(), found: describe(metadata.file_type()) });
+        return Err(NativeError::Kind { path: path.to_owned(), found: os::describe(metadata.file_type()) });
     }
     if metadata.len() > MAX_LEN {
         let reason = format!("it has {} bytes, and the most that is read are {MAX_LEN}", metadata.len());
@@ -78,18 +73,6 @@ fn open(path: &Path) -> Result<File, NativeError> {
 /// What the copy is called in the map of this process.
 fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn describe(kind: std::fs::FileType) -> &'static str {
-    if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a fifo"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    }
 }
 
 /// What must be right before the library may be mapped.

@@ -23,7 +23,11 @@ mod elf;
 mod error;
 mod image;
 mod library;
+mod macho;
 mod os;
+mod pe;
+mod tables;
+#[cfg(target_os = "linux")]
 mod thread_locals;
 
 pub use backend::{NativeBackend, NativePlugin};

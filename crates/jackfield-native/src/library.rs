@@ -1,15 +1,13 @@
 //! A library in this process.
 
 use std::mem::ManuallyDrop;
-use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jackfield_abi::Entry;
 use jackfield_core::Unloaded;
-use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
-use crate::thread_locals::Watch;
-use crate::{Image, NativeError, os};
+use crate::os::{Handle, Memory, Watch};
+use crate::{Image, NativeError};
 
 /// A library in this process. Everything that comes from it holds a share of it; the last one closes it.
 #[derive(Debug)]
@@ -22,12 +20,10 @@ pub(crate) struct Library {
 /// What must outlive a library for as long as anything of it is mapped.
 #[derive(Debug)]
 struct Remains {
-    /// The name in the map of this process.
-    name: String,
     /// Who keeps it mapped. It is missing where the library was refused before it was watched.
     watch: Option<Watch>,
     /// The loader would take a later library of the same path for this one, so its path stays reserved.
-    _memory: OwnedFd,
+    memory: Memory,
 }
 
 impl Library {
@@ -40,16 +36,15 @@ impl Library {
         let (path, symbol) = (image.path.clone(), image.note().symbol.clone());
         let loader =
             |error: libloading::Error| NativeError::Loader { path: path.clone(), reason: error.to_string() };
-        let Image { memory, name, tables, .. } = image;
+        let Image { memory, tables, .. } = image;
         sweep();
         // SAFETY: the caller vouches for the code that runs here; the tables were checked.
-        let handle =
-            unsafe { Handle::open(Some(os::path_of(&memory)), RTLD_NOW | RTLD_LOCAL) }.map_err(loader)?;
-        let rest = ManuallyDrop::new(Remains { name, watch: None, _memory: memory });
+        let handle = unsafe { memory.load() }.map_err(loader)?;
+        let rest = ManuallyDrop::new(Remains { watch: None, memory });
         let mut library = Self { handle: ManuallyDrop::new(handle), rest, entry: std::ptr::null() };
         // SAFETY: the type is a pointer, which is only compared and checked below.
-        let entry = *unsafe { library.handle.get::<*const Entry>(&symbol) }.map_err(loader)?;
-        let base = os::base_of(&library.handle).filter(|base| {
+        let entry = *unsafe { library.handle.get::<*const Entry>(symbol.as_str()) }.map_err(loader)?;
+        let base = library.rest.memory.base_of(&library.handle).filter(|base| {
             let inside = base.addr()..base.addr().saturating_add(tables.extent as usize);
             inside.contains(&entry.addr()) && inside.contains(&(entry.addr() + size_of::<Entry>() - 1))
         });
@@ -112,7 +107,7 @@ unsafe impl Sync for Library {}
 
 impl Remains {
     fn is_mapped(&self) -> bool {
-        os::is_mapped(&self.name).unwrap_or(true)
+        self.memory.is_mapped().unwrap_or(true)
     }
 
     fn pinned_by(&self) -> Vec<String> {

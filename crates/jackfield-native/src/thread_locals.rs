@@ -16,8 +16,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use crate::elf::{Import, Tables};
 use crate::os;
+use crate::tables::{Import, Tables};
 
 /// What the threads of this process hold of one library.
 #[derive(Debug, Default)]

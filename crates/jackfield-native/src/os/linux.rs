@@ -6,20 +6,30 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use libloading::os::unix::{RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect, munmap};
 
 /// A private copy of a file in memory that nobody can change any more, and a view of it.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    memory: OwnedFd,
-    name: String,
+    memory: Memory,
     view: *mut c_void,
     len: usize,
 }
+
+/// Sealed memory that holds a library.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    descriptor: OwnedFd,
+    /// Its name in the map of this process.
+    name: String,
+}
+
+/// A library that is loaded.
+pub(crate) type Handle = libloading::os::unix::Library;
 
 impl Sealed {
     /// Copies a file, in the kernel. The name appears in the map of this process and is used once.
@@ -31,16 +41,19 @@ impl Sealed {
         let name = format!("jackfield:{name}:{generation}");
         let mut memory = File::from(create(&name)?);
         let len = io::copy(&mut file, &mut memory)? as usize;
-        let memory = OwnedFd::from(memory);
-        fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK)?;
+        let descriptor = OwnedFd::from(memory);
+        fcntl_add_seals(
+            &descriptor,
+            SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK,
+        )?;
         let view = if len == 0 {
             std::ptr::null_mut()
         } else {
             let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
             // SAFETY: a mapping at an address that the kernel chooses takes nothing away from anybody.
-            unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, &memory, 0) }?
+            unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, &descriptor, 0) }?
         };
-        Ok(Self { memory, name, view, len })
+        Ok(Self { memory: Memory { descriptor, name }, view, len })
     }
 
     /// The bytes.
@@ -52,13 +65,12 @@ impl Sealed {
         unsafe { std::slice::from_raw_parts(self.view.cast(), self.len) }
     }
 
-    /// The memory and its name, without the view.
-    pub(crate) fn into_parts(self) -> (OwnedFd, String) {
+    /// The memory, without the view.
+    pub(crate) fn into_memory(self) -> Memory {
         let mut this = ManuallyDrop::new(self);
         this.unmap();
-        let name = std::mem::take(&mut this.name);
         // SAFETY: `this` is not dropped, so this is the one owner.
-        (unsafe { std::ptr::read(&raw const this.memory) }, name)
+        unsafe { std::ptr::read(&raw const this.memory) }
     }
 
     fn unmap(&mut self) {
@@ -85,16 +97,38 @@ fn create(name: &str) -> io::Result<OwnedFd> {
     }
 }
 
-/// The path by which the loader opens sealed memory. The loader compares paths before it looks at the file, so the
-/// descriptor must stay open for as long as anything that was loaded from it may be mapped.
-pub(crate) fn path_of(memory: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()))
-}
+impl Memory {
+    /// Loads the library.
+    ///
+    /// The loader compares paths before it looks at the file, so this must stay for as long as anything that was
+    /// loaded from it may be mapped.
+    ///
+    /// # Safety
+    ///
+    /// The caller vouches for the library's code.
+    pub(crate) unsafe fn load(&self) -> Result<Handle, libloading::Error> {
+        let path = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+        // SAFETY: the caller says so.
+        unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+    }
 
-/// Whether anything of this name is mapped in this process.
-pub(crate) fn is_mapped(name: &str) -> io::Result<bool> {
-    let wanted = format!("/memfd:{name} (deleted)");
-    Ok(fs::read_to_string("/proc/self/maps")?.lines().any(|line| line.ends_with(&wanted)))
+    /// Whether anything of it is mapped in this process.
+    pub(crate) fn is_mapped(&self) -> io::Result<bool> {
+        let wanted = format!("/memfd:{} (deleted)", self.name);
+        Ok(fs::read_to_string("/proc/self/maps")?.lines().any(|line| line.ends_with(&wanted)))
+    }
+
+    /// What the addresses in the tables of the library that was loaded from it are relative to.
+    pub(crate) fn base_of(&self, handle: &Handle) -> Option<*mut u8> {
+        let mut map: *mut LinkMap = std::ptr::null_mut();
+        // The handle is what `dlopen` returned, which is all that it is made of.
+        // SAFETY: it is read as the one pointer that it holds.
+        let raw = unsafe { std::ptr::from_ref(handle).cast::<*mut c_void>().read() };
+        // SAFETY: the handle is open, and the place takes one pointer.
+        let status = unsafe { libc::dlinfo(raw, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+        // SAFETY: on success it points to the loader's record of the library, which is open.
+        (status == 0 && !map.is_null()).then(|| unsafe { &*map }.address)
+    }
 }
 
 /// The calling thread, as `name (id)`.
@@ -102,18 +136,6 @@ pub(crate) fn thread() -> String {
     let id = rustix::thread::gettid().as_raw_nonzero();
     let name = fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
     format!("thread `{}` ({id})", name.trim_end())
-}
-
-/// What the addresses in a library's tables are relative to.
-pub(crate) fn base_of(handle: &libloading::os::unix::Library) -> Option<*mut u8> {
-    let mut map: *mut LinkMap = std::ptr::null_mut();
-    // The handle is what `dlopen` returned, which is all that it is made of.
-    // SAFETY: it is read as the one pointer that it holds.
-    let raw = unsafe { std::ptr::from_ref(handle).cast::<*mut c_void>().read() };
-    // SAFETY: the handle is open, and the place takes one pointer.
-    let status = unsafe { libc::dlinfo(raw, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
-    // SAFETY: on success it points to the loader's record of the library, which is open.
-    (status == 0 && !map.is_null()).then(|| unsafe { &*map }.address)
 }
 
 /// The start of the loader's record of a library (`struct link_map` in `<link.h>`).
