@@ -5,10 +5,12 @@ use std::path::Path;
 
 use anyhow::Context;
 
-/// Generates the code of the wire's own services, and of the bare pair that they are compared with, below `root`.
+/// Generates the code of the wire's own services, of the bare pair that they are compared with, and of the
+/// example with a proto of its own, below `root`.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     wire(root)?;
-    bare(root)
+    bare(root)?;
+    counter(root)
 }
 
 fn wire(root: &Path) -> anyhow::Result<()> {
@@ -46,6 +48,23 @@ fn bare(root: &Path) -> anyhow::Result<()> {
         .compile_fds(files)
         .context("the code could not be generated")?;
     fs::rename(output.join("proto.rs"), output.join("kv.rs"))?;
+    Ok(())
+}
+
+/// The counter of the example.
+fn counter(root: &Path) -> anyhow::Result<()> {
+    let output = root.join("examples/counter/src/generated");
+    fs::create_dir_all(&output)?;
+    let mut compiler = protox::Compiler::new([root.join("fixtures/go/newest/counterproto")])?;
+    compiler.include_source_info(false).open_file("counter.proto").context("a proto file is wrong")?;
+    fs::write(output.join("counter.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .out_dir(&output)
+        .emit_rerun_if_changed(false)
+        .compile_fds(compiler.file_descriptor_set())
+        .context("the code could not be generated")?;
+    fs::rename(output.join("proto.rs"), output.join("counter.rs"))?;
     Ok(())
 }
 

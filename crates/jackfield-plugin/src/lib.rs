@@ -49,7 +49,9 @@
 pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
 pub use jackfield_macros::{export, plugin};
 #[cfg(feature = "process")]
-pub use jackfield_process::{Handshake, ServeConfig, serve};
+pub use jackfield_process::{
+    Broker, BrokerError, GrpcChannel, Handshake, ServeConfig, Served, Services, serve,
+};
 
 /// What generated code calls. Nothing here is for people, and none of it is stable.
 #[doc(hidden)]

@@ -103,11 +103,16 @@ impl Link {
 
     /// Says, by what became of the process, why a connection broke. Must run on the I/O thread, for its clock.
     async fn explain(&self, words: String) -> Error {
+        self.why(words).await.into()
+    }
+
+    /// As [`explain`](Self::explain), for those who know that the plugin itself said nothing.
+    pub(crate) async fn why(&self, words: String) -> CallError {
         let mut end = self.started.end.clone();
         match timeout(GRACE + GRACE / 2, end.wait_for(Option::is_some)).await {
-            Ok(Ok(end)) => describe(end.as_ref()).into(),
-            Ok(Err(_)) => describe(None).into(),
-            Err(_) => CallError::Wire { reason: words }.into(),
+            Ok(Ok(end)) => describe(end.as_ref()),
+            Ok(Err(_)) => describe(None),
+            Err(_) => CallError::Wire { reason: words },
         }
     }
 

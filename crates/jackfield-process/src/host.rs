@@ -8,7 +8,7 @@ use std::time::Duration;
 use jackfield_core::{BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind};
 use tokio::time::timeout;
 
-use crate::backend::ProcessBackend;
+use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
 use crate::child::{Environment, Launch};
 use crate::conform::conform;
@@ -17,7 +17,9 @@ use crate::handshake::Handshake;
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 use crate::printed::{Printed, Stream};
-use crate::start::{Plan, Security, start};
+use crate::running::Running;
+use crate::start::{Plan, Security, Started, start};
+use crate::tls::TlsConfig;
 
 /// A program that becomes a plugin when it is loaded.
 ///
@@ -35,6 +37,7 @@ use crate::start::{Plan, Security, start};
 pub struct ProcessPlugin {
     launch: Launch,
     handshake: Handshake,
+    versions: Vec<i32>,
     security: Security,
     start_timeout: Duration,
     printed: Printed,
@@ -56,6 +59,7 @@ impl ProcessPlugin {
                 variables: Vec::new(),
             },
             handshake: Handshake::default(),
+            versions: Vec::new(),
             security: Security::Plain,
             start_timeout: START_TIMEOUT,
             printed: Printed::default(),
@@ -132,11 +136,38 @@ impl ProcessPlugin {
         self
     }
 
-    async fn start(&self, load: &Load) -> Result<ProcessInstance, LoadErrorKind> {
-        let backend = match &self.backend {
-            Some(backend) => backend.clone(),
-            None => ProcessBackend::start().map_err(StartError::from)?,
-        };
+    /// Encrypts the connection with TLS of the host's own making; the plugin must bring the other half of it.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.security = Security::Own(tls);
+        self
+    }
+
+    /// Offers these versions of the application's protocol too, besides the handshake's; the plugin takes the
+    /// highest that it has.
+    pub fn versions(mut self, versions: impl IntoIterator<Item = i32>) -> Self {
+        self.versions.extend(versions);
+        self
+    }
+
+    /// Starts the plugin for calls that generated clients of `tonic` make, under `name` in logs and in what the
+    /// plugin hears. No interface is checked: that is what [`load`](Candidate::load) is for.
+    ///
+    /// The plugin ends when what this returns is dropped. Giving the future up kills what was begun.
+    ///
+    /// # Errors
+    /// If the program does not start, does not become a plugin, or cannot be reached.
+    pub async fn start(&self, name: impl Into<String>) -> Result<Running, StartError> {
+        let backend = self.own_backend()?;
+        let owner = Arc::clone(backend.shared());
+        let shared = Arc::clone(&owner);
+        let plan = self.plan(&Context::new(name, []));
+        let task = owner.io.start_task(async move { start(&shared, plan).await });
+        let started = task.await.map_err(|_| StartError::NoThread)??;
+        Ok(Running::new(self.link(started, owner)))
+    }
+
+    async fn load_instance(&self, load: &Load) -> Result<ProcessInstance, LoadErrorKind> {
+        let backend = self.own_backend()?;
         let owner = Arc::clone(backend.shared());
         let shared = Arc::clone(&owner);
         let (plan, schema) = (self.plan(&load.context), load.interface.schema());
@@ -149,11 +180,27 @@ impl ProcessPlugin {
         });
         let started: Result<_, LoadErrorKind> = task.await.map_err(|_| StartError::NoThread)?;
         let (started, shared) = started?;
+        Ok(ProcessInstance::new(self.link(started, shared)))
+    }
+
+    fn own_backend(&self) -> Result<ProcessBackend, StartError> {
+        match &self.backend {
+            Some(backend) => Ok(backend.clone()),
+            None => Ok(ProcessBackend::start()?),
+        }
+    }
+
+    fn link(&self, started: Started, shared: Arc<Shared>) -> Link {
         let lanes = match self.connections {
             Connections::One => None,
             Connections::PerRuntime => Some(Lanes::default()),
         };
-        Ok(ProcessInstance::new(Link { started, shared, lanes }))
+        Link { started, shared, lanes }
+    }
+
+    fn all_versions(&self) -> Vec<i32> {
+        let own = self.handshake.protocol_version;
+        std::iter::once(own).chain(self.versions.iter().copied().filter(|version| *version != own)).collect()
     }
 
     fn plan(&self, context: &Context) -> Plan {
@@ -164,7 +211,8 @@ impl ProcessPlugin {
             name: context.plugin().to_owned(),
             launch,
             handshake: self.handshake.clone(),
-            security: self.security,
+            versions: self.all_versions(),
+            security: self.security.clone(),
             start_timeout: self.start_timeout,
             printed: self.printed.clone(),
         }
@@ -183,7 +231,7 @@ enum Connections {
 impl Candidate for ProcessPlugin {
     fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
         Box::pin(async move {
-            match self.start(load).await {
+            match self.load_instance(load).await {
                 Ok(instance) => Ok(Box::new(instance) as Box<dyn Instance>),
                 Err(kind) => Err(load.error(kind)),
             }

@@ -22,6 +22,11 @@ impl ProcessInstance {
         Self { link: Arc::new(link) }
     }
 
+    /// The plugin itself.
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     async fn end(self: Box<Self>, deadline: Duration) -> Unloaded {
         let Started { child, connection, .. } = &self.link.started;
         let begun = Instant::now();

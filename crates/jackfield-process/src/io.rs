@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::tasks::{BoxedTask, Tasks};
+
 /// The thread; it ends, soon but not at once, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct IoThread {
@@ -20,9 +22,6 @@ pub(crate) struct IoThread {
     thread: ThreadId,
     lasting: mpsc::UnboundedSender<BoxedTask>,
 }
-
-/// Work that goes on even if its owner is gone: the thread owns it.
-type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The thread is gone, or would have to wait for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +42,11 @@ impl IoThread {
             runtime.shutdown_timeout(PATIENCE);
         })?;
         Ok(Self { runtime: handle, thread: thread.thread().id(), lasting })
+    }
+
+    /// The thread as a place for connections. It does not end as long as this is held.
+    pub(crate) fn tasks(&self) -> Tasks {
+        Tasks::new(self.runtime.clone(), self.lasting.clone())
     }
 
     /// Gives the thread work that it finishes on its own account.
@@ -83,6 +87,13 @@ impl IoThread {
 #[derive(Debug)]
 #[must_use = "dropping a task gives its work up"]
 pub(crate) struct Task<T>(JoinHandle<T>);
+
+impl<T> Task<T> {
+    /// Waits for `handle`.
+    pub(crate) fn new(handle: JoinHandle<T>) -> Self {
+        Self(handle)
+    }
+}
 
 impl<T> Future for Task<T> {
     type Output = Result<T, Unreachable>;

@@ -11,10 +11,10 @@ use tokio::time::timeout;
 use crate::backend::Shared;
 use crate::child::{ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
-use crate::grpc::{Connection, Cutter, Session, Target};
+use crate::grpc::{Broker, Brokered, Connection, Cutter, Fate, Place, Session, Target};
 use crate::handshake::{Announcement, Handshake, HandshakeError, HostOffer, Protocol};
 use crate::printed::Printed;
-use crate::tls::{self, Identity};
+use crate::tls::{Identity, TlsConfig};
 
 /// Everything that is needed to start a plugin.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) launch: Launch,
     /// What to agree on.
     pub(crate) handshake: Handshake,
+    /// The versions of the application's protocol that will do.
+    pub(crate) versions: Vec<i32>,
     /// Whether to speak TLS.
     pub(crate) security: Security,
     /// How long the plugin may take to announce itself.
@@ -34,10 +36,12 @@ pub(crate) struct Plan {
 }
 
 /// Whether a connection is encrypted and both ends are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Security {
     /// Each side makes a certificate, and each accepts only the other's.
     AutoMtls,
+    /// Each side brings what it needs.
+    Own(TlsConfig),
     /// The socket's permissions must do.
     Plain,
 }
@@ -51,6 +55,10 @@ pub(crate) struct Started {
     pub(crate) connection: Connection,
     /// How to make another connection.
     pub(crate) target: Target,
+    /// How to make connections beside it.
+    pub(crate) broker: Broker,
+    /// The version of the application's protocol that it chose.
+    pub(crate) version: i32,
     /// Filled once the plugin can no longer be called.
     pub(crate) end: watch::Receiver<Option<End>>,
 }
@@ -68,12 +76,13 @@ pub(crate) enum End {
 pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartError> {
     let identity = match plan.security {
         Security::AutoMtls => Some(Identity::generate()?),
-        Security::Plain => None,
+        Security::Own(_) | Security::Plain => None,
     };
     let (child, line) = launch(shared, &plan, identity.as_ref())?;
     let announcement = hear(&child, line, &plan).await?;
-    let target = aim(shared, announcement, identity.as_ref())?;
-    connect(shared, child, target, plan.printed).await
+    let version = announcement.version;
+    let target = aim(shared, announcement, identity.as_ref(), plan.security)?;
+    connect(shared, child, target, version, plan.printed).await
 }
 
 fn launch(
@@ -84,6 +93,7 @@ fn launch(
     let instance = Mark::instance().map_err(BackendError::Mark)?;
     let offer = HostOffer {
         handshake: &plan.handshake,
+        versions: &plan.versions,
         certificate: identity.map(Identity::pem),
         socket_directory: shared.sockets.path(),
     };
@@ -123,17 +133,17 @@ async fn last_words(child: &ChildHandle) -> Option<Arc<Death>> {
 
 fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
     let announcement: Announcement = line.parse()?;
-    let expected = plan.handshake.protocol_version;
-    if announcement.version != expected {
+    if !plan.versions.contains(&announcement.version) {
+        let expected = plan.versions.clone();
         return Err(HandshakeError::IncompatibleVersion { expected, found: announcement.version });
     }
     if announcement.protocol != Protocol::Grpc {
         return Err(HandshakeError::UnsupportedProtocol { found: announcement.protocol });
     }
-    match (plan.security, &announcement.certificate) {
+    match (&plan.security, &announcement.certificate) {
         (Security::AutoMtls, None) => Err(HandshakeError::MissingCertificate),
-        (Security::Plain, Some(_)) => Err(HandshakeError::UnwantedCertificate),
-        (Security::AutoMtls, Some(_)) | (Security::Plain, None) => Ok(announcement),
+        (Security::Own(_) | Security::Plain, Some(_)) => Err(HandshakeError::UnwantedCertificate),
+        (Security::AutoMtls, Some(_)) | (Security::Own(_) | Security::Plain, None) => Ok(announcement),
     }
 }
 
@@ -141,6 +151,7 @@ fn aim(
     shared: &Shared,
     announcement: Announcement,
     identity: Option<&Identity>,
+    security: Security,
 ) -> Result<Target, StartError> {
     // Plugins that know nothing of the directory put their socket elsewhere.
     if let Some(socket) = announcement.address.file()
@@ -148,9 +159,10 @@ fn aim(
     {
         shared.guard.watch(socket);
     }
-    let tls = match (identity, announcement.certificate) {
-        (Some(identity), Some(certificate)) => {
-            Some(tls::connecting(identity, CertificateDer::from(certificate))?)
+    let tls = match (security, identity, announcement.certificate) {
+        (Security::Own(tls), ..) => Some(tls),
+        (_, Some(identity), Some(certificate)) => {
+            Some(TlsConfig::pinned(identity, CertificateDer::from(certificate))?)
         }
         _ => None,
     };
@@ -161,12 +173,20 @@ async fn connect(
     shared: &Shared,
     child: ChildHandle,
     target: Target,
+    version: i32,
     printed: Printed,
 ) -> Result<Started, StartError> {
     let connected = target.connect().await?;
     let child = Arc::new(child);
     let (sender, end) = watch::channel(None);
-    let session = Session::new(connected.connection.clone(), printed);
+    let tasks = shared.io.tasks();
+    let broker = Broker::new(Brokered {
+        place: Place { directory: Some(shared.sockets.path().to_owned()) },
+        tls: target.tls.clone(),
+        fate: Fate::of_plugin(tasks.clone(), end.clone()),
+        tasks,
+    });
+    let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();
     let cutter = connected.cutter;
     let driver = connected.driver;
@@ -175,7 +195,7 @@ async fn connect(
     shared.io.keep(async move {
         sender.send_replace(Some(live(driver, died, &cutter).await));
     });
-    Ok(Started { child, connection: connected.connection, target, end })
+    Ok(Started { child, connection: connected.connection, target, broker, version, end })
 }
 
 /// Drives the main connection until it or the process ends.

@@ -4,7 +4,8 @@
 #[cfg(feature = "process")]
 pub mod process {
     pub use jackfield_process::{
-        BackendError, Death, Handshake, HandshakeError, ProcessBackend, ProcessPlugin, StartError, Stream,
+        BackendError, Broker, BrokerError, Death, GrpcChannel, Handshake, HandshakeError, ProcessBackend,
+        ProcessPlugin, Running, Served, StartError, Stream, TlsConfig,
     };
 }
 

@@ -18,6 +18,7 @@ use crate::handshake::MAX_LINE;
 /// What others hold of a child; dropping it kills the child and waits for nothing.
 #[derive(Debug)]
 pub(crate) struct ChildHandle {
+    pid: u32,
     process: Arc<AsyncFd<ProcessHandle>>,
     phase: watch::Receiver<Phase>,
 }
@@ -55,6 +56,7 @@ pub(crate) fn supervise(
     name: String,
     mark: Mark,
 ) -> io::Result<(ChildHandle, FirstLine, impl Future<Output = ()> + Send)> {
+    let pid = child.id();
     let adopted = adopt(&mut child);
     let (process, stdout, stderr) = adopted.inspect_err(|_| kill_and_reap(&mut child))?;
     let process = Arc::new(process);
@@ -69,10 +71,15 @@ pub(crate) fn supervise(
         logs: Logs::new(name),
         buffer: vec![0; BUFFER].into_boxed_slice(),
     };
-    Ok((ChildHandle { process, phase: receiver }, line, supervisor.run(phase, mark)))
+    Ok((ChildHandle { pid, process, phase: receiver }, line, supervisor.run(phase, mark)))
 }
 
 impl ChildHandle {
+    /// Its number, which is its own as long as it is not dead.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Ends once the child is dead.
     pub(crate) fn died(&self) -> impl Future<Output = Arc<Death>> + Send + use<> {
         let mut phase = self.phase.clone();

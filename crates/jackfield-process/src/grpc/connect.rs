@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -18,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::connection::Connection;
 use super::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
 use crate::handshake::Address;
-use crate::tls::NAME;
+use crate::tls::TlsConfig;
 
 /// Where a plugin can be reached, and how.
 #[derive(Debug, Clone)]
@@ -26,7 +25,7 @@ pub(crate) struct Target {
     /// Its socket.
     pub(crate) address: Address,
     /// The TLS to speak there.
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) tls: Option<TlsConfig>,
 }
 
 /// A connection, with what must be driven for its calls to get ahead.
@@ -49,8 +48,8 @@ impl Target {
     ) -> Result<Connected<impl Future<Output = ()> + Send + use<>>, ConnectError> {
         let (socket, cutter) = open(&self.address).await.map_err(ConnectError::Socket)?;
         let (socket, origin) = match &self.tls {
-            None => (socket, "http://unused"),
-            Some(config) => (encrypt(socket, config).await.map_err(ConnectError::Tls)?, "https://localhost"),
+            None => (socket, http::Uri::from_static("http://unused")),
+            Some(tls) => (encrypt(socket, tls).await.map_err(ConnectError::Tls)?, origin(tls)?),
         };
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -65,7 +64,7 @@ impl Target {
                 tracing::debug!(%error, "the connection to a plugin ended");
             }
         };
-        let connection = Connection::new(sender, http::Uri::from_static(origin));
+        let connection = Connection::new(sender, origin);
         Ok(Connected { connection, driver, cutter })
     }
 }
@@ -137,9 +136,14 @@ fn connect_unix(path: &Path) -> io::Result<net::UnixStream> {
     }
 }
 
-async fn encrypt(socket: Socket, config: &Arc<ClientConfig>) -> io::Result<Socket> {
-    let name = NAME.try_into().map_err(io::Error::other)?;
-    let socket = TlsConnector::from(Arc::clone(config)).connect(name, socket).await?;
+/// The name is part of every request.
+fn origin(tls: &TlsConfig) -> Result<http::Uri, ConnectError> {
+    let uri = format!("https://{}", tls.name.to_str());
+    uri.parse().map_err(|error| ConnectError::Tls(io::Error::other(error)))
+}
+
+async fn encrypt(socket: Socket, tls: &TlsConfig) -> io::Result<Socket> {
+    let socket = TlsConnector::from(Arc::clone(&tls.connect)).connect(tls.name.clone(), socket).await?;
     if socket.get_ref().1.alpn_protocol().is_none() {
         return Err(io::Error::other("expected the protocol `h2` to be agreed on, found none"));
     }

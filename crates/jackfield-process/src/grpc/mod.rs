@@ -1,17 +1,23 @@
 //! gRPC as go-plugin speaks it: one connection, and the wire's own services beside the user's.
 
+mod broker;
 mod connect;
 mod connection;
 pub(crate) mod generated;
 mod message;
+mod raw;
 mod reflection;
 mod session;
 pub(crate) mod status;
 
+pub use self::broker::{Broker, BrokerError, Served};
+pub(crate) use self::broker::{Brokered, Place};
 pub use self::connect::ConnectError;
 pub(crate) use self::connect::{Cutter, Target};
 pub(crate) use self::connection::{Connection, GRPC};
 pub(crate) use self::message::{Message, read as read_message};
+pub(crate) use self::raw::Fate;
+pub use self::raw::GrpcChannel;
 pub(crate) use self::reflection::{Reflection, reflect};
 pub(crate) use self::session::{Asked, Session, shutdown};
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tokio::time::timeout;
-use tonic::codegen::tokio_stream;
 use tonic::{Code, Status};
 
-use super::Connection;
 use super::generated::go_plugin::grpc_broker_client::GrpcBrokerClient;
 use super::generated::go_plugin::grpc_stdio_client::GrpcStdioClient;
 use super::generated::go_plugin::stdio_data;
+use super::{Broker, Connection};
 use crate::printed::{Printed, Stream};
 
 /// The streams of one plugin, for life.
@@ -19,19 +18,22 @@ use crate::printed::{Printed, Stream};
 pub(crate) struct Session {
     connection: Connection,
     printed: Printed,
+    broker: Broker,
 }
 
 impl Session {
-    /// Keeps the streams on `connection` and gives what the plugin prints to `printed`.
-    pub(crate) fn new(connection: Connection, printed: Printed) -> Self {
-        Self { connection, printed }
+    /// Keeps the streams on `connection`, gives what the plugin prints to `printed`, and what it says of further
+    /// connections to `broker`.
+    pub(crate) fn new(connection: Connection, printed: Printed, broker: Broker) -> Self {
+        Self { connection, printed, broker }
     }
 
     /// Opens both streams and drains them until they end. A plugin that has none of them is fine.
     pub(crate) async fn run(self) {
         tokio::join!(async { report("stdio", self.drain_stdio().await) }, async {
-            report("broker", self.hold_broker().await)
-        },);
+            report("broker", self.hold_broker().await);
+            self.broker.close();
+        });
     }
 
     /// A plugin whose output nobody reads blocks as soon as it prints.
@@ -53,11 +55,10 @@ impl Session {
     /// The plugin closes its broker for ever when this stream ends.
     async fn hold_broker(&self) -> Result<(), Status> {
         let (wire, origin) = self.connection.parts();
-        let silence = tokio_stream::pending();
-        let mut stream =
-            GrpcBrokerClient::with_origin(wire, origin).start_stream(silence).await?.into_inner();
+        let mut client = GrpcBrokerClient::with_origin(wire, origin);
+        let mut stream = client.start_stream(self.broker.speech()).await?.into_inner();
         while let Some(info) = stream.message().await? {
-            tracing::debug!(id = info.service_id, "a plugin offers a connection that nobody here asked for");
+            self.broker.hear(info);
         }
         Ok(())
     }

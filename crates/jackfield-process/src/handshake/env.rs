@@ -8,8 +8,10 @@ use super::Handshake;
 /// What a host offers to a plugin through its environment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HostOffer<'a> {
-    /// The cookie and the version of the application's protocol.
+    /// The cookie.
     pub(crate) handshake: &'a Handshake,
+    /// The versions of the application's protocol that the host speaks.
+    pub(crate) versions: &'a [i32],
     /// The host's certificate as PEM, under AutoMTLS.
     pub(crate) certificate: Option<&'a str>,
     /// Where the plugin shall put its sockets.
@@ -19,12 +21,12 @@ pub(crate) struct HostOffer<'a> {
 impl HostOffer<'_> {
     /// The variables to set, each with its value.
     pub(crate) fn variables(&self) -> Vec<(OsString, OsString)> {
-        let version = self.handshake.protocol_version.to_string();
+        let versions = self.versions.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
         let mut variables = vec![
             (OsString::from(&self.handshake.cookie_key), OsString::from(&self.handshake.cookie_value)),
             (MIN_PORT.into(), DEFAULT_MIN_PORT.into()),
             (MAX_PORT.into(), DEFAULT_MAX_PORT.into()),
-            (PROTOCOL_VERSIONS.into(), version.into()),
+            (PROTOCOL_VERSIONS.into(), versions.into()),
             (SOCKET_DIRECTORY.into(), self.socket_directory.into()),
         ];
         if let Some(certificate) = self.certificate {
@@ -144,6 +146,7 @@ mod tests {
         let handshake = Handshake::new(7, "KEY", "value");
         let host = HostOffer {
             handshake: &handshake,
+            versions: &[7, 3],
             certificate: Some("PEM"),
             socket_directory: Path::new("/run/x"),
         };
@@ -151,7 +154,7 @@ mod tests {
         let (offer, invalid) = PluginOffer::read(|key| map.get(OsStr::new(key)).cloned());
 
         assert_eq!(invalid, []);
-        assert_eq!(offer.versions, [7]);
+        assert_eq!(offer.versions, [7, 3]);
         assert_eq!(offer.certificate.as_deref(), Some("PEM"));
         assert_eq!(offer.socket_directory.as_deref(), Some(Path::new("/run/x")));
         assert_eq!(offer.multiplexing, MultiplexingOffer::Silent);

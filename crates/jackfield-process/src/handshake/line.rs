@@ -47,6 +47,19 @@ pub enum Address {
 }
 
 impl Address {
+    /// Reads an address as peers write it.
+    pub(crate) fn parse(network: &str, address: &str) -> Result<Self, HandshakeError> {
+        parse_address(network, address)
+    }
+
+    /// The network and the address on it, as peers read them.
+    pub(crate) fn parts(&self) -> (&'static str, String) {
+        match self {
+            Self::Tcp(address) => ("tcp", address.to_string()),
+            Self::Unix(path) => ("unix", path.display().to_string()),
+        }
+    }
+
     /// The socket's file, if it has one.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -102,10 +115,8 @@ impl fmt::Display for Announcement {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "tcp|{address}"),
-            Self::Unix(path) => write!(f, "unix|{}", path.display()),
-        }
+        let (network, address) = self.parts();
+        write!(f, "{network}|{address}")
     }
 }
 
@@ -152,10 +163,10 @@ pub enum HandshakeError {
         found: i32,
     },
     /// The plugin speaks another version of the application's protocol.
-    #[error("expected protocol version `{expected}`, found `{found}`")]
+    #[error("expected protocol version {}, found `{found}`", either(expected))]
     IncompatibleVersion {
         /// The versions the host speaks.
-        expected: i32,
+        expected: Vec<i32>,
         /// The version the plugin chose.
         found: i32,
     },
@@ -203,6 +214,11 @@ pub enum HandshakeError {
         /// What stood in the second field.
         found: String,
     },
+}
+
+/// Names each of the versions: "`1` or `2`".
+fn either(versions: &[i32]) -> String {
+    versions.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(" or ")
 }
 
 fn check_core(field: &str) -> Result<(), HandshakeError> {

@@ -21,7 +21,7 @@ use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
 
 /// How a connection begins.
 #[derive(Clone)]
-pub(super) enum Acceptor {
+pub(crate) enum Acceptor {
     /// At once.
     Plain,
     /// With proof that the other end is the host.
@@ -35,7 +35,7 @@ impl From<Arc<ServerConfig>> for Acceptor {
 }
 
 /// All connections, which end when this is dropped.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     acceptor: Acceptor,
     dispatch: Arc<Dispatch>,
     end: watch::Receiver<bool>,
@@ -44,12 +44,12 @@ pub(super) struct Connections {
 
 impl Connections {
     /// None yet. Those to come answer through `dispatch`, until `end` holds.
-    pub(super) fn new(acceptor: Acceptor, dispatch: Arc<Dispatch>, end: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(acceptor: Acceptor, dispatch: Arc<Dispatch>, end: watch::Receiver<bool>) -> Self {
         Self { acceptor, dispatch, end, tasks: JoinSet::new() }
     }
 
     /// Serves every connection; ends only if the listener fails for good.
-    pub(super) async fn accept_from(&mut self, listener: &Listener) {
+    pub(crate) async fn accept_from(&mut self, listener: &Listener) {
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -66,7 +66,7 @@ impl Connections {
     }
 
     /// Lets what was begun end, within the time in which no host loses patience.
-    pub(super) async fn finish(self) {
+    pub(crate) async fn finish(self) {
         let _in_time = timeout(PATIENCE, self.tasks.join_all()).await;
     }
 

@@ -18,14 +18,14 @@ use crate::grpc::{GRPC, Message, read_message, status};
 
 /// Everything that a plugin answers, by path.
 #[derive(Debug)]
-pub(super) struct Dispatch {
+pub(crate) struct Dispatch {
     methods: HashMap<&'static str, Answerer>,
     routes: Routes,
 }
 
 impl Dispatch {
     /// Answers with `services`, and with `routes` what they do not know.
-    pub(super) fn new(services: Vec<Service>, routes: Routes) -> Self {
+    pub(crate) fn new(services: Vec<Service>, routes: Routes) -> Self {
         let methods = services.into_iter().flat_map(|service| {
             let methods = service.schema().methods.iter().enumerate();
             methods.map(move |(index, method)| {

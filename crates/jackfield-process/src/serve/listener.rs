@@ -9,14 +9,14 @@ use crate::handshake::Address;
 
 /// A socket; its file is removed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl Listener {
     /// Listens in `directory`, or else among the system's temporary files.
-    pub(super) fn bind(directory: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn bind(directory: Option<&Path>) -> io::Result<Self> {
         let directory = directory.map_or_else(std::env::temp_dir, Path::to_owned);
         loop {
             let number = getrandom::u32().map_err(io::Error::other)?;
@@ -30,12 +30,12 @@ impl Listener {
     }
 
     /// Where a host connects.
-    pub(super) fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         Address::Unix(self.path.clone())
     }
 
     /// Waits for the next connection.
-    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await.map(|(socket, _)| socket)
     }
 }

@@ -1,5 +1,6 @@
 //! The plugin's end: turns a program into a go-plugin plugin.
 
+mod config;
 mod connection;
 mod dispatch;
 mod listener;
@@ -8,4 +9,8 @@ mod program;
 mod stdout;
 mod wire_services;
 
-pub use self::program::{ServeConfig, serve};
+pub use self::config::{ServeConfig, Services};
+pub(crate) use self::connection::{Acceptor, Connections};
+pub(crate) use self::dispatch::Dispatch;
+pub(crate) use self::listener::Listener;
+pub use self::program::serve;

@@ -3,66 +3,42 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use jackfield_core::{Context, Error, Plugin};
+use jackfield_core::{Context, Error, Plugin, Service};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tonic::service::Routes;
 
+use super::config::{ServeConfig, Set};
 use super::connection::{Acceptor, Connections};
 use super::dispatch::Dispatch;
 use super::listener::Listener;
 use super::parent;
 use super::stdout::Redirected;
-use super::wire_services;
-use crate::handshake::{Announcement, Handshake, PluginOffer, negotiate};
+use super::wire_services::{self, WireServices};
+use crate::grpc::{Broker, Brokered, Fate, Place};
+use crate::handshake::{Announcement, PluginOffer, negotiate};
 use crate::host::{CONFIG, NAME};
-use crate::tls::{self, Identity, TlsError};
-use crate::{log, tls::read_pem};
+use crate::log;
+use crate::tasks::Tasks;
+use crate::tls::{Identity, TlsConfig, TlsError, read_pem};
 
-/// What a plugin's program needs to know to be one.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct ServeConfig {
-    /// What to agree on with the host.
-    pub handshake: Handshake,
-    /// Further gRPC services to offer, made with `tonic`.
-    pub routes: Routes,
-    /// The descriptors of those services, each an encoded `FileDescriptorSet`, for reflection.
-    pub descriptors: Vec<Vec<u8>>,
+/// Serves `plugin` in the version of the configuration's handshake: all of `main`; see [`ServeConfig::serve`].
+pub fn serve(config: ServeConfig, plugin: &'static Plugin) -> ExitCode {
+    config.plugin(plugin).serve()
 }
 
-impl ServeConfig {
-    /// Serves with this handshake and no further services.
-    pub fn new(handshake: Handshake) -> Self {
-        Self { handshake, ..Self::default() }
-    }
-}
-
-impl fmt::Debug for ServeConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServeConfig").field("handshake", &self.handshake).finish_non_exhaustive()
-    }
-}
-
-/// Serves `plugin` to the host that started this program, until the host asks it to end or is gone.
-///
-/// It is meant to be all of `main`: it owns the process. It takes over the standard output, whose first line
-/// belongs to the handshake; what the program prints afterwards reaches the host too, but anything printed
-/// *before* breaks the handshake. It ignores `SIGINT`, which a terminal sends to the host and its plugins
-/// alike. If no subscriber of `tracing` is installed, it installs [`log::layer`].
-///
-/// Run by hand, the program says that it is a plugin, and ends with exit code 1.
-pub fn serve(config: ServeConfig, plugin: &Plugin) -> ExitCode {
+/// Serves what `config` says.
+pub(super) fn run(config: ServeConfig) -> ExitCode {
     let cookie = std::env::var_os(&config.handshake.cookie_key);
     if let Err(error) = config.handshake.check(cookie.as_deref()) {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
     log::install();
-    match run(config, plugin) {
+    match start(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", Chain(&error));
@@ -90,64 +66,97 @@ enum ServeError {
     Tls(#[from] TlsError),
 }
 
-fn run(config: ServeConfig, plugin: &Plugin) -> Result<(), ServeError> {
+fn start(config: ServeConfig) -> Result<(), ServeError> {
     let stdout = Redirected::take().map_err(ServeError::Stdout)?;
-    let services = plugin.open(&context()).map_err(ServeError::Constructor)?;
+    let (offer, invalid) = PluginOffer::read(|key| std::env::var_os(key));
+    invalid.iter().for_each(|entry| tracing::warn!("{entry}"));
+    let choice = Choice::make(config, &offer)?;
     // One thread answers fastest: a request need not wake another core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
-    let result = runtime.block_on(live(config, services, stdout));
+    let result = runtime.block_on(live(choice, offer, stdout));
     // A blocking method may never end; the process does.
     runtime.shutdown_background();
     result
 }
 
-async fn live(
-    config: ServeConfig,
-    services: Vec<jackfield_core::Service>,
-    stdout: Redirected,
-) -> Result<(), ServeError> {
-    let (offer, invalid) = PluginOffer::read(|key| std::env::var_os(key));
-    invalid.iter().for_each(|entry| tracing::warn!("{entry}"));
+/// What is served to this host.
+struct Choice {
+    version: i32,
+    services: Vec<Service>,
+    set: Set,
+    tls: Option<TlsConfig>,
+}
+
+impl Choice {
+    fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
+        let ServeConfig { handshake, mut sets, tls } = config;
+        let versions: Vec<i32> = sets.keys().copied().collect();
+        let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
+        let set = sets.remove(&version).unwrap_or_default();
+        let services = match set.plugin {
+            Some(plugin) => plugin.open(&context()).map_err(ServeError::Constructor)?,
+            None => Vec::new(),
+        };
+        Ok(Self { version, services, set, tls })
+    }
+}
+
+async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
     let parent_gone = parent::gone();
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let (security, certificate) = secure(&offer)?;
+    let Choice { version, services, set, tls } = choice;
+    let (tls, certificate) = secure(tls, &offer)?;
     let listener = Listener::bind(offer.socket_directory.as_deref()).map_err(ServeError::Listen)?;
+    let (tasks, kept) = Tasks::here();
+    let broker = Broker::new(Brokered {
+        place: Place { directory: offer.socket_directory },
+        tls: tls.clone(),
+        fate: Fate::of_host(tasks.clone()),
+        tasks,
+    });
 
     let (ending, end) = watch::channel(false);
     let Redirected { mut original, printed } = stdout;
+    let own = set.services.map(|make| make(&broker)).unwrap_or_default();
     let descriptors = services.iter().map(|service| service.schema().to_file_descriptor());
-    let routes = wire_services::add(config.routes, ending, end.clone(), printed);
-    let routes = wire_services::reflect(routes, descriptors, &config.descriptors)?;
+    let routes =
+        WireServices { ending, end: end.clone(), printed, broker: broker.clone() }.add_to(own.routes);
+    let routes = wire_services::reflect(routes, descriptors, &own.descriptors)?;
     let dispatch = Arc::new(Dispatch::new(services, routes));
 
     let announcement = Announcement {
-        version: negotiate(&[config.handshake.protocol_version], &offer.versions)
-            .unwrap_or(config.handshake.protocol_version),
         certificate,
         multiplexing: offer.multiplexing.answer(),
-        ..Announcement::new(0, listener.address())
+        ..Announcement::new(version, listener.address())
     };
     announce(&mut original, &announcement).map_err(ServeError::Announce)?;
     tracing::debug!(address = %announcement.address, "the plugin listens");
 
-    let mut connections = Connections::new(security, dispatch, end.clone());
+    let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
+    let mut connections = Connections::new(acceptor, dispatch, end.clone());
+    let mut kept = pin!(kept);
     tokio::select! {
         () = connections.accept_from(&listener) => {}
         () = ended(end) => {}
+        () = kept.as_mut() => {}
         () = parent_gone => tracing::warn!("the host is gone"),
     }
     drop(listener);
+    broker.close();
     connections.finish().await;
     Ok(())
 }
 
-/// Turns TLS on if the host asked for it.
-fn secure(offer: &PluginOffer) -> Result<(Acceptor, Option<Vec<u8>>), ServeError> {
-    let Some(pem) = &offer.certificate else { return Ok((Acceptor::Plain, None)) };
+/// The TLS to speak: the program's own, or else AutoMTLS if the host asked for it.
+fn secure(
+    own: Option<TlsConfig>,
+    offer: &PluginOffer,
+) -> Result<(Option<TlsConfig>, Option<Vec<u8>>), ServeError> {
+    let Some(pem) = offer.certificate.as_ref().filter(|_| own.is_none()) else { return Ok((own, None)) };
     let identity = Identity::generate()?;
-    let config = tls::accepting(&identity, read_pem(pem)?)?;
-    Ok((Acceptor::Tls(config.into()), Some(identity.certificate().to_vec())))
+    let tls = TlsConfig::pinned(&identity, read_pem(pem)?)?;
+    Ok((Some(tls), Some(identity.certificate().to_vec())))
 }
 
 fn announce(stdout: &mut impl Write, announcement: &Announcement) -> io::Result<()> {

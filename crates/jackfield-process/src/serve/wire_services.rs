@@ -11,6 +11,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::program::ended;
+use crate::grpc::Broker;
 use crate::grpc::generated::DESCRIPTORS;
 use crate::grpc::generated::go_plugin::grpc_broker_server::{GrpcBroker, GrpcBrokerServer};
 use crate::grpc::generated::go_plugin::grpc_controller_server::{GrpcController, GrpcControllerServer};
@@ -22,19 +23,29 @@ use crate::grpc::generated::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
 
-/// Adds everything but reflection. `ending` says that the plugin should end, `end` hears of it.
-pub(super) fn add(
-    routes: Routes,
-    ending: watch::Sender<bool>,
-    end: watch::Receiver<bool>,
-    printed: mpsc::Receiver<Bytes>,
-) -> Routes {
-    let stdio = Stdio { printed: Arc::new(Mutex::new(printed)), end: end.clone() };
-    routes
-        .add_service(HealthServer::new(Healthy { end: end.clone() }))
-        .add_service(GrpcBrokerServer::new(Broker { end }))
-        .add_service(GrpcControllerServer::new(Controller { ending }))
-        .add_service(GrpcStdioServer::new(stdio))
+/// What all of them but reflection need.
+pub(super) struct WireServices {
+    /// Says that the plugin should end.
+    pub(super) ending: watch::Sender<bool>,
+    /// Hears of it.
+    pub(super) end: watch::Receiver<bool>,
+    /// What the plugin prints.
+    pub(super) printed: mpsc::Receiver<Bytes>,
+    /// This side's broker.
+    pub(super) broker: Broker,
+}
+
+impl WireServices {
+    /// Adds them to the plugin's.
+    pub(super) fn add_to(self, routes: Routes) -> Routes {
+        let Self { ending, end, printed, broker } = self;
+        let stdio = Stdio { printed: Arc::new(Mutex::new(printed)), end: end.clone() };
+        routes
+            .add_service(HealthServer::new(Healthy { end: end.clone() }))
+            .add_service(GrpcBrokerServer::new(Rendezvous { broker, end }))
+            .add_service(GrpcControllerServer::new(Controller { ending }))
+            .add_service(GrpcStdioServer::new(stdio))
+    }
 }
 
 /// Adds both versions of reflection, each of which tells of all services.
@@ -157,21 +168,28 @@ async fn next_piece(printed: &Mutex<mpsc::Receiver<Bytes>>, end: watch::Receiver
     }
 }
 
-/// Holds the broker's stream open; no interface of this version needs a further connection.
-struct Broker {
+/// The stream between the two brokers.
+struct Rendezvous {
+    broker: Broker,
     end: watch::Receiver<bool>,
 }
 
 #[tonic::async_trait]
-impl GrpcBroker for Broker {
+impl GrpcBroker for Rendezvous {
     type StartStreamStream = Answers<ConnInfo>;
 
     async fn start_stream(
         &self,
         request: Request<Streaming<ConnInfo>>,
     ) -> Result<Response<Self::StartStreamStream>, Status> {
-        let offers = request.into_inner().take_while(|offer| std::future::ready(offer.is_ok()));
-        let silent = offers.filter_map(|_| std::future::ready(None));
-        Ok(Response::new(Box::pin(silent.take_until(Box::pin(ended(self.end.clone()))))))
+        let broker = self.broker.clone();
+        let heard = request.into_inner().take_while(|info| std::future::ready(info.is_ok()));
+        let heard = heard.filter_map(move |info| {
+            info.into_iter().for_each(|info| broker.hear(info));
+            std::future::ready(None)
+        });
+        // The host's half ends the stream; this side's goes on as long as there is something to say.
+        let said = self.broker.speech().map(Ok).take_until(Box::pin(ended(self.end.clone())));
+        Ok(Response::new(Box::pin(stream::select(said, heard))))
     }
 }

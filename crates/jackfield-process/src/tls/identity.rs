@@ -66,6 +66,9 @@ pub enum TlsError {
     /// The certificates cannot be used together.
     #[error("failed to set up TLS")]
     Config(#[from] rustls::Error),
+    /// The name in the certificates is none.
+    #[error("failed to name the other side")]
+    Name,
     /// The host passed something else than a certificate.
     #[error("expected the host's certificate in `PLUGIN_CLIENT_CERT`")]
     Pem(#[source] rustls::pki_types::pem::Error),

@@ -1,0 +1,180 @@
+//! The matrix of hosts and plugins, in Rust and in other languages, and of what they do with each other.
+//!
+//! What it finds is kept in `docs/interop.md`; run it with `JACKFIELD_BLESS=1` to write that file anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use jackfield_fixtures::{Build, GoModule, available, go_programs, workspace};
+
+/// A host or a plugin of the counter, by the language it is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Go,
+    Rust,
+}
+
+/// One host with one plugin.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    host: Peer,
+    plugin: Peer,
+    security: &'static str,
+    multiplexing: &'static str,
+}
+
+/// One thing that the two do with each other.
+struct Task {
+    name: &'static str,
+    commands: &'static [(&'static str, &'static str)],
+}
+
+const TASKS: [Task; 8] = [
+    Task { name: "unary", commands: &[("put n 40", ""), ("put n 2", ""), ("get n", "42\n")] },
+    Task { name: "client stream", commands: &[("upload 3000", "3072000\n")] },
+    Task { name: "server stream", commands: &[("download 3000", "3072000\n")] },
+    Task { name: "both streams", commands: &[("echo 100", "ok 100\n")] },
+    Task { name: "callback", commands: &[("put c 1", ""), ("put c 1", ""), ("get c", "2\n")] },
+    Task { name: "100 callbacks at once", commands: &[("many 100", "ok 100\n")] },
+    Task { name: "returned object", commands: &[("open ab cd", "4\n")] },
+    Task { name: "16 MiB", commands: &[("blob 16777216", "ok 16777216\n")] },
+];
+
+const PAIRS: [(Peer, Peer); 3] = [(Peer::Rust, Peer::Go), (Peer::Rust, Peer::Rust), (Peer::Go, Peer::Rust)];
+
+/// What a pair cannot do, and whose doing that is.
+struct Reason {
+    applies: fn(&Pair, &Task) -> bool,
+    text: &'static str,
+}
+
+const REASONS: &[Reason] = &[];
+
+#[test]
+fn every_pair_does_every_task() {
+    let Some(programs) = Programs::find() else { return };
+    let mut rows = String::new();
+    let mut failures = Vec::new();
+    for pair in pairs() {
+        let home = tempfile::tempdir().expect("a directory");
+        write!(rows, "| {:?} | {:?} | {} | {} |", pair.host, pair.plugin, pair.security, pair.multiplexing)
+            .expect("text");
+        for task in &TASKS {
+            let cell = match REASONS.iter().position(|reason| (reason.applies)(&pair, task)) {
+                Some(reason) => format!("— ({})", reason + 1),
+                None => match programs.perform(&pair, task, home.path()) {
+                    Ok(()) => "yes".to_owned(),
+                    Err(failure) => {
+                        failures.push(format!("{pair:?}: {}: {failure}", task.name));
+                        "no".to_owned()
+                    }
+                },
+            };
+            write!(rows, " {cell} |").expect("text");
+        }
+        rows.push('\n');
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    keep(&page(&rows));
+}
+
+fn pairs() -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (host, plugin) in PAIRS {
+        for security in ["plain", "AutoMTLS"] {
+            for multiplexing in MULTIPLEXING {
+                pairs.push(Pair { host, plugin, security, multiplexing });
+            }
+        }
+    }
+    pairs
+}
+
+/// Where the programs are.
+struct Programs {
+    go: PathBuf,
+    host: PathBuf,
+    plugin: PathBuf,
+}
+
+impl Programs {
+    fn find() -> Option<Self> {
+        let go = available(go_programs(GoModule::Newest))?;
+        let rust = jackfield_fixtures::build(&Build::fixtures()).expect("the examples build");
+        let program = |name| rust.program(name).to_owned();
+        Some(Self { go, host: program("counter-host"), plugin: program("counter-plugin") })
+    }
+
+    fn perform(&self, pair: &Pair, task: &Task, home: &Path) -> Result<(), String> {
+        let flag = |on: bool| if on { "1" } else { "0" };
+        for (command, expected) in task.commands {
+            let output = program(self.host_of(pair))
+                .args(command.split(' '))
+                .current_dir(home)
+                .env("COUNTER_PLUGIN", self.plugin_of(pair))
+                .env("COUNTER_AUTOMTLS", flag(pair.security == "AutoMTLS"))
+                .env("COUNTER_MULTIPLEX", flag(pair.multiplexing == "yes"))
+                .output()
+                .expect("the host starts");
+            let answer = String::from_utf8_lossy(&output.stdout);
+            if answer != *expected {
+                let log = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("`{command}` answered {answer:?}, expected {expected:?}\n{log}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn host_of(&self, pair: &Pair) -> PathBuf {
+        match pair.host {
+            Peer::Go => self.go.join("counter-host"),
+            Peer::Rust => self.host.clone(),
+        }
+    }
+
+    fn plugin_of(&self, pair: &Pair) -> PathBuf {
+        match pair.plugin {
+            Peer::Go => self.go.join("counter-plugin"),
+            Peer::Rust => self.plugin.clone(),
+        }
+    }
+}
+
+fn page(rows: &str) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    let names: Vec<_> = TASKS.iter().map(|task| task.name).collect();
+    writeln!(page, "\n| host | plugin | security | multiplexing | {} |", names.join(" | ")).expect("text");
+    writeln!(page, "|{}", " --- |".repeat(4 + TASKS.len())).expect("text");
+    page.push_str(rows);
+    for (index, reason) in REASONS.iter().enumerate() {
+        write!(page, "\n{}. {}", index + 1, reason.text).expect("text");
+    }
+    page
+}
+
+/// Compares with what is checked in.
+fn keep(page: &str) {
+    let file = workspace().join("docs/interop.md");
+    if std::env::var_os("JACKFIELD_BLESS").is_some() {
+        std::fs::write(&file, page).expect("the page can be written");
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(kept, page, "`docs/interop.md` is not what was found; JACKFIELD_BLESS=1 writes it anew");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
+fn program(path: PathBuf) -> Command {
+    let mut command = Command::new(path);
+    command.stdin(Stdio::null());
+    command
+}
+
+const MULTIPLEXING: [&str; 1] = ["no"];
+
+const INTRODUCTION: &str = "# Who gets along with whom over gRPC
+
+Made by the tests (`cargo test -p jackfield-conformance interop`); a cell says yes only because a test just did it.
+The Go peers are built on the newest go-plugin. A returned object is one that the plugin serves through the broker,
+a callback one that the host serves there.
+";

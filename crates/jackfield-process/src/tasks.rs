@@ -1,0 +1,57 @@
+//! Gives work to a runtime that somebody else drives.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::io::Task;
+
+/// Work that goes on even if whoever began it is gone: the runtime's owner keeps it.
+pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A runtime on which connections live; clones name the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Tasks {
+    runtime: Handle,
+    lasting: mpsc::UnboundedSender<BoxedTask>,
+}
+
+impl Tasks {
+    /// Names `runtime`, where someone runs what comes through `lasting`.
+    pub(crate) fn new(runtime: Handle, lasting: mpsc::UnboundedSender<BoxedTask>) -> Self {
+        Self { runtime, lasting }
+    }
+
+    /// Names the runtime in which this is called. The future runs what is kept, and gives it up when dropped.
+    pub(crate) fn here() -> (Self, impl Future<Output = ()>) {
+        let (lasting, mut tasks) = mpsc::unbounded_channel::<BoxedTask>();
+        let run = async move {
+            let mut running = JoinSet::new();
+            loop {
+                tokio::select! {
+                    Some(task) = tasks.recv() => { running.spawn(task); }
+                    Some(_) = running.join_next() => {}
+                    else => return,
+                }
+            }
+        };
+        (Self::new(Handle::current(), lasting), run)
+    }
+
+    /// Gives the runtime work that it finishes on its own account.
+    pub(crate) fn keep(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // Without an owner nothing can be kept any more, and nobody is there for whom it could be.
+        let _kept = self.lasting.send(Box::pin(task));
+    }
+
+    /// Starts work that is given up when the task is dropped. Any executor may wait for it.
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        Task::new(self.runtime.spawn(future))
+    }
+}
