@@ -4,6 +4,7 @@ use std::ffi::c_void;
 
 use crate::buffer::{RawBytes, Slice, Text};
 use crate::context::{Context, RawContext};
+use crate::host::{self, Attachment, HostTable};
 use crate::method::{MethodEntry, Offered};
 use crate::shim::{self, Refusal, RefusalKind, RefusalPlace, Reply, Return};
 
@@ -19,7 +20,10 @@ pub struct Entry {
     pub(crate) size: u32,
     pub(crate) note: Slice<u8>,
     pub(crate) exports: Slice<Export>,
-    pub(crate) attach: unsafe extern "C" fn(),
+    pub(crate) attach: unsafe extern "C" fn(*const Self, *const HostTable),
+    pub(crate) detach: unsafe extern "C" fn(*const Self),
+    /// What the plugin's door does at either: in the library's own code, and never called by the host.
+    pub(crate) doors: [Option<extern "C" fn()>; 2],
 }
 
 impl Entry {
@@ -32,7 +36,17 @@ impl Entry {
             note: Slice::new(note),
             exports: Slice::new(exports),
             attach: attach_library,
+            detach: detach_library,
+            doors: [None, None],
         }
+    }
+
+    /// Calls `attached` when the library has been attached to a host, and `detached` before it is unmapped. Neither is
+    /// called for an entry that is linked statically.
+    #[must_use]
+    pub const fn with_doors(mut self, attached: extern "C" fn(), detached: extern "C" fn()) -> Self {
+        self.doors = [Some(attached), Some(detached)];
+        self
     }
 
     /// Whether this is the entry of a plugin whose layout this version knows.
@@ -51,15 +65,38 @@ impl Entry {
     }
 
     /// Prepares a library that was just loaded. The host calls it once, before anything else; it is not called for
-    /// an entry that is linked statically, whose panic hook is the host's own.
-    pub fn attach(&self) {
+    /// an entry that is linked statically, whose panic hook and log are the host's own.
+    ///
+    /// # Safety
+    /// The attachment outlives everything that the library runs.
+    pub unsafe fn attach(&self, host: &Attachment) {
         // SAFETY: the constructor took the function of the same build as the rest of the entry.
-        unsafe { (self.attach)() }
+        unsafe { (self.attach)(self, host.table()) }
+    }
+
+    /// Lets a library give back what it holds for itself. Nothing of the plugin is left, save threads that it started.
+    pub fn detach(&self) {
+        // SAFETY: the constructor took the function of the same build as the rest of the entry.
+        unsafe { (self.detach)(self) }
     }
 }
 
-unsafe extern "C" fn attach_library() {
+unsafe extern "C" fn attach_library(entry: *const Entry, table: *const HostTable) {
+    // SAFETY: the caller says so.
+    unsafe { host::attach(table) };
     crate::panic::forward_panics();
+    // SAFETY: the host passes the entry whose function this is.
+    if let Some(attached) = unsafe { &*entry }.doors[0] {
+        attached();
+    }
+}
+
+unsafe extern "C" fn detach_library(entry: *const Entry) {
+    // SAFETY: the host passes the entry whose function this is.
+    if let Some(detached) = unsafe { &*entry }.doors[1] {
+        detached();
+    }
+    crate::panic::forget_all();
 }
 
 /// One interface of a plugin.
@@ -178,4 +215,4 @@ unsafe impl crate::Cross for Pointer {
 pub const MAGIC: [u8; 8] = *b"JACKFLD\n";
 
 /// The version of this layout. Any change to a type that crosses changes it.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

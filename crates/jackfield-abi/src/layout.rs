@@ -10,6 +10,8 @@ use crate::buffer::{RawBytes, Slice, Text, View};
 use crate::context::RawContext;
 use crate::entry::{Entry, Export};
 use crate::future::{RawFuture, WakerFunctions, WakerRef};
+use crate::host::HostTable;
+use crate::log::{Field, Lent, Record, Span};
 use crate::method::MethodEntry;
 use crate::shim::Return;
 
@@ -38,6 +40,11 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, RawContext: size, plugin, config, count);
     layout!(text, MethodEntry: name, arguments, output, mode, reserved, fields, direct, encoded);
     layout!(text, Export: service, methods, create, drop);
-    layout!(text, Entry: magic, abi, size, note, exports, attach);
+    layout!(text, Entry: magic, abi, size, note, exports, attach, detach, doors);
+    layout!(text, HostTable: size, host, log, max_level, thread);
+    layout!(text, Lent<'_, u8>: data, len);
+    layout!(text, Field<'_>: name, kind, bits, text);
+    layout!(text, Span<'_>: name, fields);
+    layout!(text, Record<'_>: size, level, line, target, module, file, message, fields, spans);
     assert_eq!(text, include_str!("layout.txt"), "the layout moved: change ABI_VERSION with it");
 }

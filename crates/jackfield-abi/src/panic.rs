@@ -1,29 +1,44 @@
-//! Panics inside a library: caught at every entry, and told with their place.
+//! Panics inside a library: caught at every entry, told with their place, and heard where nothing catches them.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::panic::PanicHookInfo;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::shim::{self, Refusal, RefusalKind};
+use crate::host::{self, Thread};
+use crate::log::{Level, Record};
+use crate::shim::{Refusal, RefusalKind};
 
 /// Replaces the panic hook of the std in which this code is linked by one that remembers the panic's message and
-/// place for the shim that catches it.
+/// place for the shim that catches it, and logs a panic in a thread of the library's own.
 ///
 /// A library calls it once for its own std, at load: std's default hook would print, and under `RUST_BACKTRACE`
 /// its symbolizer would keep the library's file mapped for ever. Nothing calls it in a host or in a program.
 pub fn forward_panics() {
     std::panic::set_hook(Box::new(|info| {
         let description = describe(info);
-        // What was there is the description of a panic that the plugin caught itself.
-        drop(forwarded_panic());
-        LAST.set(Some(Box::leak(Box::new(description))));
+        let thread = host::calling_thread();
+        report(thread, &description);
+        remember(description);
+        if thread.is_own && thread.is_ending {
+            // std would end the process: nothing may unwind out of the destructor of a thread-local. A thread that
+            // never ends costs a thread.
+            loop {
+                std::thread::park();
+            }
+        }
     }));
 }
 
 /// Takes the description of the last panic on this thread, if the hook of [`forward_panics`] saw one.
 pub fn forwarded_panic() -> Option<String> {
-    // SAFETY: the hook leaked this box, and taking it out of the cell makes us its only owner.
-    LAST.take().map(|text| *unsafe { Box::from_raw(std::ptr::from_mut(text)) })
+    let (mut seen, thread) = (seen(), thread_key());
+    let index = seen.iter().position(|(other, _)| *other == thread)?;
+    Some(seen.remove(index).1)
+}
+
+/// Forgets what nobody has asked for.
+pub(crate) fn forget_all() {
+    *seen() = Vec::new();
 }
 
 /// Makes a refusal of a panic that was caught.
@@ -32,8 +47,37 @@ pub(crate) fn refusal(payload: Box<dyn Any + Send>) -> Refusal {
     let message = message(payload.as_ref());
     // A payload that was thrown without a panic of its own passes the hook by.
     let text = forwarded_panic().filter(|text| text.starts_with(&message)).unwrap_or(message);
-    shim::discard(payload);
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // A payload that panics in its own destructor has nothing to say that anybody could hear.
+        std::mem::forget(another);
+    }
     Refusal::new(RefusalKind::Panic, text)
+}
+
+/// Logs a panic that was caught where nobody waits for an answer.
+#[cold]
+pub(crate) fn log_caught(place: &str, payload: Box<dyn Any + Send>) {
+    let text = refusal(payload).text();
+    host::send_log(&Record::new(Level::Error, TARGET, &format!("{place} panicked: {text}")));
+}
+
+/// Logs a panic that no shim catches.
+fn report(thread: Thread, description: &str) {
+    let text = match thread {
+        Thread { is_own: true, is_ending } => {
+            let current = std::thread::current();
+            let name = current.name().unwrap_or("without a name");
+            let doing =
+                if is_ending { " in the destructor of a thread-local, and is kept from ending" } else { "" };
+            format!("the plugin's thread `{name}` panicked{doing}: {description}")
+        }
+        Thread { is_ending: true, .. } => format!(
+            "the destructor of a thread-local panicked on a thread of the host, so std ends the process: {description}"
+        ),
+        // A shim catches it, and whoever called hears of it.
+        Thread { .. } => return,
+    };
+    host::send_log(&Record::new(Level::Error, TARGET, &text));
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
@@ -54,7 +98,35 @@ fn message(payload: &(dyn Any + Send)) -> String {
     }
 }
 
+fn remember(description: String) {
+    let (mut seen, thread) = (seen(), thread_key());
+    // What was there is the description of a panic that the plugin caught itself.
+    seen.retain(|(other, _)| *other != thread);
+    if seen.len() == MAX_SEEN {
+        seen.remove(0);
+    }
+    seen.push((thread, description));
+}
+
+fn seen() -> MutexGuard<'static, Vec<(usize, String)>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What tells the threads that are alive apart.
+fn thread_key() -> usize {
+    KEY.with(|place| std::ptr::from_ref(place).addr())
+}
+
+/// The last panic of each thread. It is no thread-local, since one with a destructor would pin the library to any host
+/// thread on which a panic was.
+static SEEN: Mutex<Vec<(usize, String)>> = Mutex::new(Vec::new());
+
+/// How many threads may have panicked without anybody asking.
+const MAX_SEEN: usize = 64;
+
+const TARGET: &str = "jackfield::panic";
+
 thread_local! {
-    /// Without a destructor on purpose: one that was registered on a host thread would pin the library.
-    static LAST: Cell<Option<&'static mut String>> = const { Cell::new(None) };
+    /// Its address tells threads apart.
+    static KEY: u8 = const { 0 };
 }

@@ -147,8 +147,7 @@ pub(crate) fn poll<R: Cross, E: Into<Refusal>>(
 /// Drops a value of the plugin's own, whose destructor may panic too.
 pub(crate) fn discard<V>(value: V) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // A payload that panics in its own destructor has nothing to say that anybody could hear.
-        std::mem::forget(payload);
+        panic::log_caught("a destructor of the plugin", payload);
     }
 }
 

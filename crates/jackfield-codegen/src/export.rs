@@ -57,7 +57,8 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
             #[cfg_attr(windows, unsafe(link_section = ".jackfld"))]
             static SECTION: jackfield::Section<{ NOTE.len() }> = jackfield::Section::new(NOTE.bytes());
             #[unsafe(export_name = #symbol)]
-            static ENTRY: jackfield::Entry = jackfield::Entry::new(SECTION.content(), EXPORTS);
+            static ENTRY: jackfield::Entry = jackfield::Entry::new(SECTION.content(), EXPORTS)
+                .with_doors(jackfield::attached, jackfield::detached);
             ::jackfield_plugin::Plugin {
                 name: NOTE.name,
                 version: NOTE.version,

@@ -31,6 +31,7 @@ mod generated;
 mod handle;
 mod interface;
 mod linked;
+pub mod log;
 pub mod note;
 pub mod schema;
 mod service;
@@ -62,5 +63,5 @@ pub mod __private {
     pub use crate::note::{Section, Source};
     pub use crate::schema::{Field, Method, Mode, Schema};
     pub use crate::{BoxFuture, Error, Failure, Handle, Value};
-    pub use jackfield_abi::{Entry, Export, MethodSpec, Offered, Retired};
+    pub use jackfield_abi::{Entry, Export, MethodSpec, Offered, Retired, send_log, wants_log};
 }

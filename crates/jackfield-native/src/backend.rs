@@ -96,7 +96,7 @@ impl NativePlugin {
         let image = self.inspect().map_err(native)?;
         check_interface(&image, load.interface)?;
         // SAFETY: `NativeBackend::new` made the host vouch for it.
-        let library = Arc::new(unsafe { Library::load(image) }.map_err(native)?);
+        let library = Arc::new(unsafe { Library::load(image, load.context.plugin()) }.map_err(native)?);
         let bound = load.bind(library.entry().exports(), Some(library.clone()), self.backend.lane)?;
         Ok(Box::new(NativeInstance { bound, library }))
     }

@@ -21,6 +21,7 @@
 mod backend;
 mod elf;
 mod error;
+mod host;
 mod image;
 mod library;
 mod macho;

@@ -3,9 +3,10 @@
 use std::mem::ManuallyDrop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jackfield_abi::Entry;
+use jackfield_abi::{Attachment, Entry};
 use jackfield_core::Unloaded;
 
+use crate::host::LibraryHost;
 use crate::os::{Handle, Memory, Watch};
 use crate::{Image, NativeError};
 
@@ -22,17 +23,19 @@ pub(crate) struct Library {
 struct Remains {
     /// Who keeps it mapped. It is missing where the library was refused before it was watched.
     watch: Option<Watch>,
+    /// What its threads may call until the end.
+    attachment: Attachment,
     /// The loader would take a later library of the same path for this one, so its path stays reserved.
     memory: Memory,
 }
 
 impl Library {
-    /// Maps a library and finds its entry.
+    /// Maps a library for the plugin of this name, and finds its entry.
     ///
     /// # Safety
     ///
     /// The host vouches for the library's code.
-    pub(crate) unsafe fn load(image: Image) -> Result<Self, NativeError> {
+    pub(crate) unsafe fn load(image: Image, plugin: &str) -> Result<Self, NativeError> {
         let (path, symbol) = (image.path.clone(), image.note().symbol.clone());
         let loader =
             |error: libloading::Error| NativeError::Loader { path: path.clone(), reason: error.to_string() };
@@ -40,7 +43,8 @@ impl Library {
         sweep();
         // SAFETY: the caller vouches for the code that runs here; the tables were checked.
         let handle = unsafe { memory.load() }.map_err(loader)?;
-        let rest = ManuallyDrop::new(Remains { watch: None, memory });
+        let attachment = Attachment::new(LibraryHost::new(plugin));
+        let rest = ManuallyDrop::new(Remains { watch: None, attachment, memory });
         let mut library = Self { handle: ManuallyDrop::new(handle), rest, entry: std::ptr::null() };
         // SAFETY: the type is a pointer, which is only compared and checked below.
         let entry = *unsafe { library.handle.get::<*const Entry>(symbol.as_str()) }.map_err(loader)?;
@@ -55,7 +59,8 @@ impl Library {
         let watch = unsafe { Watch::new(base, &tables) };
         library.rest.watch = Some(watch.map_err(|source| NativeError::Watch { path, source })?);
         library.entry = entry;
-        library.entry().attach();
+        // SAFETY: the attachment is kept for as long as anything of the library is mapped.
+        unsafe { library.entry().attach(&library.rest.attachment) };
         Ok(library)
     }
 
@@ -75,6 +80,9 @@ impl Library {
     /// # Safety
     /// It is called once, and nothing of the library is used afterwards.
     unsafe fn close_once(&mut self) -> Unloaded {
+        if !self.entry.is_null() {
+            self.entry().detach();
+        }
         // SAFETY: the caller says that this is the one time.
         let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
         // SAFETY: as above.

@@ -44,7 +44,15 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `log` | no | what the plugin logs with `log` reaches the host, from a shared library too |
 //! | `process` | yes | `serve`: the plugin can be a program; without it the crate builds faster and with Rust 1.85 |
+//! | `tracing` | yes | what the plugin logs with `tracing` reaches the host, from a shared library too |
+
+mod attach;
+#[cfg(feature = "log")]
+mod log_records;
+#[cfg(feature = "tracing")]
+mod tracing_events;
 
 pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
 pub use jackfield_macros::{export, plugin};
@@ -56,6 +64,7 @@ pub use jackfield_process::{
 /// What generated code calls. Nothing here is for people, and none of it is stable.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::attach::{attached, detached};
     pub use jackfield_core::__private::*;
 }
 

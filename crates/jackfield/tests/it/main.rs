@@ -1,5 +1,8 @@
 //! The host's door against plugins that are linked in and plugins in shared libraries.
 
+mod alone;
+mod logs;
 mod native;
+mod seen;
 mod slots;
 mod support;
