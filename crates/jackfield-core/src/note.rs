@@ -83,17 +83,26 @@ fn parse_interface(bytes: &[u8]) -> Result<Descriptor, NoteError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoteError {
+    /// The section is not framed as one note of ours.
+    Frame,
     /// An interface is described wrongly.
     Interface(DescriptorError),
     /// The bytes are not a message.
     Malformed(DecodeError),
+    /// The section holds more than one note.
+    Several,
 }
 
 impl fmt::Display for NoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Frame => f.write_str("the section of the plugin's note does not hold a note"),
             Self::Interface(_) => f.write_str("the plugin's note describes an interface wrongly"),
             Self::Malformed(_) => f.write_str("the plugin's note is damaged"),
+            Self::Several => f.write_str(
+                "expected the note of one plugin, found several\n\
+                 (hint: a library can export one plugin; depend on another one without its `export!`)",
+            ),
         }
     }
 }
@@ -101,6 +110,7 @@ impl fmt::Display for NoteError {
 impl std::error::Error for NoteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Frame | Self::Several => None,
             Self::Interface(error) => Some(error),
             Self::Malformed(error) => Some(error),
         }
@@ -208,20 +218,22 @@ impl<const N: usize> Section<N> {
     }
 }
 
-/// Finds the note in the content of a section that was framed by [`Section`], if there is one and only one.
-pub fn unframe(section: &[u8]) -> Option<&[u8]> {
-    let word = |at: usize| Some(u32::from_ne_bytes(section.get(at..at + 4)?.try_into().ok()?) as usize);
-    let (name_size, content_size, kind) = (word(0)?, word(4)?, word(8)?);
-    let name = section.get(12..12 + ELF_NAME.len())?;
-    if name_size != ELF_NAME.len() || name != ELF_NAME || kind != ELF_TYPE as usize {
-        return None;
+/// Finds the one note in the content of a section that was framed by [`Section`].
+///
+/// # Errors
+///
+/// The section holds something else, or several notes.
+pub fn unframe(section: &[u8]) -> Result<&[u8], NoteError> {
+    let word = |at: usize| Some(u32::from_ne_bytes(section.get(at..at + 4)?.try_into().ok()?));
+    let expected = [Some(ELF_NAME.len() as u32), word(4), Some(ELF_TYPE)];
+    let name = section.get(12..12 + ELF_NAME.len());
+    if [word(0), word(4), word(8)] != expected || name != Some(ELF_NAME) {
+        return Err(NoteError::Frame);
     }
-    let end = 24_usize.checked_add(content_size)?;
+    let end = 24_usize.saturating_add(word(4).map_or(0, |size| size as usize));
+    let note = section.get(24..end).ok_or(NoteError::Frame)?;
     // Two plugins in one file have two notes, and which of them would be loaded is the linker's affair.
-    if section.len().saturating_sub(end) >= 4 {
-        return None;
-    }
-    section.get(24..end)
+    if section.len() - end >= 4 { Err(NoteError::Several) } else { Ok(note) }
 }
 
 const ELF_NAME: &[u8] = b"JACKFIELD\0";

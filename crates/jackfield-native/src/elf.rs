@@ -21,12 +21,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tables, String> {
         let (offset, size) = header.file_range(file.endian());
         tables::check_end(offset, size, bytes.len())?;
     }
-    Ok(Tables {
-        extent: extent(&file),
-        note: tables::note(&file, SECTION),
-        imports: imports(&file),
+    if is_program(&file) {
+        return Err("expected a shared library, found a program\n(hint: run it as a process)".to_owned());
+    }
+    let tables = Tables {
+        segments: loads(&file).map(|header| addresses(header, file.endian())).collect(),
+        note: tables::section(&file, SECTION),
         relro: relro(&file),
-    })
+        ..Tables::default()
+    };
+    Ok(Tables { imports: imports(&file, tables.extent()), ..tables })
 }
 
 /// The segments that are mapped.
@@ -37,18 +41,25 @@ fn loads<'data>(
     file.elf_program_headers().iter().filter(move |header| header.p_type(endian) == elf::PT_LOAD)
 }
 
-fn extent(file: &ElfFile64<'_, Endianness>) -> u64 {
-    let endian = file.endian();
-    let ends = loads(file).map(|header| header.p_vaddr(endian).saturating_add(header.p_memsz(endian)));
-    ends.max().unwrap_or(0)
+fn addresses(header: &elf::ProgramHeader64<Endianness>, endian: Endianness) -> Range<u64> {
+    let start = header.p_vaddr(endian);
+    start..start.saturating_add(header.p_memsz(endian))
 }
 
-fn imports(file: &ElfFile64<'_, Endianness>) -> Vec<(Import, u64)> {
+/// Whether it is a program that can be loaded at any address, which looks like a library in all but one flag.
+fn is_program(file: &ElfFile64<'_, Endianness>) -> bool {
+    let Ok(dynamic) = file.elf_section_table().dynamic_table(file.endian(), file.data()) else {
+        return false;
+    };
+    dynamic.iter().any(|entry| entry.tag == elf::DT_FLAGS_1 && entry.val & elf::DF_1_PIE.0 != 0)
+}
+
+fn imports(file: &ElfFile64<'_, Endianness>, extent: u64) -> Vec<(Import, u64)> {
     let symbols = file
         .dynamic_symbols()
         .filter_map(|symbol| Some((symbol.index(), Import::named(symbol.name().ok()?)?)));
     let symbols: Vec<_> = symbols.collect();
-    let last = extent(file).saturating_sub(size_of::<usize>() as u64);
+    let last = extent.saturating_sub(size_of::<usize>() as u64);
     let relocations = file.dynamic_relocations().into_iter().flatten().filter(|(offset, _)| *offset <= last);
     let targets = relocations.filter_map(|(offset, relocation)| {
         let found = symbols.iter().find(|(index, _)| relocation.target() == RelocationTarget::Symbol(*index));
@@ -61,10 +72,7 @@ fn relro(file: &ElfFile64<'_, Endianness>) -> Range<u64> {
     let endian = file.endian();
     let mut headers = file.elf_program_headers().iter();
     let header = headers.find(|header| header.p_type(endian) == elf::PT_GNU_RELRO);
-    header.map_or(0..0, |header| {
-        let start = header.p_vaddr(endian);
-        start..start.saturating_add(header.p_memsz(endian))
-    })
+    header.map_or(0..0, |header| addresses(header, endian))
 }
 
 const SECTION: &str = ".note.jackfield";

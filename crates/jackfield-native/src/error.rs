@@ -83,6 +83,14 @@ pub enum NativeError {
         /// What is wrong.
         source: NoteError,
     },
+    /// The library does not export the entry that its note names.
+    #[error("`{path}` does not export `{symbol}`, which its note names as the plugin's entry")]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+        /// The symbol.
+        symbol: String,
+    },
     /// The file is not a shared library for this machine.
     #[error("`{path}` is not a shared library that this machine can load: {reason}")]
     NotALibrary {

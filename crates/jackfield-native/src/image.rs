@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use jackfield_core::note::Note;
+use jackfield_core::note::{self, Note};
 use sha2::{Digest as _, Sha256};
 
 use crate::NativeError;
@@ -31,10 +31,11 @@ impl Image {
         let bytes = sealed.bytes();
         let tables = tables::read(bytes)
             .map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
-        let Some(note) = &tables.note else {
+        let Some(section) = &tables.note else {
             return Err(NativeError::NotAPlugin { path: path.to_owned() });
         };
-        let note = Note::parse(note).map_err(|source| NativeError::Note { path: path.to_owned(), source })?;
+        let note = note::unframe(section).and_then(Note::parse);
+        let note = note.map_err(|source| NativeError::Note { path: path.to_owned(), source })?;
         check(path, &note)?;
         let digest = Digest(Sha256::digest(bytes).into());
         Ok(Self { path: path.to_owned(), tables, memory: sealed.into_memory(), digest, note })

@@ -47,11 +47,12 @@ impl Library {
         let rest = ManuallyDrop::new(Remains { watch: None, attachment, memory });
         let mut library = Self { handle: ManuallyDrop::new(handle), rest, entry: std::ptr::null() };
         // SAFETY: the type is a pointer, which is only compared and checked below.
-        let entry = *unsafe { library.handle.get::<*const Entry>(symbol.as_str()) }.map_err(loader)?;
-        let base = library.rest.memory.base_of(&library.handle).filter(|base| {
-            let inside = base.addr()..base.addr().saturating_add(tables.extent as usize);
-            inside.contains(&entry.addr()) && inside.contains(&(entry.addr() + size_of::<Entry>() - 1))
-        });
+        let found = unsafe { library.handle.get::<*const Entry>(symbol.as_str()) };
+        let Ok(entry) = found.map(|entry| *entry) else { return Err(NativeError::NoEntry { path, symbol }) };
+        let base =
+            library.rest.memory.base_of(&library.handle).filter(|base| {
+                tables.holds(entry.addr().wrapping_sub(base.addr()) as u64, size_of::<Entry>())
+            });
         // SAFETY: it lies within the library, as far as it would be read, and is aligned.
         let is_entry = entry.is_aligned() && base.is_some() && unsafe { &*entry }.is_known();
         let (Some(base), true) = (base, is_entry) else { return Err(NativeError::Entry { path, symbol }) };

@@ -13,14 +13,27 @@ use crate::{elf, macho, pe};
 /// What a library's file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tables {
-    /// How many bytes of addresses the library takes, from its base.
-    pub(crate) extent: u64,
-    /// The note, if the file has one.
+    /// The addresses, relative to its base, that are mapped from the file.
+    pub(crate) segments: Vec<Range<u64>>,
+    /// The content of the section with the note, if the file has one.
     pub(crate) note: Option<Vec<u8>>,
     /// Where, relative to its base, the library keeps the addresses of functions that we replace.
     pub(crate) imports: Vec<(Import, u64)>,
     /// The addresses, relative to its base, that become read-only once they are relocated.
     pub(crate) relro: Range<u64>,
+}
+
+impl Tables {
+    /// How many bytes of addresses the library takes, from its base.
+    pub(crate) fn extent(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.end).max().unwrap_or(0)
+    }
+
+    /// Whether so many bytes at this address, relative to the base, are mapped.
+    pub(crate) fn holds(&self, address: u64, len: usize) -> bool {
+        let end = address.saturating_add(len as u64);
+        self.segments.iter().any(|segment| segment.start <= address && end <= segment.end)
+    }
 }
 
 /// A function of the C library by which a library asks for a destructor at the end of a thread.
@@ -93,10 +106,9 @@ pub(crate) fn check_end(offset: u64, size: u64, len: usize) -> Result<(), String
     }
 }
 
-/// The note in the section of this name.
-pub(crate) fn note<'data>(file: &impl Object<'data>, section: &str) -> Option<Vec<u8>> {
-    let section = file.section_by_name(section)?;
-    jackfield_core::note::unframe(section.data().ok()?).map(<[u8]>::to_vec)
+/// The content of a section.
+pub(crate) fn section<'data>(file: &impl Object<'data>, name: &str) -> Option<Vec<u8>> {
+    Some(file.section_by_name(name)?.data().ok()?.to_vec())
 }
 
 /// What a file of another format probably is.

@@ -85,7 +85,7 @@ impl Watch {
     /// The library is loaded with these tables, relative to `base`, and no other thread runs its code.
     pub(crate) unsafe fn new(base: *mut u8, tables: &Tables) -> io::Result<Self> {
         let holders = Arc::new(Holders::default());
-        let range = base.addr()..base.addr().saturating_add(tables.extent as usize);
+        let range = base.addr()..base.addr().saturating_add(tables.extent() as usize);
         lock(&WATCHED).push((range, holders.clone()));
         let watch = Self { holders };
         for (import, offset) in &tables.imports {

@@ -2,14 +2,11 @@
 
 use std::fs;
 
-use jackfield::native::NativeError;
-use jackfield::{
-    Bytes, CallError, Candidate, Code, Context, Error, Handle, LoadErrorKind, Manager, Unloaded,
-};
+use jackfield::{Bytes, CallError, Candidate, Code, Context, Error, Handle, Manager, Unloaded};
 use jackfield_fixtures::{Build, available, second_compiler};
 use probe_interface::Probe;
 
-use crate::support::{copy, libraries, native};
+use crate::support::{chain, copy, libraries, native};
 
 /// Everything that a probe can do, whatever its kind.
 async fn exercise(probe: &dyn Probe) {
@@ -296,35 +293,6 @@ async fn a_plugin_of_a_second_compiler_is_loaded() {
 }
 
 #[tokio::test]
-async fn what_is_no_plugin_is_refused_by_name() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| directory.path().join(name);
-    fs::write(at("text"), "abc").expect("written");
-    fs::write(at("empty"), "").expect("written");
-    let whole = fs::read(libraries().library("probe-one")).expect("a library");
-    fs::write(at("truncated"), &whole[..whole.len() / 2]).expect("written");
-    std::os::unix::fs::symlink(at("nowhere"), at("dangling")).expect("linked");
-    let libc = fs::read_to_string("/proc/self/maps").expect("a map").lines().find_map(|line| {
-        line.split_whitespace().last().filter(|path| path.contains("libc.so")).map(str::to_owned)
-    });
-    for (path, expected) in [
-        (at("text"), "expected an ELF file, found a text"),
-        (at("empty"), "the file is empty"),
-        (at("truncated"), "it is"),
-        (at("dangling"), "No such file or directory"),
-        (at("nowhere"), "No such file or directory"),
-        (directory.path().to_owned(), "found a directory"),
-        (libc.expect("a libc").into(), "is a shared library, but not a Jackfield plugin"),
-    ] {
-        let error =
-            Manager::new().load::<dyn Probe>("probe", &native().library(&path)).await.expect_err("no plugin");
-        let LoadErrorKind::Backend { backend: "native", source } = error.kind() else { panic!("{error:?}") };
-        assert!(source.is::<NativeError>());
-        assert!(chain(&error).contains(expected), "{path:?}: {}", chain(&error));
-    }
-}
-
-#[tokio::test]
 async fn another_interface_is_refused_before_any_code_runs() {
     let native = native().library(libraries().library("kv-file"));
     let error = Manager::new().load::<dyn Probe>("kv", &native).await.expect_err("it is a store");
@@ -341,10 +309,4 @@ async fn an_incompatible_interface_names_method_and_field() {
     let error =
         Manager::new().load::<dyn kv_by_hand::Kv>("kv", &native).await.expect_err("a method is missing");
     assert!(chain(&error).ends_with("the plugin lacks the method `Count`"), "{}", chain(&error));
-}
-
-/// An error with all its causes.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -23,3 +23,9 @@ pub(crate) fn copy(from: &Path, directory: &Path, name: &str) -> PathBuf {
     std::fs::copy(from, &to).expect("a copy");
     to
 }
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
