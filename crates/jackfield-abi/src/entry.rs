@@ -7,6 +7,7 @@ use crate::context::{Context, RawContext};
 use crate::host::{self, Attachment, HostTable};
 use crate::method::{MethodEntry, Offered};
 use crate::shim::{self, Refusal, RefusalKind, RefusalPlace, Reply, Return};
+use crate::symbols::{InitHook, Symbol};
 
 /// What a plugin exports under the symbol that its note names.
 ///
@@ -24,6 +25,8 @@ pub struct Entry {
     pub(crate) detach: unsafe extern "C" fn(*const Self),
     /// What the plugin's door does at either: in the library's own code, and never called by the host.
     pub(crate) doors: [Option<extern "C" fn()>; 2],
+    pub(crate) symbols: Slice<Symbol>,
+    pub(crate) init: Option<InitHook>,
 }
 
 impl Entry {
@@ -38,6 +41,8 @@ impl Entry {
             attach: attach_library,
             detach: detach_library,
             doors: [None, None],
+            symbols: Slice::new(&[]),
+            init: None,
         }
     }
 
@@ -47,6 +52,12 @@ impl Entry {
     pub const fn with_doors(mut self, attached: extern "C" fn(), detached: extern "C" fn()) -> Self {
         self.doors = [Some(attached), Some(detached)];
         self
+    }
+
+    /// The entry with these symbols.
+    #[must_use]
+    pub const fn with_symbols(self, symbols: &'static [Symbol]) -> Self {
+        Self { symbols: Slice::new(symbols), ..self }
     }
 
     /// Whether this is the entry of a plugin whose layout this version knows.
@@ -62,6 +73,11 @@ impl Entry {
     /// The interfaces that the plugin implements.
     pub fn exports(&self) -> &[Export] {
         self.exports.as_slice()
+    }
+
+    /// The functions and variables that the plugin exports by name.
+    pub fn symbols(&self) -> &[Symbol] {
+        self.symbols.as_slice()
     }
 
     /// Prepares a library that was just loaded. The host calls it once, before anything else; it is not called for

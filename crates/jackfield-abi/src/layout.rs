@@ -14,6 +14,7 @@ use crate::host::HostTable;
 use crate::log::{Field, Lent, Record, Span};
 use crate::method::MethodEntry;
 use crate::shim::Return;
+use crate::symbols::{RawFunc, RawInit, Symbol};
 
 macro_rules! layout {
     ($text:ident, $type:ty: $($field:ident),* $(,)?) => {
@@ -40,11 +41,14 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, RawContext: size, plugin, config, count);
     layout!(text, MethodEntry: name, arguments, output, mode, reserved, fields, direct, encoded);
     layout!(text, Export: service, methods, create, drop);
-    layout!(text, Entry: magic, abi, size, note, exports, attach, detach, doors);
+    layout!(text, Entry: magic, abi, size, note, exports, attach, detach, doors, symbols, init);
     layout!(text, HostTable: size, host, log, max_level, thread);
     layout!(text, Lent<'_, u8>: data, len);
     layout!(text, Field<'_>: name, kind, bits, text);
     layout!(text, Span<'_>: name, fields);
     layout!(text, Record<'_>: size, level, line, target, module, file, message, fields, spans);
+    layout!(text, Symbol: name, ty, kind, reserved, data, functions);
+    layout!(text, RawFunc: data, call, owner, drop);
+    layout!(text, RawInit: size, context, host, find, register);
     assert_eq!(text, include_str!("layout.txt"), "the layout moved: change ABI_VERSION with it");
 }

@@ -16,6 +16,8 @@
 //! 4. [`Object`] and [`Bound`]: a constructed plugin at the host, and its methods in the host's order.
 //! 5. [`Running`]: an asynchronous call that did not answer at once.
 //! 6. [`HotSlot`]: where all of it is swapped.
+//!
+//! Beside interfaces a plugin has [`symbols`]: functions and variables by name.
 
 mod buffer;
 mod context;
@@ -31,6 +33,7 @@ mod method;
 mod object;
 mod panic;
 mod shim;
+pub mod symbols;
 
 pub use bytes::Bytes;
 

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
-use syn::{Error, Expr, ExprCast, LitStr, Token, Type};
+use syn::{Error, Expr, ExprCast, ExprPath, LitStr, Path, Token, Type};
 
 /// The package that exports a plugin.
 #[derive(Clone, Debug)]
@@ -29,10 +29,20 @@ impl Package {
 
 /// Expands the macro.
 pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<TokenStream> {
-    let Arguments { exports, handshake } = syn::parse2(arguments)?;
+    let Arguments { exports, symbols, settings } = syn::parse2(arguments)?;
+    let Settings { handshake, id, init, name, version } = settings;
     let literal = |text: &str| LitStr::new(text, Span::call_site());
-    let (name, version, symbol) =
-        (literal(&package.name), literal(&package.version), literal(&package.symbol()));
+    let symbol = literal(&package.symbol());
+    let name = name.unwrap_or_else(|| literal(&package.name));
+    let version = version.unwrap_or_else(|| literal(&package.version));
+    let id = match id {
+        Some(id) => quote!(::core::option::Option::Some(#id)),
+        None => quote!(::core::option_env!("JACKFIELD_PLUGIN_ID")),
+    };
+    let with_symbols = (!symbols.is_empty())
+        .then(|| quote!(.with_symbols(const { &[#(<#symbols as jackfield::Exports>::SYMBOL),*] })));
+    let with_init = init.map(|init| quote!(.with_init(#init)));
+    let serve = (!exports.is_empty()).then(|| quote!(::jackfield_plugin::__serve! { #handshake }));
     let schemas =
         exports.iter().map(|Export { interface, .. }| quote!(<#interface as jackfield::Interface>::SCHEMA));
     let entries = exports
@@ -50,6 +60,7 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
                 symbol: #symbol,
                 panic: if cfg!(panic = "abort") { "abort" } else { "unwind" },
                 interfaces: INTERFACES,
+                id: #id,
             };
             #[used]
             #[cfg_attr(target_os = "linux", unsafe(link_section = ".note.jackfield"))]
@@ -58,7 +69,7 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
             static SECTION: jackfield::Section<{ NOTE.len() }> = jackfield::Section::new(NOTE.bytes());
             #[unsafe(export_name = #symbol)]
             static ENTRY: jackfield::Entry = jackfield::Entry::new(SECTION.content(), EXPORTS)
-                .with_doors(jackfield::attached, jackfield::detached);
+                .with_doors(jackfield::attached, jackfield::detached) #with_symbols #with_init;
             ::jackfield_plugin::Plugin {
                 name: NOTE.name,
                 version: NOTE.version,
@@ -66,14 +77,16 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
                 entry: &ENTRY,
             }
         };
-        ::jackfield_plugin::__serve! { #handshake }
+        #serve
     })
 }
 
-/// `constructor as dyn Interface, …, handshake = …`.
+/// `constructor as dyn Interface, …, symbol, …, setting = …`.
+#[derive(Default)]
 struct Arguments {
     exports: Vec<Export>,
-    handshake: Option<Expr>,
+    symbols: Vec<Path>,
+    settings: Settings,
 }
 
 struct Export {
@@ -81,43 +94,68 @@ struct Export {
     interface: Type,
 }
 
+#[derive(Default)]
+struct Settings {
+    handshake: Option<Expr>,
+    id: Option<Expr>,
+    init: Option<Expr>,
+    name: Option<LitStr>,
+    version: Option<LitStr>,
+}
+
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut arguments = Self { exports: Vec::new(), handshake: None };
+        let mut arguments = Self::default();
         while !input.is_empty() {
-            let is_setting = input.peek(syn::Ident) && input.peek2(Token![=]);
-            if is_setting {
-                let key: syn::Ident = input.parse()?;
-                if key != "handshake" {
-                    return Err(Error::new(key.span(), "expected `handshake`"));
-                }
-                input.parse::<Token![=]>()?;
-                arguments.handshake = Some(input.parse()?);
+            if input.peek(syn::Ident) && input.peek2(Token![=]) {
+                arguments.settings.parse(input)?;
             } else {
-                arguments.exports.push(input.parse()?);
+                arguments.parse_item(input)?;
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        if arguments.exports.is_empty() {
+        if arguments.exports.is_empty() && arguments.symbols.is_empty() && arguments.settings.init.is_none() {
             return Err(Error::new(Span::call_site(), EXPECTED));
         }
         Ok(arguments)
     }
 }
 
-impl Parse for Export {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+impl Arguments {
+    fn parse_item(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         let expression: Expr = input.parse()?;
         let span = expression.span();
         match expression {
             Expr::Cast(ExprCast { expr, ty, .. }) if matches!(*ty, Type::TraitObject(_)) => {
-                Ok(Self { constructor: *expr, interface: *ty })
+                self.exports.push(Export { constructor: *expr, interface: *ty });
             }
-            _ => Err(Error::new(span, EXPECTED)),
+            Expr::Path(ExprPath { path, .. }) => self.symbols.push(path),
+            _ => return Err(Error::new(span, EXPECTED)),
         }
+        Ok(())
     }
 }
 
-const EXPECTED: &str = "expected a constructor and its interface: `export!(FileKv::open as dyn Kv)`";
+impl Settings {
+    fn parse(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let key: syn::Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        match key.to_string().as_str() {
+            "handshake" => self.handshake = Some(input.parse()?),
+            "id" => self.id = Some(input.parse()?),
+            "init" => self.init = Some(input.parse()?),
+            "name" => self.name = Some(input.parse()?),
+            "version" => self.version = Some(input.parse()?),
+            _ => {
+                let expected = "expected `handshake`, `id`, `init`, `name` or `version`";
+                return Err(Error::new(key.span(), expected));
+            }
+        }
+        Ok(())
+    }
+}
+
+const EXPECTED: &str = "expected a constructor and its interface, or the name of a symbol: \
+                        `export!(FileKv::open as dyn Kv)`, `export!(greet, NAME)`";

@@ -9,6 +9,7 @@ mod implementation;
 mod model;
 mod parse;
 mod rust;
+mod symbol;
 
 use proc_macro2::TokenStream;
 
@@ -34,7 +35,16 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
     implementation::expand(arguments, item)
 }
 
-/// Expands `export!(constructor as dyn Trait)`.
+/// Expands `#[symbol] pub fn …` and `#[symbol] pub static …`.
+///
+/// # Errors
+///
+/// The item cannot be exported by name.
+pub fn symbol(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    symbol::expand(arguments, item)
+}
+
+/// Expands `export!(constructor as dyn Trait, symbol, setting = …)`.
 ///
 /// # Errors
 ///

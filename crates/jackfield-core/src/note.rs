@@ -12,6 +12,7 @@
 //! | 5 | symbol of the entry |
 //! | 6 | panic strategy: `unwind` or `abort` |
 //! | 7 | repeated: an interface, as {1: version, 2: `FileDescriptorProto`} |
+//! | 8 | identity, where the plugin has one of its own |
 
 use std::fmt;
 
@@ -37,6 +38,8 @@ pub struct Note {
     pub panic: String,
     /// The interfaces that it implements.
     pub interfaces: Vec<Descriptor>,
+    /// The identity that it was built with, or nothing: then it is its name and the digest of its file.
+    pub id: String,
 }
 
 impl Note {
@@ -58,6 +61,7 @@ impl Note {
                 5 => note.symbol = text()?,
                 6 => note.panic = text()?,
                 7 => note.interfaces.push(parse_interface(field.bytes()?)?),
+                8 => note.id = text()?,
                 _ => {}
             }
         }
@@ -139,6 +143,7 @@ pub struct Source {
     pub symbol: &'static str,
     pub panic: &'static str,
     pub interfaces: &'static [&'static Schema],
+    pub id: Option<&'static str>,
 }
 
 impl Source {
@@ -183,6 +188,9 @@ impl Source {
             writer.text(1, &[schema.version]);
             writer.file(2, schema);
             index += 1;
+        }
+        if let Some(id) = self.id {
+            writer.text(8, &[id]);
         }
         writer.at()
     }
@@ -260,6 +268,7 @@ mod tests {
                 result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
             }],
         }],
+        id: Some("plugin/hot-1"),
     };
     static SECTION: Section<{ SOURCE.len() }> = Section::new(SOURCE.bytes());
 
@@ -269,6 +278,7 @@ mod tests {
         assert_eq!((note.name.as_str(), note.version.as_str()), ("kv-file", "1.2.3"));
         assert_eq!((note.symbol.as_str(), note.panic.as_str()), ("jackfield_kv_file", "unwind"));
         assert_eq!((note.abi, note.interfaces.len()), (jackfield_abi::ABI_VERSION, 1));
+        assert_eq!(note.id, "plugin/hot-1");
         assert_eq!(
             (note.interfaces[0].service.as_str(), note.interfaces[0].version.as_str()),
             ("proto.KV", "1.0")
@@ -280,6 +290,6 @@ mod tests {
     fn damage_is_an_error_at_every_length() {
         let whole = SECTION.content();
         let read = (0..whole.len()).filter(|len| Note::parse(&whole[..*len]).is_ok()).count();
-        assert!(read <= 7, "only a cut between two fields can be read, and there are seven");
+        assert!(read <= 8, "only a cut between two fields can be read, and there are eight");
     }
 }

@@ -23,10 +23,26 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(jackfield_codegen::plugin(arguments.into(), item.into()))
 }
 
-/// Exports a plugin: `export!(FileKv::open as dyn Kv)`.
+/// Makes a `pub fn` or a `pub static` of the type `Var<T>` a symbol, which `export!` can list.
 ///
-/// The constructor is a function from `&Context` to `Result<T, Error>`. Several interfaces are separated by commas.
-/// With `handshake = …` the crate also has a function `serve`, the `main` of a program.
+/// A host finds it under its own name, or under the one of `#[symbol(name = "…")]`. A function takes values, `&str`,
+/// slices and references to values; what is neither `pub` nor listed cannot be found.
+#[proc_macro_attribute]
+pub fn symbol(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(jackfield_codegen::symbol(arguments.into(), item.into()))
+}
+
+/// Exports a plugin: `export!(FileKv::open as dyn Kv)`, `export!(greet, NAME, init = setup)`.
+///
+/// It lists, separated by commas, the interfaces, each with its constructor: a function from `&Context` to
+/// `Result<T, Error>`; and the paths of the symbols.
+///
+/// | setting | meaning |
+/// | --- | --- |
+/// | `init = …` | a function from `&mut Init` to `Result<(), Error>` that runs when the plugin is loaded, and can refuse |
+/// | `id = "…"` | the plugin's identity; otherwise the variable `JACKFIELD_PLUGIN_ID` of the build, or name and content |
+/// | `name = "…"`, `version = "…"` | otherwise those of the package |
+/// | `handshake = …` | how the program, whose `main` is the function `serve`, greets its host |
 #[proc_macro]
 pub fn export(arguments: TokenStream) -> TokenStream {
     let variable = |name| std::env::var(name).unwrap_or_else(|_| "unknown".to_owned());

@@ -10,7 +10,8 @@ use jackfield_core::{
     BoxFuture, CallError, Candidate, Description, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
 };
 
-use crate::library::{Library, pinned_libraries};
+use crate::library::pinned_libraries;
+use crate::symbols::{Catalog, Event, Func, LookupError, OpenError, Plugin, Signature, Symbol};
 use crate::{Image, NativeError};
 
 /// Loads shared libraries into this process.
@@ -18,6 +19,7 @@ use crate::{Image, NativeError};
 pub struct NativeBackend {
     max_pinned: usize,
     lane: abi::Lane,
+    catalog: Arc<Catalog>,
 }
 
 impl NativeBackend {
@@ -40,7 +42,7 @@ impl NativeBackend {
     /// thread-locals, as every plugin in Rust has: it is reported as pinned. On Windows the copy is removed after the
     /// unload, and stays where the host is killed. The code for these two is compiled in CI, but it has not been run.
     pub unsafe fn new() -> Self {
-        Self { max_pinned: 256, lane: abi::Lane::Direct }
+        Self { max_pinned: 256, lane: abi::Lane::Direct, catalog: Arc::new(Catalog::new()) }
     }
 
     /// How many libraries may stay mapped after they were unloaded (by default 256, about 64 MiB) before nothing
@@ -56,6 +58,72 @@ impl NativeBackend {
     #[must_use]
     pub fn encoded(mut self) -> Self {
         self.lane = abi::Lane::Encoded;
+        self
+    }
+
+    /// Opens the shared library at this path for its [`symbols`](crate::symbols), and runs its `init`.
+    ///
+    /// A library is open once: another path that leads to the same file gives the same plugin. If the file has changed
+    /// since, the plugin is [reloaded](Plugin::reload). Clones of a backend share what is open.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be loaded, its `init` refused, or the same plugin is open under another path. A failure is
+    /// remembered until the file changes.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Plugin, OpenError> {
+        self.check_pinned().map_err(|error| OpenError::Load(Arc::new(error)))?;
+        self.catalog.open(path.as_ref())
+    }
+
+    fn check_pinned(&self) -> Result<(), NativeError> {
+        let pinned = pinned_libraries();
+        if pinned >= self.max_pinned { Err(NativeError::Pinned { pinned }) } else { Ok(()) }
+    }
+
+    /// The open plugin of this name. Of several versions it is the highest, or the one that was
+    /// [chosen](Self::choose); once that is unloaded, the highest that is left.
+    ///
+    /// # Errors
+    ///
+    /// None is open.
+    pub fn named(&self, name: &str) -> Result<Plugin, LookupError> {
+        self.catalog.named(name)
+    }
+
+    /// The open plugin of this name and version.
+    ///
+    /// # Errors
+    ///
+    /// None is open.
+    pub fn version(&self, name: &str, version: &str) -> Result<Plugin, LookupError> {
+        self.catalog.version(name, version)
+    }
+
+    /// Chooses the version that [`named`](Self::named) finds, or with `None` the highest again.
+    pub fn choose(&self, name: &str, version: Option<&str>) {
+        self.catalog.choose(name, version);
+    }
+
+    /// The function that an open plugin has registered under this name in its `init`.
+    ///
+    /// # Errors
+    ///
+    /// None has.
+    pub fn registered(&self, name: &str) -> Result<Symbol, LookupError> {
+        self.catalog.registered(name)
+    }
+
+    /// Offers a function to the `init` of every library that is opened from now on.
+    #[must_use]
+    pub fn offer<S: Signature>(self, name: &str, function: Func<S>) -> Self {
+        self.catalog.offer(name, function.into());
+        self
+    }
+
+    /// Tells `observer` what happens to libraries from now on.
+    #[must_use]
+    pub fn observe(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.catalog.observe(observer);
         self
     }
 
@@ -89,16 +157,13 @@ impl NativePlugin {
 
     fn load_now(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
         let native = |error: NativeError| LoadErrorKind::backend("native", error);
-        let pinned = pinned_libraries();
-        if pinned >= self.backend.max_pinned {
-            return Err(native(NativeError::Pinned { pinned }));
-        }
+        self.backend.check_pinned().map_err(native)?;
         let image = self.inspect().map_err(native)?;
         check_interface(&image, load.interface)?;
-        // SAFETY: `NativeBackend::new` made the host vouch for it.
-        let library = Arc::new(unsafe { Library::load(image, load.context.plugin()) }.map_err(native)?);
-        let bound = load.bind(library.entry().exports(), Some(library.clone()), self.backend.lane)?;
-        Ok(Box::new(NativeInstance { bound, library }))
+        let plugin = self.backend.catalog.load_for(image, &load.context).map_err(open_error)?;
+        let mut instance = NativeInstance { bound: None, plugin };
+        instance.bound = Some(instance.bind(load, self.backend.lane)?);
+        Ok(Box::new(instance))
     }
 }
 
@@ -118,37 +183,62 @@ fn check_interface(image: &Image, interface: Description) -> Result<(), LoadErro
     Ok(schema.check(found)?)
 }
 
+fn open_error(error: OpenError) -> LoadErrorKind {
+    match error {
+        OpenError::Load(error) => match Arc::try_unwrap(error) {
+            Ok(error) => LoadErrorKind::backend("native", error),
+            Err(error) => LoadErrorKind::backend("native", OpenError::Load(error)),
+        },
+        error => LoadErrorKind::backend("native", error),
+    }
+}
+
 /// A plugin in a library of this process.
 struct NativeInstance {
-    // In this order: the object ends in the library's code.
-    bound: Bound,
-    library: Arc<Library>,
+    bound: Option<Bound>,
+    plugin: Plugin,
+}
+
+impl NativeInstance {
+    fn bind(&self, load: &Load, lane: abi::Lane) -> Result<Bound, LoadErrorKind> {
+        let library = self.plugin.library();
+        let exports = library.as_ref().map(|library| library.entry().exports()).unwrap_or_default();
+        load.bind(exports, library.clone().map(|library| library as _), lane)
+    }
 }
 
 impl Instance for NativeInstance {
     fn lane(&self) -> Lane {
-        Lane::Bound(self.bound.clone())
+        match &self.bound {
+            Some(bound) => Lane::Bound(bound.clone()),
+            None => {
+                Lane::Closed(CallError::Closed { reason: format!("`{}` was unloaded", self.plugin.name()) })
+            }
+        }
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {
         Box::pin(std::future::pending())
     }
 
-    fn unload(self: Box<Self>, _: Duration) -> BoxFuture<'static, Unloaded> {
-        let Self { bound, library } = *self;
-        drop(bound);
-        let values = Arc::strong_count(&library) - 1;
-        let unloaded = match Arc::into_inner(library) {
-            Some(library) => library.close(),
-            // The last of them closes it; until then it has to stay.
-            None => Unloaded::Pinned { by: vec![format!("{values} values that came from it")] },
-        };
+    fn unload(mut self: Box<Self>, _: Duration) -> BoxFuture<'static, Unloaded> {
+        // The object ends in the library's code.
+        drop(self.bound.take());
+        let unloaded = self.plugin.unload().unwrap_or(Unloaded::Unmapped);
         Box::pin(std::future::ready(unloaded))
+    }
+}
+
+/// What was loaded for nothing, or was dropped, is unloaded.
+impl Drop for NativeInstance {
+    fn drop(&mut self) {
+        drop(self.bound.take());
+        let _ = self.plugin.unload();
     }
 }
 
 impl fmt::Debug for NativeInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NativeInstance").field("library", &self.library).finish_non_exhaustive()
+        f.debug_struct("NativeInstance").field("plugin", &self.plugin).finish_non_exhaustive()
     }
 }

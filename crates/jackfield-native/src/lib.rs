@@ -27,6 +27,7 @@ mod library;
 mod macho;
 mod os;
 mod pe;
+pub mod symbols;
 mod tables;
 #[cfg(target_os = "linux")]
 mod thread_locals;

@@ -54,8 +54,9 @@ mod log_records;
 #[cfg(feature = "tracing")]
 mod tracing_events;
 
+pub use jackfield_core::symbols::{Func, Init, Var};
 pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
-pub use jackfield_macros::{export, plugin};
+pub use jackfield_macros::{export, plugin, symbol};
 #[cfg(feature = "process")]
 pub use jackfield_process::{
     Broker, BrokerError, GrpcChannel, Handshake, ServeConfig, Served, Services, serve,

@@ -14,3 +14,12 @@ pub mod process {
 pub mod native {
     pub use jackfield_native::{Digest, Image, NativeBackend, NativeError, NativePlugin, pinned_libraries};
 }
+
+/// Functions and variables of shared libraries by name, as Go's `plugin` package has them.
+#[cfg(feature = "native")]
+pub mod symbols {
+    pub use jackfield_native::symbols::{
+        AnyFunc, Cross, Downcast, DowncastError, Event, Func, Function, LookupError, OpenError, Pinned,
+        Plugin, Signature, Symbol, Var, Variable,
+    };
+}

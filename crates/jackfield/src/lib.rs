@@ -49,9 +49,9 @@ pub use jackfield_core::{
     Interface, Load, LoadError, LoadErrorKind, Plugin, Unloaded, Value, schema,
 };
 
-#[cfg(feature = "native")]
-pub use backends::native;
 #[cfg(feature = "process")]
 pub use backends::process;
+#[cfg(feature = "native")]
+pub use backends::{native, symbols};
 pub use manager::{Builder, Manager, ReloadError, Reloaded};
 pub use registry::{GetError, Names, PluginId};

@@ -7,3 +7,4 @@ mod native;
 mod seen;
 mod slots;
 mod support;
+mod symbols;

@@ -1,0 +1,173 @@
+//! One entry of a plugin's symbol table.
+
+use std::ffi::c_void;
+use std::fmt;
+
+use super::exported::{Exported, Function, Get, Set, Update, Variable};
+use super::func::Func;
+use super::signature::Signature;
+use crate::buffer::{Keep, Text};
+use crate::cross::{Arguments, BlockingShim, Cross};
+use crate::shim::{self, Erased, Refusal, RefusalKind, RefusalPlace, Reply};
+
+/// One entry of a plugin's symbol table: a function or a variable under a name, with the text of its type.
+///
+/// Each of the functions takes `data` before its own arguments and a place for a refusal behind them, catches panics,
+/// and may be called on any thread.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Symbol {
+    pub(crate) name: Text,
+    pub(crate) ty: Text,
+    pub(crate) kind: u32,
+    pub(crate) reserved: u32,
+    pub(crate) data: *const c_void,
+    /// Of a function: to call it. Of a variable: to get, to set and to update it.
+    pub(crate) functions: [Option<Erased>; 3],
+}
+
+/// What a symbol is.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A function.
+    Function = 0,
+    /// A variable.
+    Variable = 1,
+}
+
+impl Symbol {
+    /// The entry of a function.
+    pub const fn function<M: Function>() -> Self
+    where
+        <M::Signature as Signature>::Arguments: BlockingShim<(), Exported<M>>,
+    {
+        let call = <<M::Signature as Signature>::Arguments as BlockingShim<(), Exported<M>>>::SHIM;
+        Self::new(M::NAME, <M::Signature as Signature>::NAME, Kind::Function, [Some(call), None, None])
+    }
+
+    /// The entry of a variable.
+    pub const fn variable<M: Variable>() -> Self {
+        let functions = [
+            Some(<() as BlockingShim<(), Get<M>>>::SHIM),
+            Some(<(M::Value,) as BlockingShim<(), Set<M>>>::SHIM),
+            Some(<(Func<fn(M::Value) -> M::Value>,) as BlockingShim<(), Update<M>>>::SHIM),
+        ];
+        Self::new(M::NAME, <M::Value as Cross>::NAME, Kind::Variable, functions)
+    }
+
+    const fn new(name: &'static str, ty: &'static str, kind: Kind, functions: [Option<Erased>; 3]) -> Self {
+        let data = std::ptr::NonNull::<()>::dangling().as_ptr().cast_const().cast();
+        Self { name: Text::new(name), ty: Text::new(ty), kind: kind as u32, reserved: 0, data, functions }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The text of the type: of a function, or of a variable's value.
+    pub fn ty(&self) -> &str {
+        self.ty.as_str()
+    }
+
+    /// What it is; `None` if the table says something that this version does not know.
+    pub fn kind(&self) -> Option<Kind> {
+        match self.kind {
+            0 => Some(Kind::Function),
+            1 => Some(Kind::Variable),
+            _ => None,
+        }
+    }
+
+    /// What a host calls, if the entry has all that its kind has.
+    pub fn target(&self) -> Option<Target> {
+        let [first, second, third] = self.functions;
+        let first = first?;
+        let (second, third) = match self.kind()? {
+            Kind::Function => (first, first),
+            Kind::Variable => (second?, third?),
+        };
+        Some(Target { data: self.data, functions: [first, second, third] })
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Symbol")
+            .field("name", &self.name())
+            .field("ty", &self.ty())
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+// SAFETY: an entry is a constant, and its functions may be called on any thread.
+unsafe impl Send for Symbol {}
+// SAFETY: as above.
+unsafe impl Sync for Symbol {}
+
+/// What a host calls of a symbol.
+#[derive(Clone, Copy)]
+pub struct Target {
+    data: *const c_void,
+    functions: [Erased; 3],
+}
+
+/// Which function of a symbol is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Calls a function, or reads a variable.
+    Call = 0,
+    /// Writes a variable.
+    Set = 1,
+    /// Changes a variable under its lock.
+    Update = 2,
+}
+
+impl Target {
+    pub(super) fn of_function(data: *const c_void, call: Erased) -> Self {
+        Self { data, functions: [call; 3] }
+    }
+
+    /// Calls one of the functions.
+    ///
+    /// # Errors
+    ///
+    /// It panicked.
+    ///
+    /// # Safety
+    ///
+    /// The symbol is of the kind that has this operation, with these types; its library is mapped, and `keep` keeps
+    /// it so.
+    #[inline(always)]
+    pub unsafe fn call<A: Arguments, R: Cross>(
+        &self,
+        operation: Operation,
+        arguments: A,
+        keep: &Keep,
+    ) -> Reply<R> {
+        let mut place = RefusalPlace::uninit();
+        let entry = self.functions[operation as usize];
+        // SAFETY: the caller says so.
+        let returned = unsafe { arguments.call::<R>(entry, self.data.cast(), place.as_mut_ptr()) };
+        // SAFETY: this is the outcome of the call above.
+        unsafe { shim::read::<R>(returned, &place, keep) }.unwrap_or_else(stray_pending)
+    }
+}
+
+#[cold]
+pub(super) fn stray_pending<R>() -> Reply<R> {
+    Err(Refusal::new(RefusalKind::Unknown, "a function answered that it is pending"))
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the functions may be called on any thread.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
