@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod codegen;
 mod compare;
+mod fuzz;
 
 /// Tasks of the repository.
 #[derive(Debug, Parser)]
@@ -15,6 +16,8 @@ enum Task {
     Codegen,
     /// Measures ours and the peers in turn, and says which bounds hold.
     Compare(compare::Options),
+    /// Runs the fuzz targets, each for a while.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -23,5 +26,6 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Codegen => codegen::run(root).map(|()| ExitCode::SUCCESS),
         Task::Compare(options) => compare::run(root, &options),
+        Task::Fuzz(options) => fuzz::run(root, &options).map(|()| ExitCode::SUCCESS),
     }
 }

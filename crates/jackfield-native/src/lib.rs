@@ -21,6 +21,8 @@
 mod backend;
 mod elf;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host;
 mod image;
 mod library;
