@@ -55,6 +55,8 @@ mod channel;
 mod child;
 mod conform;
 mod error;
+#[cfg(feature = "netrpc")]
+mod gob;
 mod grpc;
 mod handshake;
 mod host;
@@ -62,6 +64,9 @@ mod instance;
 mod io;
 mod lanes;
 pub mod log;
+#[cfg(feature = "netrpc")]
+pub mod netrpc;
+mod outlet;
 mod printed;
 mod running;
 mod serve;

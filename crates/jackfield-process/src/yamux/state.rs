@@ -32,7 +32,7 @@ pub(super) struct State {
     filled: usize,
     payload: Option<Payload>,
     /// Frames that wait to be sent.
-    out: BytesMut,
+    out: Vec<u8>,
     /// Whether everything was sent.
     idle: bool,
     /// Whether this end takes further streams.
@@ -72,7 +72,7 @@ impl State {
             header: [0; HEADER],
             filled: 0,
             payload: None,
-            out: BytesMut::new(),
+            out: Vec::new(),
             idle: true,
             ours: Half::Open,
             theirs: Half::Open,
@@ -432,7 +432,7 @@ impl State {
     }
 
     /// The frames to send, which are taken away.
-    pub(super) fn take_output(&mut self, into: &mut BytesMut) {
+    pub(super) fn take_output(&mut self, into: &mut Vec<u8>) {
         std::mem::swap(&mut self.out, into);
         self.idle = into.is_empty();
         self.wakes.append(&mut self.senders);
@@ -521,7 +521,7 @@ pub fn fuzz(bytes: &[u8]) {
     let now = Instant::now();
     let mut context = Context::from_waker(Waker::noop());
     let mut state = State::new(Role::Server, Config::default(), now);
-    let (mut buffer, mut sent) = ([0; 7000], BytesMut::new());
+    let (mut buffer, mut sent) = ([0; 7000], Vec::new());
     for piece in bytes.chunks(1 + bytes.len() % 61) {
         let received = state.receive(piece);
         if let Poll::Ready(Ok(stream)) = state.poll_accept(&mut context) {

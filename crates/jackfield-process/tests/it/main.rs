@@ -5,6 +5,7 @@ mod calls;
 mod conform;
 mod go_plugin;
 mod guard;
+mod netrpc;
 mod our_plugin;
 mod peers;
 mod yamux;
