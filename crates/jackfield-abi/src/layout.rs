@@ -14,7 +14,7 @@ use crate::host::HostTable;
 use crate::log::{Field, Lent, Record, Span};
 use crate::method::MethodEntry;
 use crate::shim::Return;
-use crate::symbols::{RawFunc, RawInit, Symbol};
+use crate::symbols::{Outcome, RawFunc, RawInit, Symbol};
 
 macro_rules! layout {
     ($text:ident, $type:ty: $($field:ident),* $(,)?) => {
@@ -48,7 +48,8 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, Span<'_>: name, fields);
     layout!(text, Record<'_>: size, level, line, target, module, file, message, fields, spans);
     layout!(text, Symbol: name, ty, kind, reserved, data, functions);
-    layout!(text, RawFunc: data, call, owner, drop);
+    layout!(text, Outcome<u64>: status, value);
+    layout!(text, RawFunc: data, call, drop);
     layout!(text, RawInit: size, context, host, find, register);
     assert_eq!(text, include_str!("layout.txt"), "the layout moved: change ABI_VERSION with it");
 }

@@ -65,8 +65,8 @@ fn expand_function(settings: &Settings, item: &ItemFn) -> syn::Result<TokenStrea
         impl jackfield::Function for #ident {
             type Signature = fn(#(#types),*) -> #output;
             const NAME: &'static str = <Self as jackfield::Exports>::NAME;
-            fn call((#(#names,)*): (#(#types,)*)) -> #output {
-                #ident(#(#passed),*)
+            fn call((#(#names,)*): (#(#types,)*)) -> jackfield::Reply<#output> {
+                ::core::result::Result::Ok(#ident(#(#passed),*))
             }
         }
     };

@@ -54,8 +54,7 @@ pub use slot::{Generation, Lane, Slot};
 
 /// The symbols of a plugin: what may be exported by name, and what a plugin is given when it is loaded.
 pub mod symbols {
-    pub use jackfield_abi::Cross;
-    pub use jackfield_abi::symbols::{AnyFunc, Func, Init, Signature, Var};
+    pub use jackfield_abi::symbols::{Func, Init, Portable, Signature, Var};
 }
 
 /// What generated code calls. Nothing here is for people, and none of it is stable.
@@ -69,6 +68,7 @@ pub mod __private {
     pub use crate::note::{Section, Source};
     pub use crate::schema::{Field, Method, Mode, Schema};
     pub use crate::{BoxFuture, Error, Failure, Handle, Value};
+    pub use jackfield_abi::Reply;
     pub use jackfield_abi::symbols::{Exports, Function, Holds, Symbol, Variable};
     pub use jackfield_abi::{Entry, Export, MethodSpec, Offered, Retired, send_log, wants_log};
 }

@@ -19,7 +19,7 @@ pub mod native {
 #[cfg(feature = "native")]
 pub mod symbols {
     pub use jackfield_native::symbols::{
-        AnyFunc, Cross, Downcast, DowncastError, Event, Func, Function, LookupError, OpenError, Pinned,
-        Plugin, Signature, Symbol, Var, Variable,
+        Downcast, DowncastError, Event, Func, Function, LookupError, OpenError, Pinned, Plugin, Signature,
+        Symbol, Var, Variable,
     };
 }

@@ -1,15 +1,13 @@
-//! What a plugin exports, as types, and what is done to each of them.
+//! What a plugin exports, as types that have no values.
 
-use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use super::func::Func;
+use super::portable::Portable;
 use super::signature::Signature;
 use super::symbol::Symbol;
 use super::var::Var;
-use crate::cross::Cross;
-use crate::method::Call;
-use crate::shim::Refusal;
+use crate::shim::Reply;
 
 /// What `export!` can list. `#[symbol]` implements it.
 #[diagnostic::on_unimplemented(
@@ -23,6 +21,34 @@ pub trait Exports {
     const SYMBOL: Symbol;
 }
 
+/// A function that a plugin exports. `#[symbol]` implements it.
+pub trait Function: 'static {
+    /// Its type.
+    type Signature: Signature;
+    /// The name under which it is exported.
+    const NAME: &'static str;
+
+    /// Calls it.
+    ///
+    /// # Errors
+    ///
+    /// It calls somebody else, who does not answer.
+    fn call(
+        arguments: <Self::Signature as Signature>::Arguments,
+    ) -> Reply<<Self::Signature as Signature>::Output>;
+}
+
+/// A variable that a plugin exports. `#[symbol]` implements it.
+pub trait Variable: 'static {
+    /// The type of its value.
+    type Value: Portable + Clone;
+    /// The name under which it is exported.
+    const NAME: &'static str;
+
+    /// The variable.
+    fn var() -> &'static Var<Self::Value>;
+}
+
 /// A variable's type, which tells the type of its value.
 pub trait Holds {
     /// The type of the value.
@@ -33,68 +59,28 @@ impl<T> Holds for Var<T> {
     type Value = T;
 }
 
-/// A function that a plugin exports, as a type that has no values. `#[symbol]` implements it.
-pub trait Function: 'static {
-    /// Its type.
-    type Signature: Signature;
-    /// The name under which it is exported.
-    const NAME: &'static str;
-
-    /// Calls it.
-    fn call(arguments: <Self::Signature as Signature>::Arguments) -> <Self::Signature as Signature>::Output;
-}
-
-/// A variable that a plugin exports, as a type that has no values. `#[symbol]` implements it.
-pub trait Variable: 'static {
-    /// The type of its value.
-    type Value: Cross + Clone + Send;
-    /// The name under which it is exported.
-    const NAME: &'static str;
-
-    /// The variable.
-    fn var() -> &'static Var<Self::Value>;
-}
-
-/// Calling a function.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Exported<M>(PhantomData<M>);
-
-impl<M: Function> Call<()> for Exported<M> {
-    type Arguments = <M::Signature as Signature>::Arguments;
-    type Output = <M::Signature as Signature>::Output;
-    type Error = Infallible;
-
-    #[inline(always)]
-    fn call((): &(), arguments: Self::Arguments) -> Result<Self::Output, Infallible> {
-        Ok(M::call(arguments))
-    }
-}
-
-/// Reading a variable.
+/// Reading a variable, as a function.
 #[derive(Debug)]
 pub(super) struct Get<M>(PhantomData<M>);
 
-impl<M: Variable> Call<()> for Get<M> {
-    type Arguments = ();
-    type Output = M::Value;
-    type Error = Infallible;
+impl<M: Variable> Function for Get<M> {
+    type Signature = fn() -> M::Value;
+    const NAME: &'static str = M::NAME;
 
-    fn call((): &(), (): ()) -> Result<M::Value, Infallible> {
+    fn call((): ()) -> Reply<M::Value> {
         Ok(M::var().get())
     }
 }
 
-/// Writing a variable.
+/// Writing a variable, as a function.
 #[derive(Debug)]
 pub(super) struct Set<M>(PhantomData<M>);
 
-impl<M: Variable> Call<()> for Set<M> {
-    type Arguments = (M::Value,);
-    type Output = ();
-    type Error = Infallible;
+impl<M: Variable> Function for Set<M> {
+    type Signature = fn(M::Value);
+    const NAME: &'static str = M::NAME;
 
-    fn call((): &(), (value,): (M::Value,)) -> Result<(), Infallible> {
+    fn call((value,): (M::Value,)) -> Reply<()> {
         M::var().set(value);
         Ok(())
     }
@@ -104,12 +90,11 @@ impl<M: Variable> Call<()> for Set<M> {
 #[derive(Debug)]
 pub(super) struct Update<M>(PhantomData<M>);
 
-impl<M: Variable> Call<()> for Update<M> {
-    type Arguments = (Func<fn(M::Value) -> M::Value>,);
-    type Output = ();
-    type Error = Refusal;
+impl<M: Variable> Function for Update<M> {
+    type Signature = fn(Func<fn(M::Value) -> M::Value>);
+    const NAME: &'static str = M::NAME;
 
-    fn call((): &(), (change,): Self::Arguments) -> Result<(), Refusal> {
+    fn call((change,): (Func<fn(M::Value) -> M::Value>,)) -> Reply<()> {
         M::var().update(|value| {
             *value = change.call(value.clone())?;
             Ok(())

@@ -1,16 +1,17 @@
 //! A function as a value: it can be kept, handed over and called on either side.
 
+use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
-use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use super::outcome;
+use super::portable::Portable;
 use super::signature::Signature;
-use super::symbol::{Target, stray_pending};
+use super::symbol::Target;
 use super::type_text::TypeText;
 use crate::buffer::Keep;
-use crate::cross::{Arguments, Cross};
-use crate::shim::{self, Erased, Refusal, RefusalKind, RefusalPlace, Reply};
+use crate::shim::{self, Erased, Refusal, RefusalKind, Reply};
 
 /// A function as a value, such as `Func<fn(i64) -> i64>`. It runs where it was made, whoever calls it.
 ///
@@ -22,127 +23,88 @@ use crate::shim::{self, Erased, Refusal, RefusalKind, RefusalPlace, Reply};
 /// let double = Func::<fn(i64) -> i64>::new(|number| number * 2);
 /// assert_eq!(double.call(21), Ok(42));
 /// ```
-pub struct Func<S> {
-    shared: Arc<Shared>,
-    _signature: PhantomData<S>,
+pub struct Func<S: Signature> {
+    origin: Origin<S>,
 }
 
-/// A function and what keeps its code mapped. The fields drop in this order.
-struct Shared {
+/// Where a function was made.
+enum Origin<S: Signature> {
+    Here(Arc<Local<S>>),
+    There(Arc<Foreign>),
+}
+
+type Local<S> = dyn Fn(<S as Signature>::Arguments) -> <S as Signature>::Output + Send + Sync;
+
+/// A function of the other side, and what keeps its code mapped. The fields drop in this order.
+struct Foreign {
     raw: RawFunc,
-    keep: Keep,
+    peer: Keep,
 }
 
-/// A function value in C layout: `call` takes `data` before its arguments, `drop` takes `owner`, once.
+/// A function value in C layout: `call` takes `data` before its arguments, and `drop` ends it, once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct RawFunc {
-    pub(crate) data: *const c_void,
+    pub(crate) data: *mut c_void,
     pub(crate) call: Erased,
-    pub(crate) owner: *mut c_void,
     pub(crate) drop: unsafe extern "C" fn(*mut c_void),
 }
 
-impl<S> Func<S> {
-    /// # Safety
-    /// `call` is the shim of this closure with the types of `S`.
-    pub(super) unsafe fn of_closure<F: Send + Sync + 'static>(function: F, call: Erased) -> Self {
-        let owner = Box::into_raw(Box::new(function));
-        let raw =
-            RawFunc { data: owner.cast_const().cast(), call, owner: owner.cast(), drop: drop_boxed::<F> };
-        Self::of(raw, None)
-    }
-
-    fn of(raw: RawFunc, keep: Keep) -> Self {
-        Self { shared: Arc::new(Shared { raw, keep }), _signature: PhantomData }
-    }
+/// A function that was given to the other side.
+pub(super) struct Given<S: Signature> {
+    pub(super) func: Func<S>,
+    /// Weak, so that a library that keeps the function does not keep itself mapped.
+    peer: Option<Weak<dyn Any + Send + Sync>>,
 }
 
 impl<S: Signature> Func<S> {
+    pub(super) fn local(function: impl Fn(S::Arguments) -> S::Output + Send + Sync + 'static) -> Self {
+        Self { origin: Origin::Here(Arc::new(function)) }
+    }
+
     /// Calls the function with its arguments as a tuple.
     ///
     /// # Errors
     ///
-    /// It panicked.
+    /// It panicked, or the plugin that it came from is being unloaded.
     pub fn call_with(&self, arguments: S::Arguments) -> Reply<S::Output> {
-        let Shared { raw, keep } = &*self.shared;
-        let mut place = RefusalPlace::uninit();
-        // SAFETY: only the constructor and `Cross` make a function, both with the types of `S`.
-        let returned = unsafe { arguments.call::<S::Output>(raw.call, raw.data.cast(), place.as_mut_ptr()) };
-        // SAFETY: this is the outcome of the call above.
-        unsafe { shim::read::<S::Output>(returned, &place, keep) }.unwrap_or_else(stray_pending)
+        match &self.origin {
+            Origin::Here(function) => outcome::caught(|| function(arguments)),
+            // SAFETY: only `take` makes one, of this type.
+            Origin::There(foreign) => unsafe {
+                S::call(arguments, foreign.raw.call, foreign.raw.data, &foreign.peer)
+            },
+        }
     }
 }
 
-/// A function whose type is known by its text only.
-#[derive(Clone)]
-pub struct AnyFunc {
-    ty: Box<str>,
-    shared: Arc<Shared>,
-}
-
-impl AnyFunc {
-    /// # Safety
-    /// The function has the type of this text, was given, and is taken once; `keep` keeps its code mapped.
-    pub(super) unsafe fn take(ty: String, raw: RawFunc, keep: &Keep) -> Self {
-        Self { ty: ty.into(), shared: Arc::new(Shared { raw, keep: keep.clone() }) }
-    }
-
-    /// The text of its type.
-    pub fn ty(&self) -> &str {
-        &self.ty
-    }
-
-    /// What a host calls of it, while the function is alive.
-    pub fn target(&self) -> Target {
-        Target::of_function(self.shared.raw.data, self.shared.raw.call)
-    }
-
-    /// The function, if it is of this type.
-    pub fn downcast<S: Signature>(&self) -> Option<Func<S>> {
-        (*self.ty == *S::NAME).then(|| Func { shared: self.shared.clone(), _signature: PhantomData })
+impl<S: Signature> Given<S> {
+    /// What keeps the code of whoever calls mapped.
+    ///
+    /// # Errors
+    ///
+    /// The caller is being unloaded: a thread of its own calls.
+    #[inline(always)]
+    pub(super) fn peer(&self) -> Reply<Keep> {
+        match &self.peer {
+            None => Ok(None),
+            Some(peer) => peer.upgrade().map(Some).ok_or_else(being_unloaded),
+        }
     }
 }
 
-impl<S: Signature> From<Func<S>> for AnyFunc {
-    fn from(func: Func<S>) -> Self {
-        Self { ty: S::NAME.into(), shared: func.shared }
-    }
+#[cold]
+fn being_unloaded() -> Refusal {
+    Refusal::new(RefusalKind::Fault, "the plugin that calls is being unloaded")
 }
 
-impl fmt::Debug for AnyFunc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AnyFunc").field(&self.ty).finish()
-    }
-}
-
-// SAFETY: what crosses is one share of the function, which is handed over. Its type is told beside it.
-unsafe impl Cross for AnyFunc {
-    type Repr = RawFunc;
-    const NAME: &'static str = "func";
-
-    fn lend(&mut self) -> RawFunc {
-        self.clone().give()
-    }
-
-    unsafe fn receive(repr: RawFunc) -> Self {
-        // SAFETY: passed on. Without its type it cannot be called.
-        unsafe { Self::take(String::new(), repr, &None) }
-    }
-
-    fn give(self) -> RawFunc {
-        give(self.shared)
-    }
-
-    unsafe fn take(repr: RawFunc, keep: &Keep) -> Self {
-        // SAFETY: passed on. Without its type it cannot be called.
-        unsafe { Self::take(String::new(), repr, keep) }
-    }
-}
-
-impl<S> Clone for Func<S> {
+impl<S: Signature> Clone for Func<S> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), _signature: PhantomData }
+        let origin = match &self.origin {
+            Origin::Here(function) => Origin::Here(function.clone()),
+            Origin::There(foreign) => Origin::There(foreign.clone()),
+        };
+        Self { origin }
     }
 }
 
@@ -152,59 +114,104 @@ impl<S: Signature> fmt::Debug for Func<S> {
     }
 }
 
-// SAFETY: the name is of the signature; what crosses is one share of the function, which is handed over.
-unsafe impl<S: Signature> Cross for Func<S> {
+// SAFETY: the name is of the signature, whose shim crosses.
+unsafe impl<S: Signature> Portable for Func<S> {
     type Repr = RawFunc;
-    const NAME: &'static str = const { &TypeText::new().push("func ").push(S::NAME) }.as_str();
+    const NAME: &'static str = const { &TypeText::new().push("Func<").push(S::NAME).push(">") }.as_str();
+    const NEEDS_PEER: bool = true;
 
-    fn lend(&mut self) -> RawFunc {
-        self.clone().give()
+    fn give(self, peer: &Keep) -> RawFunc {
+        let peer = if S::NEEDS_PEER { peer.as_ref().map(Arc::downgrade) } else { None };
+        let data = Box::into_raw(Box::new(Given { func: self, peer })).cast();
+        RawFunc { data, call: S::GIVEN, drop: drop_given::<S> }
     }
 
-    unsafe fn receive(repr: RawFunc) -> Self {
-        Self::of(repr, None)
-    }
-
-    fn give(self) -> RawFunc {
-        give(self.shared)
-    }
-
-    unsafe fn take(repr: RawFunc, keep: &Keep) -> Self {
-        Self::of(repr, keep.clone())
+    unsafe fn take(raw: RawFunc, peer: &Keep) -> Self {
+        Self { origin: Origin::There(Arc::new(Foreign { raw, peer: peer.clone() })) }
     }
 }
 
-/// Hands a share of a function over.
-fn give(shared: Arc<Shared>) -> RawFunc {
-    let RawFunc { data, call, .. } = shared.raw;
-    RawFunc { data, call, owner: Arc::into_raw(shared).cast_mut().cast(), drop: drop_share }
+unsafe extern "C" fn drop_given<S: Signature>(data: *mut c_void) {
+    // SAFETY: `give` boxed it with this type, and it is dropped once.
+    shim::discard(unsafe { Box::from_raw(data.cast::<Given<S>>()) });
 }
 
-impl Drop for Shared {
+impl Drop for Foreign {
     fn drop(&mut self) {
-        // SAFETY: this is the one time, and `keep` is dropped after it.
-        unsafe { (self.raw.drop)(self.raw.owner) }
+        // SAFETY: this is the one time, and `peer` is dropped after it.
+        unsafe { (self.raw.drop)(self.raw.data) }
     }
 }
 
 // SAFETY: the function that it stands for is `Send`.
-unsafe impl Send for Shared {}
+unsafe impl Send for Foreign {}
 // SAFETY: the function that it stands for is `Sync`.
-unsafe impl Sync for Shared {}
-
-unsafe extern "C" fn drop_boxed<F>(owner: *mut c_void) {
-    // SAFETY: `of_closure` boxed it with this type, and it is dropped once.
-    shim::discard(unsafe { Box::from_raw(owner.cast::<F>()) });
-}
-
-unsafe extern "C" fn drop_share(owner: *mut c_void) {
-    // SAFETY: `give` made it, and it is dropped once.
-    shim::discard(unsafe { Arc::from_raw(owner.cast_const().cast::<Shared>()) });
-}
+unsafe impl Sync for Foreign {}
 
 impl fmt::Debug for RawFunc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawFunc").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+/// A function that a library registered, whose type is known by its text only.
+#[derive(Clone)]
+pub struct Registered {
+    ty: Arc<str>,
+    foreign: Arc<Foreign>,
+}
+
+impl Registered {
+    /// # Safety
+    /// The function has the type of this text, was given, and is taken once; `peer` keeps its code mapped.
+    pub(super) unsafe fn take(ty: &str, raw: RawFunc, peer: &Keep) -> Self {
+        Self { ty: ty.into(), foreign: Arc::new(Foreign { raw, peer: peer.clone() }) }
+    }
+
+    /// The text of its type.
+    pub fn ty(&self) -> &str {
+        &self.ty
+    }
+
+    /// What a host calls of it, while the function is alive.
+    pub fn target(&self) -> Target {
+        Target::of_function(self.foreign.raw.data, self.foreign.raw.call)
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registered").field(&self.ty).finish()
+    }
+}
+
+/// A function that a host offers, whose type is known by its text only.
+#[derive(Clone)]
+pub struct Offered {
+    ty: &'static str,
+    give: Arc<dyn Fn(&Keep) -> RawFunc + Send + Sync>,
+}
+
+impl Offered {
+    /// The text of its type.
+    pub fn ty(&self) -> &'static str {
+        self.ty
+    }
+
+    pub(super) fn give(&self, peer: &Keep) -> RawFunc {
+        (self.give)(peer)
+    }
+}
+
+impl<S: Signature> From<Func<S>> for Offered {
+    fn from(func: Func<S>) -> Self {
+        Self { ty: S::NAME, give: Arc::new(move |peer| func.clone().give(peer)) }
+    }
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Offered").field(&self.ty).finish()
     }
 }
 

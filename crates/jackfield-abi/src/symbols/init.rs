@@ -3,12 +3,14 @@
 use std::ffi::c_void;
 use std::fmt;
 
-use super::func::{AnyFunc, Func, RawFunc};
+use super::func::{Func, Offered, RawFunc, Registered};
+use super::outcome::{self, Outcome};
+use super::portable::Portable as _;
 use super::signature::Signature;
 use crate::buffer::{Keep, RawBytes, View};
 use crate::context::{Context, RawContext};
 use crate::entry::Entry;
-use crate::shim::{self, Refusal, RefusalKind, RefusalPlace, Reply, Return};
+use crate::shim::{Refusal, RefusalKind, RefusalPlace, Reply};
 
 /// What a plugin is given when it is loaded: its context, the functions of its host, and a place to register its own.
 pub struct Init<'a> {
@@ -31,9 +33,11 @@ impl Init<'_> {
         let mut place = RefusalPlace::uninit();
         let (name, ty) = (View::new(name.as_bytes()), View::new(S::NAME.as_bytes()));
         // SAFETY: the host made the function for this value, and all is alive during the call.
-        let returned = unsafe { (self.raw.find)(self.raw.host, name, ty, place.as_mut_ptr()) };
-        // SAFETY: this is the outcome of the call above. It is the host's own, which outlives this library.
-        unsafe { shim::read::<Func<S>>(returned, &place, &None) }.unwrap_or_else(super::symbol::stray_pending)
+        let outcome = unsafe { (self.raw.find)(self.raw.host, name, ty, place.as_mut_ptr()) };
+        // SAFETY: this is the outcome of the call above.
+        let raw = unsafe { outcome::read(outcome, &place, &None) }?;
+        // SAFETY: the host gave a function of this type. It is the host's own, which outlives this library.
+        Ok(unsafe { Func::take(raw, &None) })
     }
 
     /// Registers a function under a name: the host finds it there as if it were exported.
@@ -44,11 +48,11 @@ impl Init<'_> {
     pub fn register<S: Signature>(&mut self, name: &str, function: Func<S>) -> Reply<()> {
         let mut place = RefusalPlace::uninit();
         let (name, ty) = (View::new(name.as_bytes()), View::new(S::NAME.as_bytes()));
-        let function = crate::Cross::give(function);
+        let function = function.give(&None);
         // SAFETY: the host made the function for this value, and all is alive during the call.
-        let returned = unsafe { (self.raw.register)(self.raw.host, name, ty, function, place.as_mut_ptr()) };
-        // SAFETY: this is the outcome of the call above. It is the host's own, which outlives this library.
-        unsafe { shim::read::<()>(returned, &place, &None) }.unwrap_or_else(super::symbol::stray_pending)
+        let outcome = unsafe { (self.raw.register)(self.raw.host, name, ty, function, place.as_mut_ptr()) };
+        // SAFETY: this is the outcome of the call above.
+        unsafe { outcome::read(outcome, &place, &None) }.map(drop)
     }
 }
 
@@ -65,18 +69,18 @@ pub trait Host: Sync {
     /// # Errors
     ///
     /// Why there is none, for people.
-    fn find(&self, name: &str, ty: &str) -> Result<AnyFunc, String>;
+    fn find(&self, name: &str, ty: &str) -> Result<Offered, String>;
 
     /// Keeps a function of the plugin under a name.
     ///
     /// # Errors
     ///
     /// Why it cannot, for people.
-    fn register(&self, name: &str, function: AnyFunc) -> Result<(), String>;
+    fn register(&self, name: &str, function: Registered) -> Result<(), String>;
 }
 
 /// The hook: it is lent what an [`Init`] is made of, and a place for a refusal.
-pub(crate) type InitHook = unsafe extern "C" fn(*const RawInit, *mut RawBytes) -> Return<u8>;
+pub(crate) type InitHook = unsafe extern "C" fn(*const RawInit, *mut RawBytes) -> Outcome<u8>;
 
 /// An [`Init`] in C layout, lent for one call. `size` lets a later version append fields.
 #[repr(C)]
@@ -84,9 +88,9 @@ pub(crate) struct RawInit {
     pub(crate) size: usize,
     pub(crate) context: *const RawContext,
     pub(crate) host: *const c_void,
-    pub(crate) find: unsafe extern "C" fn(*const c_void, View, View, *mut RawBytes) -> Return<RawFunc>,
+    pub(crate) find: unsafe extern "C" fn(*const c_void, View, View, *mut RawBytes) -> Outcome<RawFunc>,
     pub(crate) register:
-        unsafe extern "C" fn(*const c_void, View, View, RawFunc, *mut RawBytes) -> Return<u8>,
+        unsafe extern "C" fn(*const c_void, View, View, RawFunc, *mut RawBytes) -> Outcome<u8>,
 }
 
 impl Entry {
@@ -112,18 +116,14 @@ impl Entry {
         let Some(init) = self.init else { return Ok(()) };
         let asked = Asked { host, keep };
         let mut place = RefusalPlace::uninit();
-        let returned = context.lend(|context| {
+        let outcome = context.lend(|context| {
             let host = (&raw const asked).cast();
             let raw = RawInit { size: size_of::<RawInit>(), context, host, find, register };
             // SAFETY: everything is alive during the call.
             unsafe { init(&raw const raw, place.as_mut_ptr()) }
         });
         // SAFETY: this is the outcome of the call above.
-        let reply = unsafe { shim::read::<()>(returned, &place, keep) };
-        // The bytes belong to a library that may go before they do.
-        reply
-            .unwrap_or_else(super::symbol::stray_pending)
-            .map_err(|refusal| Refusal { bytes: bytes::Bytes::copy_from_slice(&refusal.bytes), ..refusal })
+        unsafe { outcome::read(outcome, &place, keep) }.map(drop)
     }
 }
 
@@ -134,12 +134,12 @@ struct Asked<'a> {
 }
 
 /// Runs the hook inside the library.
-unsafe extern "C" fn run<E, F>(raw: *const RawInit, refusal: *mut RawBytes) -> Return<u8>
+unsafe extern "C" fn run<E, F>(raw: *const RawInit, refusal: *mut RawBytes) -> Outcome<u8>
 where
     E: Into<Refusal>,
     F: Fn(&mut Init<'_>) -> Result<(), E> + Copy,
 {
-    shim::answer(refusal, || {
+    outcome::answer(refusal, || {
         // SAFETY: the host lends it for this call.
         let raw = unsafe { &*raw };
         // SAFETY: as above.
@@ -148,7 +148,7 @@ where
         let context = unsafe { context.receive() };
         // SAFETY: `with_init` was given a value of this type, which is `Copy` and has no size: this is a copy.
         let init = unsafe { std::ptr::NonNull::<F>::dangling().read() };
-        init(&mut Init { context, raw })
+        init(&mut Init { context, raw }).map(|()| 0).map_err(Into::into)
     })
 }
 
@@ -157,13 +157,13 @@ unsafe extern "C" fn find(
     name: View,
     ty: View,
     place: *mut RawBytes,
-) -> Return<RawFunc> {
-    shim::answer(place, || {
+) -> Outcome<RawFunc> {
+    outcome::answer(place, || {
         // SAFETY: `init` lends it for the call that is running.
         let asked = unsafe { &*host.cast::<Asked<'_>>() };
         // SAFETY: the plugin lends both texts for this call.
         let [name, ty] = [name, ty].map(|text| unsafe { read(text) });
-        asked.host.find(&name, &ty).map_err(refused)
+        asked.host.find(&name, &ty).map(|function| function.give(asked.keep)).map_err(refused)
     })
 }
 
@@ -173,15 +173,15 @@ unsafe extern "C" fn register(
     ty: View,
     function: RawFunc,
     place: *mut RawBytes,
-) -> Return<u8> {
-    shim::answer(place, || {
+) -> Outcome<u8> {
+    outcome::answer(place, || {
         // SAFETY: `init` lends it for the call that is running.
         let asked = unsafe { &*host.cast::<Asked<'_>>() };
         // SAFETY: the plugin lends both texts for this call.
         let [name, ty] = [name, ty].map(|text| unsafe { read(text) });
         // SAFETY: the plugin gave the function, of this type, for good; `keep` is its library.
-        let function = unsafe { AnyFunc::take(ty, function, asked.keep) };
-        asked.host.register(&name, function).map_err(refused)
+        let function = unsafe { Registered::take(&ty, function, asked.keep) };
+        asked.host.register(&name, function).map(|()| 0).map_err(refused)
     })
 }
 

@@ -3,7 +3,8 @@
 //! A host and a plugin share no code here: both write down what they mean, the text of the type crosses with the
 //! symbol, and a host calls only what has the type that it asked for. The nouns:
 //!
-//! 1. [`TypeText`]: how a type is written down. [`Signature`]: a function type, such as `fn(i64) -> String`.
+//! 1. [`Portable`]: a type that crosses, and [`TypeText`]: how it is written down. [`Signature`]: a function type, such
+//!    as `fn(i64) -> String`.
 //! 2. [`Var`]: a variable of a plugin. [`Func`]: a function as a value.
 //! 3. [`Function`] and [`Variable`]: what a plugin exports. [`Symbol`]: the entry of one in its table.
 //! 4. [`Init`]: what a plugin is given when it is loaded, and [`Host`]: who is asked then.
@@ -12,18 +13,22 @@
 mod exported;
 mod func;
 mod init;
+mod outcome;
+mod portable;
 mod signature;
 mod symbol;
 mod type_text;
 mod var;
 
-pub use exported::{Exported, Exports, Function, Holds, Variable};
-pub use func::{AnyFunc, Func, RawFunc};
+pub use exported::{Exports, Function, Holds, Variable};
+pub use func::{Func, Offered, RawFunc, Registered};
 pub(crate) use init::InitHook;
 #[cfg(test)]
 pub(crate) use init::RawInit;
 pub use init::{Host, Init};
-pub use signature::Signature;
+pub use outcome::Outcome;
+pub use portable::Portable;
+pub use signature::{Exporting, Signature};
 pub use symbol::{Kind, Operation, Symbol, Target};
 pub use type_text::TypeText;
 pub use var::Var;

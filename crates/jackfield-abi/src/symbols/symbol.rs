@@ -3,12 +3,12 @@
 use std::ffi::c_void;
 use std::fmt;
 
-use super::exported::{Exported, Function, Get, Set, Update, Variable};
+use super::exported::{Function, Get, Set, Update, Variable};
 use super::func::Func;
-use super::signature::Signature;
+use super::portable::Portable;
+use super::signature::{Exporting, Signature};
 use crate::buffer::{Keep, Text};
-use crate::cross::{Arguments, BlockingShim, Cross};
-use crate::shim::{self, Erased, Refusal, RefusalKind, RefusalPlace, Reply};
+use crate::shim::{Erased, Reply};
 
 /// One entry of a plugin's symbol table: a function or a variable under a name, with the text of its type.
 ///
@@ -40,20 +40,20 @@ impl Symbol {
     /// The entry of a function.
     pub const fn function<M: Function>() -> Self
     where
-        <M::Signature as Signature>::Arguments: BlockingShim<(), Exported<M>>,
+        M::Signature: Exporting<M>,
     {
-        let call = <<M::Signature as Signature>::Arguments as BlockingShim<(), Exported<M>>>::SHIM;
+        let call = <M::Signature as Exporting<M>>::EXPORTED;
         Self::new(M::NAME, <M::Signature as Signature>::NAME, Kind::Function, [Some(call), None, None])
     }
 
     /// The entry of a variable.
     pub const fn variable<M: Variable>() -> Self {
         let functions = [
-            Some(<() as BlockingShim<(), Get<M>>>::SHIM),
-            Some(<(M::Value,) as BlockingShim<(), Set<M>>>::SHIM),
-            Some(<(Func<fn(M::Value) -> M::Value>,) as BlockingShim<(), Update<M>>>::SHIM),
+            Some(<fn() -> M::Value as Exporting<Get<M>>>::EXPORTED),
+            Some(<fn(M::Value) as Exporting<Set<M>>>::EXPORTED),
+            Some(<fn(Func<fn(M::Value) -> M::Value>) as Exporting<Update<M>>>::EXPORTED),
         ];
-        Self::new(M::NAME, <M::Value as Cross>::NAME, Kind::Variable, functions)
+        Self::new(M::NAME, <M::Value as Portable>::NAME, Kind::Variable, functions)
     }
 
     const fn new(name: &'static str, ty: &'static str, kind: Kind, functions: [Option<Erased>; 3]) -> Self {
@@ -130,35 +130,26 @@ impl Target {
         Self { data, functions: [call; 3] }
     }
 
-    /// Calls one of the functions.
+    /// Calls one of the functions, as a function of the type `S`.
     ///
     /// # Errors
     ///
-    /// It panicked.
+    /// It refused or panicked.
     ///
     /// # Safety
     ///
-    /// The symbol is of the kind that has this operation, with these types; its library is mapped, and `keep` keeps
-    /// it so.
+    /// The symbol is of the kind that has this operation, with this type; its library is mapped, and `peer` keeps it
+    /// so.
     #[inline(always)]
-    pub unsafe fn call<A: Arguments, R: Cross>(
+    pub unsafe fn call<S: Signature>(
         &self,
         operation: Operation,
-        arguments: A,
-        keep: &Keep,
-    ) -> Reply<R> {
-        let mut place = RefusalPlace::uninit();
-        let entry = self.functions[operation as usize];
+        arguments: S::Arguments,
+        peer: &Keep,
+    ) -> Reply<S::Output> {
         // SAFETY: the caller says so.
-        let returned = unsafe { arguments.call::<R>(entry, self.data.cast(), place.as_mut_ptr()) };
-        // SAFETY: this is the outcome of the call above.
-        unsafe { shim::read::<R>(returned, &place, keep) }.unwrap_or_else(stray_pending)
+        unsafe { S::call(arguments, self.functions[operation as usize], self.data, peer) }
     }
-}
-
-#[cold]
-pub(super) fn stray_pending<R>() -> Reply<R> {
-    Err(Refusal::new(RefusalKind::Unknown, "a function answered that it is pending"))
 }
 
 impl fmt::Debug for Target {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use jackfield_abi::Context;
-use jackfield_abi::symbols::AnyFunc;
+use jackfield_abi::symbols::Offered;
 
 use super::error::{LookupError, OpenError};
 use super::generation::{Generation, Identity, Opening};
@@ -24,7 +24,7 @@ pub(crate) struct Catalog {
     live: Mutex<Vec<Plugin>>,
     /// The versions that were chosen, by name.
     chosen: Mutex<HashMap<String, String>>,
-    offered: Mutex<HashMap<String, AnyFunc>>,
+    offered: Mutex<HashMap<String, Offered>>,
     observers: Mutex<Vec<Observer>>,
 }
 
@@ -172,12 +172,12 @@ impl Catalog {
     }
 
     /// Offers a function to every `init` from now on.
-    pub(crate) fn offer(&self, name: &str, function: AnyFunc) {
+    pub(crate) fn offer(&self, name: &str, function: Offered) {
         lock(&self.offered).insert(name.to_owned(), function);
     }
 
     /// The function that the host offers under this name, if it is of this type.
-    pub(super) fn offered(&self, name: &str, ty: &str) -> Result<AnyFunc, String> {
+    pub(super) fn offered(&self, name: &str, ty: &str) -> Result<Offered, String> {
         let offered = lock(&self.offered);
         match offered.get(name) {
             Some(function) if function.ty() == ty => Ok(function.clone()),

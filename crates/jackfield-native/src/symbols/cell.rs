@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use jackfield_abi::symbols::{AnyFunc, Kind, Operation, Target};
-use jackfield_abi::{Arguments, Cross, HotSlot, Keep, Refusal, RefusalKind};
+use jackfield_abi::symbols::{Kind, Operation, Registered, Signature, Target};
+use jackfield_abi::{HotSlot, Keep, Refusal, RefusalKind};
 use jackfield_core::CallError;
 
 /// Where the current code of one symbol is swapped. Its name, kind and type never change.
@@ -26,7 +26,7 @@ pub(super) enum Live {
 pub(super) struct Open {
     target: Target,
     /// A function that was registered is a value, which has to be kept.
-    _registered: Option<AnyFunc>,
+    _registered: Option<Registered>,
     keep: Keep,
 }
 
@@ -37,7 +37,7 @@ impl Open {
     }
 
     /// What a library registered.
-    pub(super) fn registered(function: AnyFunc, keep: Keep) -> Self {
+    pub(super) fn registered(function: Registered, keep: Keep) -> Self {
         Self { target: function.target(), _registered: Some(function), keep }
     }
 
@@ -45,15 +45,15 @@ impl Open {
     ///
     /// # Safety
     ///
-    /// The symbol's kind has the operation, with these types.
+    /// The symbol's kind has the operation, with this type.
     #[inline(always)]
-    pub(super) unsafe fn call<A: Arguments, R: Cross>(
+    pub(super) unsafe fn call<S: Signature>(
         &self,
         operation: Operation,
-        arguments: A,
-    ) -> Result<R, CallError> {
+        arguments: S::Arguments,
+    ) -> Result<S::Output, CallError> {
         // SAFETY: the caller says so, and `keep` keeps the library mapped.
-        unsafe { self.target.call(operation, arguments, &self.keep) }.map_err(call_error)
+        unsafe { self.target.call::<S>(operation, arguments, &self.keep) }.map_err(call_error)
     }
 }
 
@@ -64,19 +64,19 @@ impl Cell {
     ///
     /// As for [`Open::call`].
     #[inline(always)]
-    pub(super) unsafe fn call<A: Arguments, R: Cross>(
+    pub(super) unsafe fn call<S: Signature>(
         &self,
         operation: Operation,
-        arguments: A,
-    ) -> Result<R, CallError> {
+        arguments: S::Arguments,
+    ) -> Result<S::Output, CallError> {
         if let Some(live) = self.hot.try_enter()
             && let Live::Open(open) = &*live
         {
             // SAFETY: passed on.
-            return unsafe { open.call(operation, arguments) };
+            return unsafe { open.call::<S>(operation, arguments) };
         }
         // SAFETY: passed on.
-        unsafe { self.call_slowly(operation, arguments) }
+        unsafe { self.call_slowly::<S>(operation, arguments) }
     }
 
     /// All other ways, kept out of line so that the first is short: a call inside a call, a thread's first one.
@@ -85,14 +85,14 @@ impl Cell {
     ///
     /// As for [`Open::call`].
     #[inline(never)]
-    unsafe fn call_slowly<A: Arguments, R: Cross>(
+    unsafe fn call_slowly<S: Signature>(
         &self,
         operation: Operation,
-        arguments: A,
-    ) -> Result<R, CallError> {
+        arguments: S::Arguments,
+    ) -> Result<S::Output, CallError> {
         match &*self.hot.enter() {
             // SAFETY: passed on.
-            Live::Open(open) => unsafe { open.call(operation, arguments) },
+            Live::Open(open) => unsafe { open.call::<S>(operation, arguments) },
             Live::Closed(error) => Err(error.clone()),
         }
     }

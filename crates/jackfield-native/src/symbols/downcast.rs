@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use jackfield_abi::symbols::{Kind, Signature, Var};
-use jackfield_abi::{Bytes, Cross};
+use jackfield_abi::Bytes;
+use jackfield_abi::symbols::{Kind, Portable, Signature, Var};
 
 use super::cell::describe;
 use super::function::Function;
@@ -44,7 +44,7 @@ pub(super) mod sealed {
 
 macro_rules! function {
     ($($argument:ident),*) => {
-        impl<$($argument: Cross,)* R: Cross> sealed::Downcast for fn($($argument),*) -> R {
+        impl<$($argument: Portable,)* R: Portable> sealed::Downcast for fn($($argument),*) -> R {
             type Output = Function<Self>;
 
             fn description() -> String {
@@ -68,7 +68,7 @@ function!(A, B, C, D, E, F);
 function!(A, B, C, D, E, F, G);
 function!(A, B, C, D, E, F, G, H);
 
-impl<T: Cross> sealed::Downcast for Var<T> {
+impl<T: Portable> sealed::Downcast for Var<T> {
     type Output = Variable<T>;
 
     fn description() -> String {
@@ -87,7 +87,7 @@ macro_rules! value {
             type Output = Infallible;
 
             fn description() -> String {
-                format!("a value `{}`", <$type as Cross>::NAME)
+                format!("a value `{}`", <$type as Portable>::NAME)
             }
 
             fn bind(_: &Symbol) -> Option<Infallible> {
@@ -95,7 +95,7 @@ macro_rules! value {
             }
 
             fn hint() -> Option<String> {
-                Some(format!("a variable is asserted as `Var<{}>`, and `get` reads it", <$type as Cross>::NAME))
+                Some(format!("a variable is asserted as `Var<{}>`, and `get` reads it", <$type as Portable>::NAME))
             }
         }
     )*};

@@ -4,8 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use jackfield_abi::Cross;
-use jackfield_abi::symbols::{Operation, Signature};
+use jackfield_abi::symbols::{Operation, Portable, Signature};
 use jackfield_core::CallError;
 
 use super::cell::{Cell, Live};
@@ -48,7 +47,7 @@ impl<S: Signature> Function<S> {
     #[inline(always)]
     pub fn call_with(&self, arguments: S::Arguments) -> Result<S::Output, CallError> {
         // SAFETY: `new` was given a function of this type.
-        unsafe { self.cell.call(Operation::Call, arguments) }
+        unsafe { self.cell.call::<S>(Operation::Call, arguments) }
     }
 
     /// Holds the code that is current.
@@ -75,7 +74,7 @@ impl<S: Signature> Pinned<S> {
     pub fn call_with(&self, arguments: S::Arguments) -> Result<S::Output, CallError> {
         match &*self.live {
             // SAFETY: `pin` took it from a function of this type.
-            Live::Open(open) => unsafe { open.call(Operation::Call, arguments) },
+            Live::Open(open) => unsafe { open.call::<S>(Operation::Call, arguments) },
             Live::Closed(error) => Err(error.clone()),
         }
     }
@@ -90,7 +89,7 @@ macro_rules! call {
             reason = "type parameters name the variables"
         )]
         const _: () = {
-            impl<$($argument: Cross,)* R: Cross> Function<fn($($argument),*) -> R> {
+            impl<$($argument: Portable,)* R: Portable> Function<fn($($argument),*) -> R> {
                 /// Calls the function.
                 ///
                 /// # Errors
@@ -102,7 +101,7 @@ macro_rules! call {
                 }
             }
 
-            impl<$($argument: Cross,)* R: Cross> Pinned<fn($($argument),*) -> R> {
+            impl<$($argument: Portable,)* R: Portable> Pinned<fn($($argument),*) -> R> {
                 /// Calls the function.
                 ///
                 /// # Errors

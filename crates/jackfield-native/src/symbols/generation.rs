@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jackfield_abi::symbols::{AnyFunc, Host, Kind};
+use jackfield_abi::symbols::{Host, Kind, Offered, Registered};
 use jackfield_abi::{Context, Keep, RefusalKind};
 use jackfield_core::__private::constructor_error;
 
@@ -19,7 +19,7 @@ use crate::library::Library;
 pub(super) struct Generation {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
-    registered: Vec<(Box<str>, AnyFunc)>,
+    registered: Vec<(Box<str>, Registered)>,
     library: Arc<Library>,
     /// It is missing where a manager loads the library, under a name of its own.
     _claim: Option<Claim>,
@@ -70,7 +70,7 @@ impl Generation {
         Ok(this)
     }
 
-    fn init(&self, catalog: &Catalog, context: &Context) -> Result<Vec<(Box<str>, AnyFunc)>, OpenError> {
+    fn init(&self, catalog: &Catalog, context: &Context) -> Result<Vec<(Box<str>, Registered)>, OpenError> {
         let desk = Desk { catalog, generation: self, registered: Mutex::default() };
         let outcome = Opening::enter(&self.path, || self.library.entry().init(context, &desk, &self.keep()));
         let path = self.path.clone();
@@ -119,15 +119,15 @@ impl Generation {
 struct Desk<'a> {
     catalog: &'a Catalog,
     generation: &'a Generation,
-    registered: Mutex<Vec<(Box<str>, AnyFunc)>>,
+    registered: Mutex<Vec<(Box<str>, Registered)>>,
 }
 
 impl Host for Desk<'_> {
-    fn find(&self, name: &str, ty: &str) -> Result<AnyFunc, String> {
+    fn find(&self, name: &str, ty: &str) -> Result<Offered, String> {
         self.catalog.offered(name, ty)
     }
 
-    fn register(&self, name: &str, function: AnyFunc) -> Result<(), String> {
+    fn register(&self, name: &str, function: Registered) -> Result<(), String> {
         let identity = &self.generation.identity;
         let is_exported =
             self.generation.library.entry().symbols().iter().any(|symbol| symbol.name() == name);

@@ -32,7 +32,7 @@ mod table;
 mod variable;
 mod version;
 
-pub use jackfield_core::symbols::{AnyFunc, Cross, Func, Signature, Var};
+pub use jackfield_core::symbols::{Func, Portable, Signature, Var};
 
 pub(crate) use catalog::Catalog;
 pub use catalog::Event;

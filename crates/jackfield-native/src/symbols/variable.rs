@@ -4,8 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use jackfield_abi::Cross;
-use jackfield_abi::symbols::{Func, Operation};
+use jackfield_abi::symbols::{Func, Operation, Portable};
 use jackfield_core::CallError;
 
 use super::cell::Cell;
@@ -19,7 +18,7 @@ pub struct Variable<T> {
     _value: PhantomData<fn(T) -> T>,
 }
 
-impl<T: Cross> Variable<T> {
+impl<T: Portable> Variable<T> {
     /// A variable whose cell has this type.
     pub(super) fn new(cell: Arc<Cell>) -> Self {
         Self { cell, _value: PhantomData }
@@ -37,7 +36,7 @@ impl<T: Cross> Variable<T> {
     /// The plugin was unloaded, or panicked while it made the first value or the copy.
     pub fn get(&self) -> Result<T, CallError> {
         // SAFETY: `new` was given a variable of this type.
-        unsafe { self.cell.call(Operation::Call, ()) }
+        unsafe { self.cell.call::<fn() -> T>(Operation::Call, ()) }
     }
 
     /// Replaces the value.
@@ -47,7 +46,7 @@ impl<T: Cross> Variable<T> {
     /// The plugin was unloaded, or panicked while it dropped the old value.
     pub fn set(&self, value: T) -> Result<(), CallError> {
         // SAFETY: `new` was given a variable of this type.
-        unsafe { self.cell.call(Operation::Set, (value,)) }
+        unsafe { self.cell.call::<fn(T)>(Operation::Set, (value,)) }
     }
 
     /// Replaces the value by what `change` makes of it, while nobody else reads or writes it. Neither may `change`: it
@@ -58,7 +57,9 @@ impl<T: Cross> Variable<T> {
     /// The plugin was unloaded, or `change` panicked.
     pub fn update(&self, change: impl Fn(T) -> T + Send + Sync + 'static) -> Result<(), CallError> {
         // SAFETY: `new` was given a variable of this type.
-        unsafe { self.cell.call(Operation::Update, (Func::<fn(T) -> T>::new(change),)) }
+        unsafe {
+            self.cell.call::<fn(Func<fn(T) -> T>)>(Operation::Update, (Func::<fn(T) -> T>::new(change),))
+        }
     }
 }
 

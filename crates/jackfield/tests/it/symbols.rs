@@ -53,14 +53,14 @@ fn symbols_are_enumerated_with_their_types() {
         described,
         [
             "INITED: a variable `Var<u32>`",
-            "Name: a variable `Var<string>`",
+            "Name: a variable `Var<String>`",
             "Seven: a variable `Var<i64>`",
-            "Step: a variable `Var<func fn(i64) -> i64>`",
+            "Step: a variable `Var<Func<fn(i64) -> i64>>`",
             "add: a function `fn(i64, i64) -> i64`",
-            "call_back: a function `fn(func fn(i64) -> i64) -> i64`",
-            "counter: a function `fn(i64) -> func fn() -> i64`",
-            "fail: a function `fn(string)`",
-            "greet: a function `fn(string, u8, vec<u8>) -> string`",
+            "call_back: a function `fn(Func<fn(i64) -> i64>) -> i64`",
+            "counter: a function `fn(i64) -> Func<fn() -> i64>`",
+            "fail: a function `fn(String)`",
+            "greet: a function `fn(String, u8, Vec<u8>) -> String`",
             "step: a function `fn(i64) -> i64`",
         ]
     );
@@ -86,8 +86,8 @@ fn a_wrong_type_says_what_it_is_and_what_was_asked() {
         ),
         (
             wrong(symbol("Name").downcast::<String>().expect_err("a variable, not its value")),
-            "the symbol `Name` is a variable `Var<string>`, not a value `string`\n\
-             (hint: a variable is asserted as `Var<string>`, and `get` reads it)",
+            "the symbol `Name` is a variable `Var<String>`, not a value `String`\n\
+             (hint: a variable is asserted as `Var<String>`, and `get` reads it)",
         ),
     ] {
         assert_eq!(error, expected);
