@@ -10,8 +10,10 @@ use jackfield_core::{
     BoxFuture, CallError, Candidate, Description, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
 };
 
-use crate::library::pinned_libraries;
+use crate::progress::{Progress, Step};
+use crate::remains::pinned_libraries;
 use crate::symbols::{Catalog, Event, Func, LookupError, OpenError, Plugin, Signature, Symbol};
+use crate::task::Task;
 use crate::{Image, NativeError};
 
 /// Loads shared libraries into this process.
@@ -50,6 +52,14 @@ impl NativeBackend {
     #[must_use]
     pub fn max_pinned(mut self, libraries: usize) -> Self {
         self.max_pinned = libraries;
+        self
+    }
+
+    /// How long a library may take to be loaded, its `init` and its constructor included (by default 30 s). One that
+    /// takes longer cannot be stopped: it counts among those that are pinned. Clones of a backend share it.
+    #[must_use]
+    pub fn load_deadline(self, deadline: Duration) -> Self {
+        self.catalog.set_load_deadline(deadline);
         self
     }
 
@@ -155,22 +165,43 @@ impl NativePlugin {
         Image::read(&self.path)
     }
 
-    fn load_now(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
-        let native = |error: NativeError| LoadErrorKind::backend("native", error);
+    async fn load_in_time(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
+        let deadline = self.backend.catalog.load_deadline();
+        let progress = Progress::default();
+        let task = Task::spawn(load.context.plugin(), deadline, {
+            let (plugin, load, progress) = (self.clone(), load.clone(), progress.clone());
+            move || plugin.load_now(&load, &progress)
+        });
+        let task = task.map_err(|source| native(NativeError::Thread { source }))?;
+        match task.await {
+            Some(loaded) => loaded.map(|instance| Box::new(instance) as Box<dyn Instance>),
+            None => {
+                let (path, step) = (self.path.clone(), progress.step());
+                Err(native(NativeError::Deadline { path, step, deadline }))
+            }
+        }
+    }
+
+    fn load_now(&self, load: &Load, progress: &Progress) -> Result<NativeInstance, LoadErrorKind> {
         self.backend.check_pinned().map_err(native)?;
         let image = self.inspect().map_err(native)?;
         check_interface(&image, load.interface)?;
-        let plugin = self.backend.catalog.load_for(image, &load.context).map_err(open_error)?;
+        let plugin = self.backend.catalog.load_for(image, &load.context, progress).map_err(open_error)?;
         let mut instance = NativeInstance { bound: None, plugin };
+        progress.begin(Step::Construct);
         instance.bound = Some(instance.bind(load, self.backend.lane)?);
-        Ok(Box::new(instance))
+        Ok(instance)
     }
 }
 
 impl Candidate for NativePlugin {
     fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
-        Box::pin(std::future::ready(self.load_now(load).map_err(|kind| load.error(kind))))
+        Box::pin(async { self.load_in_time(load).await.map_err(|kind| load.error(kind)) })
     }
+}
+
+fn native(error: NativeError) -> LoadErrorKind {
+    LoadErrorKind::backend("native", error)
 }
 
 fn check_interface(image: &Image, interface: Description) -> Result<(), LoadErrorKind> {
@@ -205,6 +236,12 @@ impl NativeInstance {
         let exports = library.as_ref().map(|library| library.entry().exports()).unwrap_or_default();
         load.bind(exports, library.clone().map(|library| library as _), lane)
     }
+
+    fn end(mut self, deadline: Duration) -> Unloaded {
+        // The object ends in the library's code.
+        drop(self.bound.take());
+        self.plugin.unload_within(deadline).unwrap_or(Unloaded::Unmapped)
+    }
 }
 
 impl Instance for NativeInstance {
@@ -221,11 +258,17 @@ impl Instance for NativeInstance {
         Box::pin(std::future::pending())
     }
 
-    fn unload(mut self: Box<Self>, _: Duration) -> BoxFuture<'static, Unloaded> {
-        // The object ends in the library's code.
-        drop(self.bound.take());
-        let unloaded = self.plugin.unload().unwrap_or(Unloaded::Unmapped);
-        Box::pin(std::future::ready(unloaded))
+    fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {
+        // The object's destructor has as long as the threads that outlive it, and a little for the rest.
+        let all = 2 * deadline + Duration::from_secs(1);
+        let task = Task::spawn(&self.plugin.name(), all, move || self.end(deadline));
+        Box::pin(async {
+            let Ok(task) = task else {
+                return Unloaded::Pinned { by: vec!["the system, which starts no more threads".to_owned()] };
+            };
+            let late = || Unloaded::Pinned { by: vec!["its own code, which has not returned".to_owned()] };
+            task.await.unwrap_or_else(late)
+        })
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jackfield_core::note::NoteError;
+
+use crate::Step;
 
 /// A file cannot be loaded as a plugin in this process.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,19 @@ pub enum NativeError {
         path: PathBuf,
         /// The panic strategy.
         found: String,
+    },
+    /// The library's own code did not return in time.
+    #[error(
+        "`{path}` did not come to an end of {step} within {deadline:?}\n\
+         (hint: it cannot be stopped and stays in this process; as a process it could be)"
+    )]
+    Deadline {
+        /// The file.
+        path: PathBuf,
+        /// What it was doing.
+        step: Step,
+        /// The deadline.
+        deadline: Duration,
     },
     /// The library's entry is not what its note promises.
     #[error("`{path}` exports `{symbol}`, but that is not the entry of a plugin of this version")]
@@ -107,6 +123,12 @@ pub enum NativeError {
     NotAPlugin {
         /// The file.
         path: PathBuf,
+    },
+    /// There is no thread on which the library could be loaded.
+    #[error("no thread can be started for the library")]
+    Thread {
+        /// What the operating system says.
+        source: io::Error,
     },
     /// What the library does with threads cannot be watched, so it could not be unloaded safely.
     #[error("the thread-locals of `{path}` cannot be watched")]

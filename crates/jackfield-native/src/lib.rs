@@ -29,12 +29,18 @@ mod library;
 mod macho;
 mod os;
 mod pe;
+mod progress;
+mod remains;
 pub mod symbols;
 mod tables;
+mod task;
 #[cfg(target_os = "linux")]
 mod thread_locals;
+#[cfg(target_os = "linux")]
+mod threads;
 
 pub use backend::{NativeBackend, NativePlugin};
 pub use error::NativeError;
 pub use image::{Digest, Image};
-pub use library::pinned_libraries;
+pub use progress::Step;
+pub use remains::pinned_libraries;

@@ -36,7 +36,7 @@ impl Tables {
     }
 }
 
-/// A function of the C library by which a library asks for a destructor at the end of a thread.
+/// A function of the C library by which a library asks for a destructor at the end of a thread, or starts one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Import {
     /// `__cxa_thread_atexit_impl`.
@@ -45,6 +45,8 @@ pub(crate) enum Import {
     KeyCreate,
     /// `pthread_setspecific`.
     SetSpecific,
+    /// `pthread_create`.
+    ThreadCreate,
 }
 
 impl Import {
@@ -52,6 +54,7 @@ impl Import {
         match name {
             "__cxa_thread_atexit_impl" => Some(Self::AtExit),
             "pthread_key_create" => Some(Self::KeyCreate),
+            "pthread_create" => Some(Self::ThreadCreate),
             "pthread_setspecific" => Some(Self::SetSpecific),
             _ => None,
         }

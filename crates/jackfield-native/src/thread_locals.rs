@@ -9,15 +9,18 @@
 //! A library calls these functions through addresses that the loader wrote into its tables. We replace those by our
 //! own functions, which pass everything on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use jackfield_abi::Thread;
+
 use crate::os;
 use crate::tables::{Import, Tables};
+use crate::threads::{self, Started};
 
 /// What the threads of this process hold of one library.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(crate) struct Holders {
     threads: Mutex<BTreeMap<String, usize>>,
     /// The library's keys, each with its destructor.
     keys: Mutex<Vec<(Key, Destructor)>>,
+    /// The threads that the library itself has started.
+    started: Started,
     /// Whether the library was closed. Held for reading while one of its key destructors runs.
     is_closed: RwLock<bool>,
 }
@@ -33,7 +38,19 @@ pub(crate) struct Holders {
 impl Holders {
     /// The threads that keep the library mapped.
     pub(crate) fn threads(&self) -> Vec<String> {
-        lock(&self.threads).keys().cloned().collect()
+        let started = self.started.names();
+        if started.is_empty() { lock(&self.threads).keys().cloned().collect() } else { started }
+    }
+
+    /// The threads that the library itself has started.
+    pub(crate) fn started(&self) -> &Started {
+        &self.started
+    }
+
+    /// Whose thread the calling one is.
+    pub(crate) fn calling_thread(self: &Arc<Self>) -> Thread {
+        let is_ending = ENDING.get() == Arc::as_ptr(self);
+        Thread { is_own: threads::is_started_by(self), is_ending }
     }
 
     fn add(&self, thread: &str) {
@@ -98,7 +115,7 @@ impl Watch {
     }
 
     /// Who keeps the library mapped.
-    pub(crate) fn holders(&self) -> &Holders {
+    pub(crate) fn holders(&self) -> &Arc<Holders> {
         &self.holders
     }
 
@@ -129,6 +146,7 @@ fn replacement(import: Import) -> usize {
         Import::AtExit => at_exit as *const () as usize,
         Import::KeyCreate => key_create as *const () as usize,
         Import::SetSpecific => set_specific as *const () as usize,
+        Import::ThreadCreate => threads::create as *const () as usize,
     }
 }
 
@@ -157,8 +175,10 @@ unsafe extern "C" fn at_exit(destructor: Destructor, object: *mut c_void, librar
 unsafe extern "C" fn finish(registration: *mut c_void) {
     // SAFETY: `at_exit` boxed it for this one call.
     let registration = unsafe { Box::from_raw(registration.cast::<Registration>()) };
+    let outer = ENDING.replace(registration.holders.as_ref().map_or(std::ptr::null(), Arc::as_ptr));
     // SAFETY: this is what the library asked for.
     unsafe { (registration.destructor)(registration.object) };
+    ENDING.set(outer);
     if let Some(holders) = &registration.holders {
         holders.remove(&registration.thread);
     }
@@ -247,7 +267,8 @@ unsafe extern "C" fn run_remembered(list: *mut c_void) {
     }
 }
 
-fn holders_at(address: usize) -> Option<Arc<Holders>> {
+/// The library at this address.
+pub(crate) fn holders_at(address: usize) -> Option<Arc<Holders>> {
     // From the newest on: an address of a library that is gone may be another's now.
     let watched = lock(&WATCHED);
     watched.iter().rev().find(|(range, _)| range.contains(&address)).map(|(_, holders)| holders.clone())
@@ -266,4 +287,9 @@ static WATCHED: Mutex<Watched> = Mutex::new(Vec::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    /// The library one of whose destructors runs on this thread, at the end of it.
+    static ENDING: Cell<*const Holders> = const { Cell::new(std::ptr::null()) };
 }

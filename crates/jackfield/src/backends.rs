@@ -12,7 +12,9 @@ pub mod process {
 /// Shared libraries in this process.
 #[cfg(feature = "native")]
 pub mod native {
-    pub use jackfield_native::{Digest, Image, NativeBackend, NativeError, NativePlugin, pinned_libraries};
+    pub use jackfield_native::{
+        Digest, Image, NativeBackend, NativeError, NativePlugin, Step, pinned_libraries,
+    };
 }
 
 /// Functions and variables of shared libraries by name, as Go's `plugin` package has them.

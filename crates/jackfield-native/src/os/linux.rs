@@ -133,7 +133,16 @@ impl Memory {
 
 /// The calling thread, as `name (id)`.
 pub(crate) fn thread() -> String {
-    let id = rustix::thread::gettid().as_raw_nonzero();
+    thread_of(thread_id())
+}
+
+/// The identity of the calling thread in the kernel.
+pub(crate) fn thread_id() -> i32 {
+    rustix::thread::gettid().as_raw_nonzero().get()
+}
+
+/// The thread of this identity, as `name (id)`.
+pub(crate) fn thread_of(id: i32) -> String {
     let name = fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
     format!("thread `{}` ({id})", name.trim_end())
 }

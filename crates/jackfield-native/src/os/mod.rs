@@ -14,7 +14,7 @@ mod unwatched;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use self::linux::{Handle, Memory, Sealed, patch, thread};
+pub(crate) use self::linux::{Handle, Memory, Sealed, patch, thread, thread_id, thread_of};
 #[cfg(target_os = "macos")]
 pub(crate) use self::macos::{Handle, Memory};
 #[cfg(any(target_os = "macos", windows))]
@@ -22,11 +22,11 @@ pub(crate) use self::private_file::Sealed;
 #[cfg(unix)]
 pub(crate) use self::unix::{describe, open};
 #[cfg(any(target_os = "macos", windows))]
-pub(crate) use self::unwatched::Watch;
+pub(crate) use self::unwatched::{Holders, Watch};
 #[cfg(windows)]
 pub(crate) use self::windows::{Handle, Memory, describe, open};
 #[cfg(target_os = "linux")]
-pub(crate) use crate::thread_locals::Watch;
+pub(crate) use crate::thread_locals::{Holders, Watch};
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("jackfield-native supports Linux, macOS and Windows");

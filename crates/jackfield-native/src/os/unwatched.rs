@@ -4,13 +4,17 @@
 //! run: what they would have freed is leaked. Neither runs code that is gone.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_abi::Thread;
 
 use crate::tables::Tables;
 
 /// A library that is being watched, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    holders: Holders,
+    holders: Arc<Holders>,
 }
 
 impl Watch {
@@ -20,11 +24,11 @@ impl Watch {
     ///
     /// None here: it has the signature of a system on which it touches the library.
     pub(crate) unsafe fn new(_: *mut u8, _: &Tables) -> io::Result<Self> {
-        Ok(Self { holders: Holders })
+        Ok(Self { holders: Arc::new(Holders) })
     }
 
     /// Who keeps the library mapped.
-    pub(crate) fn holders(&self) -> &Holders {
+    pub(crate) fn holders(&self) -> &Arc<Holders> {
         &self.holders
     }
 
@@ -40,5 +44,20 @@ impl Holders {
     /// The threads that keep the library mapped, as far as they are known.
     pub(crate) fn threads(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The threads that the library itself has started, as far as they are known.
+    pub(crate) fn started(&self) -> &Self {
+        self
+    }
+
+    /// Waits until all threads that the library has started have ended, as far as they are known.
+    pub(crate) fn wait(&self, _: Duration) -> bool {
+        true
+    }
+
+    /// Whose thread the calling one is, as far as that is known.
+    pub(crate) fn calling_thread(&self) -> Thread {
+        Thread::default()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jackfield_abi::Context;
 use jackfield_abi::symbols::Offered;
@@ -15,7 +15,10 @@ use super::generation::{Generation, Identity, Opening};
 use super::plugin::Plugin;
 use super::symbol::Symbol;
 use super::version;
+use crate::NativeError;
 use crate::image::{Digest, Image};
+use crate::progress::Progress;
+use crate::task::Task;
 
 /// What a backend has open. Its clones share it.
 pub(crate) struct Catalog {
@@ -26,6 +29,7 @@ pub(crate) struct Catalog {
     chosen: Mutex<HashMap<String, String>>,
     offered: Mutex<HashMap<String, Offered>>,
     observers: Mutex<Vec<Observer>>,
+    load_deadline: Mutex<Duration>,
 }
 
 type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -82,7 +86,16 @@ impl Catalog {
             chosen: Mutex::default(),
             offered: Mutex::default(),
             observers: Mutex::default(),
+            load_deadline: Mutex::new(Duration::from_secs(30)),
         }
+    }
+
+    pub(crate) fn load_deadline(&self) -> Duration {
+        *lock(&self.load_deadline)
+    }
+
+    pub(crate) fn set_load_deadline(&self, deadline: Duration) {
+        *lock(&self.load_deadline) = deadline;
     }
 
     /// The plugin at a path: the one that is open, renewed if the file has changed, or a new one.
@@ -124,8 +137,13 @@ impl Catalog {
     }
 
     /// Loads a library for a manager: under a name of its own, as often as it likes.
-    pub(crate) fn load_for(self: &Arc<Self>, image: Image, context: &Context) -> Result<Plugin, OpenError> {
-        Ok(self.add(Generation::load(self, image, context, None)?))
+    pub(crate) fn load_for(
+        self: &Arc<Self>,
+        image: Image,
+        context: &Context,
+        progress: &Progress,
+    ) -> Result<Plugin, OpenError> {
+        Ok(self.add(Generation::load(self, image, context, progress)?))
     }
 
     fn add(self: &Arc<Self>, first: Generation) -> Plugin {
@@ -135,12 +153,22 @@ impl Catalog {
         plugin
     }
 
-    /// Loads what a file holds now.
-    fn load(&self, real: &Path) -> Result<Generation, OpenError> {
+    /// Loads what a file holds now, on a thread of its own.
+    fn load(self: &Arc<Self>, real: &Path) -> Result<Generation, OpenError> {
         let image = Image::read(real).map_err(|error| OpenError::Load(Arc::new(error)))?;
         let identity = Identity::of(&image);
         let claim = self.claim(real, &identity)?;
-        Generation::load(self, image, &Context::new(identity.name, []), Some(claim))
+        let context = Context::new(identity.name.clone(), []);
+        let (progress, deadline) = (Progress::default(), self.load_deadline());
+        let task = Task::spawn(&identity.name, deadline, {
+            let (catalog, progress, opening) = (self.clone(), progress.clone(), Opening::outer());
+            move || opening.resume(|| Generation::load(&catalog, image, &context, &progress))
+        });
+        let failed = |error| OpenError::Load(Arc::new(error));
+        let late = || NativeError::Deadline { path: real.to_owned(), step: progress.step(), deadline };
+        let task = task.map_err(|source| failed(NativeError::Thread { source }))?;
+        let generation = task.wait().ok_or_else(|| failed(late()))??;
+        Ok(generation.with_claim(claim))
     }
 
     /// Reads the file of an open plugin again, and replaces the plugin even if the file has not changed.

@@ -13,6 +13,7 @@ use super::cell::Open;
 use super::error::OpenError;
 use crate::image::{Digest, Image};
 use crate::library::Library;
+use crate::progress::{Progress, Step};
 
 /// One load of a library. The fields drop in this order.
 #[derive(Debug)]
@@ -56,15 +57,17 @@ impl Generation {
         catalog: &Catalog,
         image: Image,
         context: &Context,
-        claim: Option<Claim>,
+        progress: &Progress,
     ) -> Result<Self, OpenError> {
+        progress.begin(Step::Load);
         let (path, identity) = (image.path().to_owned(), Identity::of(&image));
         // SAFETY: `NativeBackend::new` made the host vouch for it.
         let library = unsafe { Library::load(image, context.plugin()) }
             .map_err(|error| OpenError::Load(Arc::new(error)))?;
-        let mut this =
-            Self { path, identity, registered: Vec::new(), library: Arc::new(library), _claim: claim };
+        let library = Arc::new(library);
+        let mut this = Self { path, identity, registered: Vec::new(), library, _claim: None };
         catalog.tell(&Event::Opened { path: this.path.clone() });
+        progress.begin(Step::Init);
         this.registered = this.init(catalog, context)?;
         catalog.tell(&Event::Inited { path: this.path.clone() });
         Ok(this)
@@ -79,6 +82,11 @@ impl Generation {
             _ => OpenError::InitRefused { path, reason: constructor_error(&refusal).to_string() },
         })?;
         Ok(desk.registered.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Holds the right to its identity from now on.
+    pub(super) fn with_claim(self, claim: Claim) -> Self {
+        Self { _claim: Some(claim), ..self }
     }
 
     pub(super) fn library(&self) -> &Arc<Library> {
@@ -143,8 +151,8 @@ impl Host for Desk<'_> {
     }
 }
 
-/// The libraries whose `init` runs on this thread.
-pub(super) struct Opening;
+/// The libraries whose `init` runs on this thread, or waits for it.
+pub(super) struct Opening(Vec<PathBuf>);
 
 impl Opening {
     fn enter<V>(path: &Path, init: impl FnOnce() -> V) -> V {
@@ -154,7 +162,17 @@ impl Opening {
         value
     }
 
-    /// Whether the `init` of this library runs on this thread.
+    /// Those of the calling thread, to be resumed on another one for which it waits.
+    pub(super) fn outer() -> Self {
+        Self(OPENING.with_borrow(Vec::clone))
+    }
+
+    pub(super) fn resume<V>(self, run: impl FnOnce() -> V) -> V {
+        OPENING.set(self.0);
+        run()
+    }
+
+    /// Whether the `init` of this library runs on this thread, or waits for it.
     pub(super) fn is_inside(path: &Path) -> bool {
         OPENING.with_borrow(|opening| opening.iter().any(|other| other == path))
     }

@@ -111,9 +111,14 @@ impl Plugin {
     ///
     /// It was unloaded already.
     pub fn unload(&self) -> Result<Unloaded, CallError> {
+        self.unload_within(THREADS_DEADLINE)
+    }
+
+    /// Ends the plugin, whose own threads may take so long to end.
+    pub(crate) fn unload_within(&self, threads: Duration) -> Result<Unloaded, CallError> {
         match self.shared.catalog.upgrade() {
-            Some(catalog) => catalog.end(self, || self.end()),
-            None => self.end(),
+            Some(catalog) => catalog.end(self, || self.end(threads)),
+            None => self.end(threads),
         }
     }
 
@@ -142,17 +147,17 @@ impl Plugin {
         let old = generation.replace(new);
         let replaced = plan.carry_out(&self.shared.table);
         if let Some(old) = old {
-            close(old, replaced);
+            close(old, replaced, THREADS_DEADLINE);
         }
         Ok(())
     }
 
-    fn end(&self) -> Result<Unloaded, CallError> {
+    fn end(&self, threads: Duration) -> Result<Unloaded, CallError> {
         let mut generation = self.lock();
         let error = CallError::Closed { reason: format!("`{}` was unloaded", self.name()) };
         let Some(last) = generation.take() else { return Err(error) };
         let plan = self.shared.table.enter().plan_end(&error);
-        Ok(close(last, plan.carry_out(&self.shared.table)))
+        Ok(close(last, plan.carry_out(&self.shared.table), threads))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Generation>> {
@@ -182,12 +187,12 @@ fn missing(table: &Table, name: &str) -> LookupError {
 }
 
 /// Waits until nobody is in the old code, and closes its library.
-fn close(old: Generation, replaced: Vec<Retired<Live>>) -> Unloaded {
+fn close(old: Generation, replaced: Vec<Retired<Live>>, threads: Duration) -> Unloaded {
     let is_drained = drain(replaced);
     let library = old.into_library();
     let shares = Arc::strong_count(&library) - 1;
     match Arc::into_inner(library) {
-        Some(library) => Library::close(library),
+        Some(library) => library.close(threads),
         None if is_drained => Unloaded::Pinned { by: vec![format!("{shares} values that came from it")] },
         None => Unloaded::Pinned { by: vec!["calls that have not ended".to_owned()] },
     }
@@ -208,4 +213,6 @@ fn drain(mut replaced: Vec<Retired<Live>>) -> bool {
     }
 }
 
+/// How long the plugin's own threads may take to end.
+const THREADS_DEADLINE: Duration = Duration::from_secs(2);
 const DRAIN_DEADLINE: Duration = Duration::from_secs(30);

@@ -8,3 +8,4 @@ mod seen;
 mod slots;
 mod support;
 mod symbols;
+mod threads;

@@ -1,0 +1,172 @@
+//! Runs a library's code on a thread of its own, for no longer than a deadline.
+//!
+//! What a library does at its beginning and its end is its own affair, and may take for ever. Nor do the thread-locals
+//! that it touches there pin it: they end with the thread.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::remains::Stuck;
+
+/// Work on a thread of its own. It is `None` if the work has not come to an end within the deadline; it then goes on,
+/// and its result is dropped on its thread.
+#[must_use = "nobody else hears of the result"]
+pub(crate) struct Task<T> {
+    shared: Arc<Shared<T>>,
+    end: Instant,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    step: Step<T>,
+    waker: Option<Waker>,
+    is_watched: bool,
+}
+
+enum Step<T> {
+    Done(T),
+    Late(Stuck),
+    Running,
+    Taken,
+}
+
+impl<T: Send + 'static> Task<T> {
+    /// Runs `work` on a thread of this name.
+    pub(crate) fn spawn(
+        name: &str,
+        deadline: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Self> {
+        let state = State { step: Step::Running, waker: None, is_watched: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let worker = shared.clone();
+        let name = name.replace('\0', " ");
+        thread::Builder::new().name(name).stack_size(STACK).spawn(move || worker.finish(work()))?;
+        Ok(Self { shared, end: Instant::now() + deadline })
+    }
+}
+
+impl<T: Send + 'static> Task<T> {
+    /// Blocks the calling thread until the work has come to an end.
+    pub(crate) fn wait(self) -> Option<T> {
+        let mut state = self.shared.wait(self.shared.lock(), self.end);
+        match std::mem::replace(&mut state.step, Step::Taken) {
+            Step::Done(result) => Some(result),
+            _ => {
+                state.step = Step::Late(Stuck::new());
+                None
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Task<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut state = self.shared.lock();
+        if !state.is_watched {
+            // Most libraries are quicker than a thread that would watch the time.
+            state = self.shared.wait(state, self.end.min(Instant::now() + GRACE));
+        }
+        match std::mem::replace(&mut state.step, Step::Taken) {
+            Step::Done(result) => Poll::Ready(Some(result)),
+            late @ Step::Late(_) => {
+                state.step = late;
+                Poll::Ready(None)
+            }
+            Step::Taken => panic!("a task was polled after it had ended"),
+            Step::Running => {
+                state.step = Step::Running;
+                state.waker = Some(context.waker().clone());
+                if !std::mem::replace(&mut state.is_watched, true) {
+                    drop(state);
+                    Shared::watch(&self.shared, self.end);
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Shared<T> {
+    /// Takes the result to whoever waits for it. Nobody waits for one that comes late.
+    fn finish(&self, result: T) {
+        let mut state = self.lock();
+        let waker = state.waker.take();
+        let before = std::mem::replace(&mut state.step, Step::Done(result));
+        let late = match before {
+            Step::Late(_) => std::mem::replace(&mut state.step, Step::Taken),
+            _ => Step::Taken,
+        };
+        drop(state);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        drop((late, before));
+    }
+
+    /// Ends the wait at the deadline, on a thread of its own: this crate knows no runtime.
+    fn watch(this: &Arc<Self>, end: Instant) {
+        let shared = this.clone();
+        let watcher = thread::Builder::new().name("jackfield-watch".to_owned()).stack_size(SMALL_STACK);
+        let spawned = watcher.spawn(move || {
+            let state = shared.wait(shared.lock(), end);
+            shared.expire(state);
+        });
+        if spawned.is_err() {
+            // Without a thread there is no time to wait for.
+            this.expire(this.lock());
+        }
+    }
+
+    fn expire(&self, mut state: MutexGuard<'_, State<T>>) {
+        if matches!(state.step, Step::Running) {
+            state.step = Step::Late(Stuck::new());
+            let waker = state.waker.take();
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Waits for the end of the work, until `end`.
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State<T>>, end: Instant) -> MutexGuard<'a, State<T>> {
+        while matches!(state.step, Step::Running) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+/// How long a poll waits before somebody else has to.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// As much as a program's first thread has.
+const STACK: usize = 8 << 20;
+const SMALL_STACK: usize = 64 << 10;
