@@ -170,7 +170,7 @@ fn program(path: PathBuf) -> Command {
     command
 }
 
-const MULTIPLEXING: [&str; 1] = ["no"];
+const MULTIPLEXING: [&str; 2] = ["no", "yes"];
 
 const INTRODUCTION: &str = "# Who gets along with whom over gRPC
 

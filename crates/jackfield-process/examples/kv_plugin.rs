@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
-use jackfield_process::{Handshake, ServeConfig, serve};
+use jackfield_process::{Handshake, ServeConfig};
+
+#[path = "../tests/it/own_tls.rs"]
+#[expect(clippy::unwrap_used, reason = "a test that brings no files should see it")]
+mod own_tls;
 
 /// Stores values by key.
 #[interface(service = "proto.KV", version = "1.0")]
@@ -36,6 +40,7 @@ impl Files {
                 std::thread::spawn(|| panic!("the plugin is beyond help"));
                 Ok(Bytes::new())
             }
+            ("__env", name) => Ok(std::env::var(name).map_err(failure)?.into()),
             ("__greeting", _) => Ok(self.greeting.clone().unwrap_or_default().into()),
             ("__panic", _) => panic!("this key is poisoned"),
             ("__pid", _) => Ok(std::process::id().to_string().into()),
@@ -89,5 +94,23 @@ const PLUGIN: Plugin =
     Plugin { name: "kv", version: "1.0.0", interfaces: &[<dyn Kv as Interface>::SCHEMA], entry: &ENTRY };
 
 fn main() -> ExitCode {
-    serve(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying")), &PLUGIN)
+    configure(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying"))).serve()
+}
+
+/// Does what a test asks for in the environment.
+fn configure(mut config: ServeConfig) -> ServeConfig {
+    config = match std::env::var("KV_VERSIONS") {
+        Ok(versions) => {
+            let versions = versions.split(',').filter_map(|version| version.parse().ok());
+            versions.fold(config, |config, version| config.plugin_in(version, &PLUGIN))
+        }
+        Err(_) => config.plugin(&PLUGIN),
+    };
+    if std::env::var_os("KV_NETWORK").is_some_and(|network| network == "tcp") {
+        config = config.tcp();
+    }
+    match std::env::var_os("KV_TLS") {
+        Some(directory) => config.tls(own_tls::load(directory.as_ref(), "plugin", "host")),
+        None => config,
+    }
 }

@@ -157,14 +157,31 @@ fn remove_directory(directory: &CStr) {
         if folder < 0 {
             return;
         }
-        each_entry(folder, |name| {
-            call([UNLINKAT, folder as usize, name.as_ptr() as usize, 0, 0]);
-        });
+        each_entry(folder, |name| remove_entry(folder as usize, name));
         call([CLOSE, folder as usize, 0, 0, 0]);
         if call([UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR, 0]) == 0 {
             return;
         }
     }
+}
+
+/// Removes a file, or a directory of files such as a group has. Names with a dot are none of ours, least of all `..`.
+fn remove_entry(folder: usize, name: &CStr) {
+    if name.to_bytes().first() == Some(&b'.') {
+        return;
+    }
+    let address = name.as_ptr() as usize;
+    if call([UNLINKAT, folder, address, 0, 0]) != EISDIR {
+        return;
+    }
+    let inner = call([OPENAT, folder, address, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0]);
+    if inner >= 0 {
+        each_entry(inner, |file| {
+            call([UNLINKAT, inner as usize, file.as_ptr() as usize, 0, 0]);
+        });
+        call([CLOSE, inner as usize, 0, 0, 0]);
+    }
+    call([UNLINKAT, folder, address, AT_REMOVEDIR, 0]);
 }
 
 // ---- who must go ----
@@ -381,6 +398,7 @@ const AT_FDCWD: usize = -100_isize as usize;
 const AT_REMOVEDIR: usize = 0x200;
 const AT_SYMLINK_NOFOLLOW: usize = 0x100;
 const EINTR: isize = -4;
+const EISDIR: isize = -21;
 const O_CLOEXEC: usize = 0o2000000;
 const PR_SET_NAME: usize = 15;
 const SIGKILL: usize = 9;

@@ -1,9 +1,12 @@
 //! Checks, before a plugin is called, that it serves the interface for which it was loaded.
 
+use std::error::Error as _;
+
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{LoadErrorKind, Schema};
 
-use crate::grpc::{Connection, Reflection, reflect};
+use crate::error::StartError;
+use crate::grpc::{Connection, Reflection, reflect, status};
 
 /// Refuses a plugin that says that it has another interface. One that does not say is given the benefit of
 /// the doubt: a call of a method that it lacks names the method.
@@ -20,6 +23,9 @@ pub(crate) async fn conform(connection: &Connection, schema: &'static Schema) ->
             Err(LoadErrorKind::Interface { expected: schema.service, found: users(found) })
         }
         Ok(Reflection::Silent) => Ok(()),
+        Err(status) if status.source().is_some() => {
+            Err(StartError::Disconnected { reason: status::innermost(&status) }.into())
+        }
         Err(status) => {
             tracing::debug!(%status, service = schema.service, "a plugin does not say what it serves");
             Ok(())

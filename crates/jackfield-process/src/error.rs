@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::checksum::ChecksumError;
 use crate::child::{Death, GuardError};
 use crate::grpc::ConnectError;
 use crate::handshake::HandshakeError;
@@ -16,9 +17,21 @@ pub enum StartError {
     /// The host's own side could not be set up.
     #[error("failed to set up the process backend")]
     Backend(#[from] BackendError),
+    /// The program is not the one that it should be.
+    #[error("failed to check the program's digest")]
+    Checksum(#[from] ChecksumError),
     /// The connection could not be made.
     #[error("failed to connect to the plugin")]
     Connect(#[from] ConnectError),
+    /// It ended the connection before it answered anything.
+    #[error(
+        "the plugin ended the connection before its first answer: {reason}\n\
+         (hint: do both sides bring the same TLS?)"
+    )]
+    Disconnected {
+        /// What the wire said.
+        reason: String,
+    },
     /// The process ended before it announced itself.
     #[error("plugin {death} before the handshake{}", tail(death))]
     ExitedEarly {

@@ -1,6 +1,7 @@
 //! The host's end: what starts as a plugin, and how.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +11,11 @@ use tokio::time::timeout;
 
 use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
+use crate::checksum::Checksum;
 use crate::child::{Environment, Launch};
 use crate::conform::conform;
 use crate::error::StartError;
-use crate::handshake::Handshake;
+use crate::handshake::{Handshake, Multiplexing, PORTS};
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 use crate::printed::{Printed, Stream};
@@ -42,6 +44,10 @@ pub struct ProcessPlugin {
     start_timeout: Duration,
     printed: Printed,
     connections: Connections,
+    multiplexing: Multiplexing,
+    ports: RangeInclusive<u16>,
+    socket_group: Option<String>,
+    checksum: Option<Checksum>,
     backend: Option<ProcessBackend>,
 }
 
@@ -64,6 +70,10 @@ impl ProcessPlugin {
             start_timeout: START_TIMEOUT,
             printed: Printed::default(),
             connections: Connections::One,
+            multiplexing: Multiplexing::Off,
+            ports: PORTS,
+            socket_group: None,
+            checksum: None,
             backend: None,
         }
     }
@@ -136,9 +146,38 @@ impl ProcessPlugin {
         self
     }
 
+    /// Sets the ports that a plugin on TCP may take; 10000 to 25000 otherwise.
+    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// Runs the program only if its file has this SHA-256 digest. What was digested is what runs: it is held in memory
+    /// that nobody can change.
+    ///
+    /// The program then finds no file under its own name in `/proc/self/exe`, and must not be a script.
+    pub fn sha256(mut self, digest: [u8; 32]) -> Self {
+        self.checksum = Some(Checksum::new(digest));
+        self
+    }
+
+    /// Lets a group of users connect to the plugin's sockets, by its name in `/etc/group` or its number: for a plugin
+    /// that runs as another user. The sockets otherwise belong to this user alone.
+    pub fn socket_group(mut self, group: impl Into<String>) -> Self {
+        self.socket_group = Some(group.into());
+        self
+    }
+
     /// Encrypts the connection with TLS of the host's own making; the plugin must bring the other half of it.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.security = Security::Own(tls);
+        self
+    }
+
+    /// Makes all connections over the plugin's one socket, those of the broker included: for plugins in containers,
+    /// from which further sockets do not come out. A plugin that cannot do that is refused.
+    pub fn multiplex(mut self) -> Self {
+        self.multiplexing = Multiplexing::On;
         self
     }
 
@@ -214,6 +253,10 @@ impl ProcessPlugin {
             versions: self.all_versions(),
             security: self.security.clone(),
             start_timeout: self.start_timeout,
+            multiplexing: self.multiplexing,
+            ports: self.ports.clone(),
+            socket_group: self.socket_group.clone(),
+            checksum: self.checksum,
             printed: self.printed.clone(),
         }
     }

@@ -52,11 +52,13 @@
 
 mod backend;
 mod channel;
+mod checksum;
 mod child;
 mod conform;
 mod error;
 #[cfg(feature = "netrpc")]
 mod gob;
+mod group;
 mod grpc;
 mod handshake;
 mod host;
@@ -76,6 +78,7 @@ mod tls;
 pub mod yamux;
 
 pub use self::backend::ProcessBackend;
+pub use self::checksum::ChecksumError;
 pub use self::child::{Death, GuardError};
 pub use self::error::{BackendError, StartError};
 pub use self::grpc::{Broker, BrokerError, ConnectError, GrpcChannel, Served};

@@ -1,6 +1,8 @@
 //! Starts one plugin, phase by phase: spawn, announcement, connection.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +11,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::backend::Shared;
+use crate::checksum::Checksum;
 use crate::child::{ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
-use crate::grpc::{Broker, Brokered, Connection, Cutter, Fate, Place, Session, Target};
-use crate::handshake::{Announcement, Handshake, HandshakeError, HostOffer, Protocol};
+use crate::group;
+use crate::grpc::{Broker, Brokered, ConnectError, Connection, Cutter, Fate, Mux, Session, Target, open};
+use crate::handshake::{Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
+use crate::serve::Place;
 use crate::tls::{Identity, TlsConfig};
+use crate::yamux::{self, Config, Role};
 
 /// Everything that is needed to start a plugin.
 #[derive(Debug, Clone)]
@@ -33,6 +39,14 @@ pub(crate) struct Plan {
     pub(crate) start_timeout: Duration,
     /// Where what it prints goes.
     pub(crate) printed: Printed,
+    /// Whether all connections share a socket.
+    pub(crate) multiplexing: Multiplexing,
+    /// The ports that it may take.
+    pub(crate) ports: RangeInclusive<u16>,
+    /// The group that may connect to its sockets.
+    pub(crate) socket_group: Option<String>,
+    /// What its program must be.
+    pub(crate) checksum: Option<Checksum>,
 }
 
 /// Whether a connection is encrypted and both ends are known.
@@ -78,31 +92,46 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
         Security::AutoMtls => Some(Identity::generate()?),
         Security::Own(_) | Security::Plain => None,
     };
-    let (child, line) = launch(shared, &plan, identity.as_ref())?;
+    let image = match plan.checksum {
+        Some(checksum) => Some(checksum.image(&plan.launch).await?),
+        None => None,
+    };
+    let place = place(shared, &plan)?;
+    let (child, line) = launch(shared, &plan, identity.as_ref(), &place, image)?;
     let announcement = hear(&child, line, &plan).await?;
     let version = announcement.version;
-    let target = aim(shared, announcement, identity.as_ref(), plan.security)?;
-    connect(shared, child, target, version, plan.printed).await
+    let mut target = aim(shared, announcement, identity.as_ref(), plan.security)?;
+    let trunk = match plan.multiplexing {
+        Multiplexing::On => Some(multiplex(shared, &mut target).await?),
+        Multiplexing::Off => None,
+    };
+    let wires = Wires { target, trunk, place, version };
+    connect(shared, child, wires, plan.printed).await
 }
 
 fn launch(
     shared: &Shared,
     plan: &Plan,
     identity: Option<&Identity>,
+    place: &Place,
+    image: Option<OwnedFd>,
 ) -> Result<(ChildHandle, FirstLine), StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
     let offer = HostOffer {
         handshake: &plan.handshake,
         versions: &plan.versions,
         certificate: identity.map(Identity::pem),
-        socket_directory: shared.sockets.path(),
+        socket_directory: place.directory.as_deref().unwrap_or(shared.sockets.path()),
+        socket_group: plan.socket_group.as_deref(),
+        ports: &plan.ports,
+        multiplexing: plan.multiplexing,
     };
     let mut launch = plan.launch.clone();
     launch.variables.extend(offer.variables());
     for mark in [&shared.mark, &instance] {
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
-    let process = spawn(&launch)
+    let process = spawn(&launch, image.as_ref())
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = plan.name, pid = process.id(), "started a plugin");
     let (child, line, supervisor) =
@@ -140,6 +169,9 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
     if announcement.protocol != Protocol::Grpc {
         return Err(HandshakeError::UnsupportedProtocol { found: announcement.protocol });
     }
+    if plan.multiplexing == Multiplexing::On && announcement.multiplexing != Some(true) {
+        return Err(HandshakeError::NoMultiplexing);
+    }
     match (&plan.security, &announcement.certificate) {
         (Security::AutoMtls, None) => Err(HandshakeError::MissingCertificate),
         (Security::Own(_) | Security::Plain, Some(_)) => Err(HandshakeError::UnwantedCertificate),
@@ -166,14 +198,47 @@ fn aim(
         }
         _ => None,
     };
-    Ok(Target { address: announcement.address, tls })
+    Ok(Target { address: announcement.address, tls, mux: None })
+}
+
+/// Opens the one socket, and makes further connections streams over it. Gives what ends them all.
+async fn multiplex(shared: &Shared, target: &mut Target) -> Result<Cutter, StartError> {
+    let (socket, cutter) = open(&target.address).await.map_err(ConnectError::Socket)?;
+    let (session, driver) = yamux::session(socket, Role::Client, Config::default());
+    let mux = Arc::new(Mux::default());
+    mux.begin(session);
+    target.mux = Some(Arc::clone(&mux));
+    shared.io.keep(async move {
+        let end = driver.await;
+        tracing::debug!(%end, "the socket to a plugin ended");
+    });
+    shared.io.keep(async move { mux.distribute(None).await });
+    Ok(cutter)
+}
+
+/// Where both sides put their sockets: those of a group in a directory of its own.
+fn place(shared: &Shared, plan: &Plan) -> Result<Place, StartError> {
+    let Some(group) = &plan.socket_group else {
+        return Ok(Place { directory: Some(shared.sockets.path().to_owned()), ..Place::default() });
+    };
+    let group = group::number(group).map_err(BackendError::SocketDirectory)?;
+    let directory = shared.sockets.for_group(group).map_err(BackendError::SocketDirectory)?;
+    Ok(Place { directory: Some(directory), group: Some(group), ports: None })
+}
+
+/// What leads to a plugin.
+struct Wires {
+    target: Target,
+    /// What ends all connections at once, if they share a socket.
+    trunk: Option<Cutter>,
+    place: Place,
+    version: i32,
 }
 
 async fn connect(
     shared: &Shared,
     child: ChildHandle,
-    target: Target,
-    version: i32,
+    Wires { target, trunk, place, version }: Wires,
     printed: Printed,
 ) -> Result<Started, StartError> {
     let connected = target.connect().await?;
@@ -181,14 +246,15 @@ async fn connect(
     let (sender, end) = watch::channel(None);
     let tasks = shared.io.tasks();
     let broker = Broker::new(Brokered {
-        place: Place { directory: Some(shared.sockets.path().to_owned()) },
+        place,
         tls: target.tls.clone(),
         fate: Fate::of_plugin(tasks.clone(), end.clone()),
+        mux: target.mux.clone(),
         tasks,
     });
     let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();
-    let cutter = connected.cutter;
+    let cutter = trunk.unwrap_or(connected.cutter);
     let driver = connected.driver;
     // Apart from each other: what the host does with the plugin's output must not end the connection.
     shared.io.keep(session.run());

@@ -18,7 +18,7 @@ mod supervise;
 pub use self::guard::GuardError;
 pub(crate) use self::guard::{Guard, Unstarted};
 pub(crate) use self::mark::Mark;
-pub(crate) use self::os::{Parent, ProcessHandle};
+pub(crate) use self::os::{Parent, ProcessHandle, sealed_executable};
 pub(crate) use self::socket_dir::SocketDirectory;
 pub(crate) use self::spawn::{Environment, Launch, spawn};
 pub(crate) use self::stop::{Ending, stop};

@@ -1,9 +1,9 @@
 //! Owns the private directory in which a host's plugins put their sockets.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// A directory that only this user can enter, removed with all it holds when dropped.
@@ -25,6 +25,18 @@ impl SocketDirectory {
         Ok(Self { path })
     }
 
+    /// Makes a directory within, in which the members of a group may put and find sockets.
+    pub(crate) fn for_group(&self, group: u32) -> io::Result<PathBuf> {
+        let random = getrandom::u32().map_err(io::Error::other)?;
+        let path = self.path.join(format!("group-{random:08x}"));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        chown(&path, None, Some(group))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o770))?;
+        // They must come through, but see nothing on the way.
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o711))?;
+        Ok(path)
+    }
+
     /// Where the directory is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -39,13 +51,11 @@ impl Drop for SocketDirectory {
 }
 
 /// A socket's path has at most 107 bytes; a Go plugin appends `/jackfield-` with 8 digits and
-/// `/plugin` with up to 20.
-const MAX_PARENT: usize = 60;
+/// `/plugin` with up to 20, and there may be `/group-` with 8 digits between.
+const MAX_PARENT: usize = 44;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -31,16 +33,19 @@ pub(crate) enum Environment {
     Inherited,
 }
 
-/// Starts a program whose standard input is the host's and whose outputs are pipes.
+/// Starts a program, or its `image` in memory, whose standard input is the host's and whose outputs are pipes.
 ///
 /// It stays in the host's process group: one that reads the terminal from another group would be stopped.
 /// Nothing here makes the standard library fork, which would copy the page tables of a large host.
 ///
 /// # Errors
 /// Whatever the system says, verbatim.
-pub(crate) fn spawn(launch: &Launch) -> io::Result<Child> {
-    let mut command = command(&launch.program);
-    command.args(&launch.arguments).env_clear();
+pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Child> {
+    let mut command = match image {
+        Some(image) => command(format!("/proc/self/fd/{}", image.as_raw_fd())),
+        None => command(&launch.program),
+    };
+    command.arg0(&launch.program).args(&launch.arguments).env_clear();
     command.envs(std::env::vars_os().filter(|(key, _)| launch.environment.shows(key)));
     command.envs(launch.variables.iter().map(|(key, value)| (key, value)));
     if let Some(directory) = &launch.directory {
@@ -53,6 +58,23 @@ pub(crate) fn spawn(launch: &Launch) -> io::Result<Child> {
 #[expect(clippy::disallowed_methods, reason = "this room supervises and reaps what it spawns")]
 pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
+}
+
+impl Launch {
+    /// Where the program's file is, as the system would find it.
+    ///
+    /// # Errors
+    /// If it stands nowhere in `PATH`.
+    pub(crate) fn file(&self) -> io::Result<PathBuf> {
+        if self.program.components().count() > 1 || self.program.is_absolute() {
+            let directory = self.directory.clone().unwrap_or_default();
+            return Ok(directory.join(&self.program));
+        }
+        let own = self.variables.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+        let path = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+        let mut candidates = std::env::split_paths(&path).map(|directory| directory.join(&self.program));
+        candidates.find(|candidate| candidate.is_file()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 impl Environment {

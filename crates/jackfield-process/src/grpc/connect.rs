@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
+use super::mux::{Mux, Turn};
 use super::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
 use crate::handshake::Address;
 use crate::tls::TlsConfig;
@@ -26,6 +27,8 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     /// The TLS to speak there.
     pub(crate) tls: Option<TlsConfig>,
+    /// The streams over that one socket, if the plugin multiplexes.
+    pub(crate) mux: Option<Arc<Mux>>,
 }
 
 /// A connection, with what must be driven for its calls to get ahead.
@@ -46,27 +49,45 @@ impl Target {
     pub(crate) async fn connect(
         &self,
     ) -> Result<Connected<impl Future<Output = ()> + Send + use<>>, ConnectError> {
-        let (socket, cutter) = open(&self.address).await.map_err(ConnectError::Socket)?;
-        let (socket, origin) = match &self.tls {
-            None => (socket, http::Uri::from_static("http://unused")),
-            Some(tls) => (encrypt(socket, tls).await.map_err(ConnectError::Tls)?, origin(tls)?),
-        };
-        let (sender, connection) = Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(MAX_FRAME)
-            .max_send_buf_size(SEND_BUFFER)
-            .handshake(TokioIo::new(socket))
-            .await
-            .map_err(ConnectError::Http)?;
-        let driver = async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection to a plugin ended");
-            }
-        };
-        let connection = Connection::new(sender, origin);
-        Ok(Connected { connection, driver, cutter })
+        let (socket, cutter) = match &self.mux {
+            None => open(&self.address).await,
+            Some(mux) => stream(mux.turn().await).await,
+        }
+        .map_err(ConnectError::Socket)?;
+        start_http(socket, cutter, self.tls.as_ref()).await
     }
+}
+
+/// The socket of a stream, which nobody but its session can cut.
+pub(crate) async fn stream(turn: Turn<'_>) -> io::Result<(Socket, Cutter)> {
+    Ok((Box::new(turn.open().await?), Cutter::OfSession))
+}
+
+/// Starts HTTP/2, after TLS if there is any.
+pub(crate) async fn start_http(
+    socket: Socket,
+    cutter: Cutter,
+    tls: Option<&TlsConfig>,
+) -> Result<Connected<impl Future<Output = ()> + Send + use<>>, ConnectError> {
+    let (socket, origin) = match tls {
+        None => (socket, http::Uri::from_static("http://unused")),
+        Some(tls) => (encrypt(socket, tls).await.map_err(ConnectError::Tls)?, origin(tls)?),
+    };
+    let (sender, connection) = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
+        .max_send_buf_size(SEND_BUFFER)
+        .handshake(TokioIo::new(socket))
+        .await
+        .map_err(ConnectError::Http)?;
+    let driver = async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the connection to a plugin ended");
+        }
+    };
+    let connection = Connection::new(sender, origin);
+    Ok(Connected { connection, driver, cutter })
 }
 
 /// A connection to a plugin could not be made.
@@ -87,6 +108,8 @@ pub enum ConnectError {
 /// Ends a connection even if some other process holds the plugin's end of it.
 #[derive(Debug)]
 pub(crate) enum Cutter {
+    /// Of a stream, which ends with its session.
+    OfSession,
     /// Of a TCP socket.
     Tcp(std::net::TcpStream),
     /// Of a Unix socket.
@@ -98,19 +121,22 @@ impl Cutter {
     pub(crate) fn cut(&self) {
         // It has ended already if this fails.
         let _ended = match self {
+            Self::OfSession => Ok(()),
             Self::Tcp(socket) => socket.shutdown(Shutdown::Both),
             Self::Unix(socket) => socket.shutdown(Shutdown::Both),
         };
     }
 }
 
-type Socket = Box<dyn Duplex>;
+/// What a connection runs on.
+pub(crate) type Socket = Box<dyn Duplex>;
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-async fn open(address: &Address) -> io::Result<(Socket, Cutter)> {
+/// Connects to `address`.
+pub(crate) async fn open(address: &Address) -> io::Result<(Socket, Cutter)> {
     match address {
         Address::Tcp(address) => {
             let socket = TcpStream::connect(address).await?;

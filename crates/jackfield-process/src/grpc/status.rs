@@ -63,7 +63,8 @@ fn mark() -> tonic::metadata::MetadataValue<tonic::metadata::Ascii> {
     tonic::metadata::MetadataValue::from_static("1")
 }
 
-fn innermost(status: &Status) -> String {
+/// What the wire itself said.
+pub(crate) fn innermost(status: &Status) -> String {
     let mut error: &dyn std::error::Error = status;
     while let Some(source) = error.source() {
         error = source;

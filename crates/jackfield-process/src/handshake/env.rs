@@ -1,9 +1,11 @@
 //! Knows the environment variables of the handshake: what a host sets, what a plugin reads.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::Handshake;
+use super::line::boolean;
 
 /// What a host offers to a plugin through its environment.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +18,21 @@ pub(crate) struct HostOffer<'a> {
     pub(crate) certificate: Option<&'a str>,
     /// Where the plugin shall put its sockets.
     pub(crate) socket_directory: &'a Path,
+    /// The group that may connect to them.
+    pub(crate) socket_group: Option<&'a str>,
+    /// The ports that a plugin on TCP may take.
+    pub(crate) ports: &'a RangeInclusive<u16>,
+    /// Whether the plugin shall use one socket for all connections.
+    pub(crate) multiplexing: Multiplexing,
+}
+
+/// Whether all connections of a plugin are streams over its one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Multiplexing {
+    /// Each is a socket.
+    Off,
+    /// They are.
+    On,
 }
 
 impl HostOffer<'_> {
@@ -24,11 +41,17 @@ impl HostOffer<'_> {
         let versions = self.versions.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
         let mut variables = vec![
             (OsString::from(&self.handshake.cookie_key), OsString::from(&self.handshake.cookie_value)),
-            (MIN_PORT.into(), DEFAULT_MIN_PORT.into()),
-            (MAX_PORT.into(), DEFAULT_MAX_PORT.into()),
+            (MIN_PORT.into(), self.ports.start().to_string().into()),
+            (MAX_PORT.into(), self.ports.end().to_string().into()),
             (PROTOCOL_VERSIONS.into(), versions.into()),
             (SOCKET_DIRECTORY.into(), self.socket_directory.into()),
         ];
+        if let Some(group) = self.socket_group {
+            variables.push((SOCKET_GROUP.into(), group.into()));
+        }
+        if self.multiplexing == Multiplexing::On {
+            variables.push((MULTIPLEX.into(), "true".into()));
+        }
         if let Some(certificate) = self.certificate {
             variables.push((CLIENT_CERTIFICATE.into(), certificate.into()));
         }
@@ -37,7 +60,7 @@ impl HostOffer<'_> {
 }
 
 /// What a plugin found in its environment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PluginOffer {
     /// The versions of the application's protocol the host speaks; empty if it is too old to say.
     pub(crate) versions: Vec<i32>,
@@ -45,6 +68,10 @@ pub(crate) struct PluginOffer {
     pub(crate) certificate: Option<String>,
     /// Where the host wants the sockets.
     pub(crate) socket_directory: Option<PathBuf>,
+    /// The group that may connect to the sockets, by its number or name.
+    pub(crate) socket_group: Option<String>,
+    /// The ports that a plugin on TCP may take; any, if the host names none.
+    pub(crate) ports: RangeInclusive<u16>,
     /// Whether the host asked about multiplexing, whatever it asked: the line then has a seventh field.
     pub(crate) multiplexing: MultiplexingOffer,
 }
@@ -52,18 +79,21 @@ pub(crate) struct PluginOffer {
 /// What the host said about broker multiplexing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum MultiplexingOffer {
-    /// The variable was set.
+    /// The variable was set, but not to a true value.
     Asked,
+    /// The host wants it.
+    Wanted,
     /// The variable was absent or empty: a seventh field would break older hosts.
     #[default]
     Silent,
 }
 
 impl MultiplexingOffer {
-    /// What a plugin that does not multiplex writes into the seventh field.
+    /// What a plugin writes into the seventh field.
     pub(crate) fn answer(self) -> Option<bool> {
         match self {
             Self::Asked => Some(false),
+            Self::Wanted => Some(true),
             Self::Silent => None,
         }
     }
@@ -79,8 +109,11 @@ impl PluginOffer {
         let offer = Self {
             versions,
             certificate: text(CLIENT_CERTIFICATE).filter(filled),
+            socket_group: text(SOCKET_GROUP).filter(filled),
+            ports: port(text(MIN_PORT))..=port(text(MAX_PORT)),
             socket_directory: lookup(SOCKET_DIRECTORY).filter(|path| !path.is_empty()).map(PathBuf::from),
             multiplexing: match lookup(MULTIPLEX) {
+                Some(value) if value.to_str().and_then(boolean) == Some(true) => MultiplexingOffer::Wanted,
                 Some(value) if !value.is_empty() => MultiplexingOffer::Asked,
                 _ => MultiplexingOffer::Silent,
             },
@@ -102,6 +135,11 @@ pub(crate) struct InvalidOffer {
 /// turn on a TLS that nobody speaks.
 pub(crate) fn inherited(key: &OsStr) -> bool {
     !CONTROL.iter().any(|control| key == OsStr::new(control))
+}
+
+/// A port that is not set is one of the system's choice.
+fn port(text: Option<String>) -> u16 {
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 fn parse_versions(list: &str) -> (Vec<i32>, Vec<InvalidOffer>) {
@@ -127,8 +165,8 @@ const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 const CONTROL: [&str; 7] =
     [CLIENT_CERTIFICATE, MAX_PORT, MIN_PORT, MULTIPLEX, PROTOCOL_VERSIONS, SOCKET_DIRECTORY, SOCKET_GROUP];
 
-const DEFAULT_MIN_PORT: &str = "10000";
-const DEFAULT_MAX_PORT: &str = "25000";
+/// The ports that a plugin on TCP may take if the host does not care, as in Go.
+pub(crate) const PORTS: RangeInclusive<u16> = 10_000..=25_000;
 
 #[cfg(test)]
 mod tests {
@@ -149,6 +187,9 @@ mod tests {
             versions: &[7, 3],
             certificate: Some("PEM"),
             socket_directory: Path::new("/run/x"),
+            socket_group: Some("wheel"),
+            ports: &PORTS,
+            multiplexing: Multiplexing::Off,
         };
         let map: HashMap<_, _> = host.variables().into_iter().collect();
         let (offer, invalid) = PluginOffer::read(|key| map.get(OsStr::new(key)).cloned());
@@ -157,6 +198,7 @@ mod tests {
         assert_eq!(offer.versions, [7, 3]);
         assert_eq!(offer.certificate.as_deref(), Some("PEM"));
         assert_eq!(offer.socket_directory.as_deref(), Some(Path::new("/run/x")));
+        assert_eq!((offer.socket_group.as_deref(), offer.ports), (Some("wheel"), PORTS));
         assert_eq!(offer.multiplexing, MultiplexingOffer::Silent);
         assert_eq!(map[OsStr::new("KEY")], "value");
     }
@@ -172,13 +214,17 @@ mod tests {
     #[test]
     fn empty_variables_count_as_absent() {
         let (offer, _) = read(&[(CLIENT_CERTIFICATE, ""), (SOCKET_DIRECTORY, ""), (MULTIPLEX, "")]);
-        assert_eq!(offer, PluginOffer::default());
+        assert_eq!((offer.certificate, offer.socket_directory), (None, None));
+        assert_eq!((offer.multiplexing, offer.ports), (MultiplexingOffer::Silent, 0..=0));
     }
 
     #[test]
     fn any_text_in_the_multiplexing_variable_asks_for_the_field() {
         let (offer, _) = read(&[(MULTIPLEX, "false")]);
         assert_eq!(offer.multiplexing, MultiplexingOffer::Asked);
+        assert_eq!(offer.multiplexing.answer(), Some(false));
+        let (offer, _) = read(&[(MULTIPLEX, "T")]);
+        assert_eq!(offer.multiplexing.answer(), Some(true));
     }
 
     #[test]

@@ -193,6 +193,12 @@ pub enum HandshakeError {
         /// The beginning of the line.
         line: String,
     },
+    /// The host wants all connections over one socket, which the plugin does not do.
+    #[error(
+        "expected a plugin that multiplexes its connections, found one that does not\n\
+         (hint: plugins multiplex since version 1.6 of go-plugin, those of python not at all)"
+    )]
+    NoMultiplexing,
     /// The plugin returned a certificate to a host that had not asked for one.
     #[error("expected no certificate, since AutoMTLS is off, but the plugin sent one")]
     UnwantedCertificate,
@@ -275,7 +281,7 @@ fn number(field: &str) -> Option<i32> {
 }
 
 /// Go's spellings of a truth value.
-fn boolean(field: &str) -> Option<bool> {
+pub(super) fn boolean(field: &str) -> Option<bool> {
     match field {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),

@@ -9,7 +9,7 @@ mod line;
 mod versions;
 
 pub use self::cookie::{CookieError, Handshake};
-pub(crate) use self::env::{HostOffer, PluginOffer, inherited};
+pub(crate) use self::env::{HostOffer, Multiplexing, MultiplexingOffer, PORTS, PluginOffer, inherited};
 pub(crate) use self::line::MAX_LINE;
 pub use self::line::{Address, Announcement, HandshakeError, Protocol};
 pub(crate) use self::versions::negotiate;

@@ -33,12 +33,20 @@ pub struct ServeConfig {
     pub(super) handshake: Handshake,
     pub(super) sets: BTreeMap<i32, Set>,
     pub(super) tls: Option<TlsConfig>,
+    pub(super) network: Network,
+}
+
+/// What kind of socket a plugin listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Network {
+    Tcp,
+    Unix,
 }
 
 impl ServeConfig {
     /// Serves nothing yet, with this handshake.
     pub fn new(handshake: Handshake) -> Self {
-        Self { handshake, sets: BTreeMap::new(), tls: None }
+        Self { handshake, sets: BTreeMap::new(), tls: None, network: Network::Unix }
     }
 
     /// Serves a plugin's interfaces in the handshake's version.
@@ -78,10 +86,18 @@ impl ServeConfig {
         self
     }
 
+    /// Listens on TCP, on a port of the range that the host names, and on this machine only. Any process of this
+    /// machine can then connect, so the host should ask for AutoMTLS.
+    pub fn tcp(mut self) -> Self {
+        self.network = Network::Tcp;
+        self
+    }
+
     /// Serves until the host asks the plugin to end, or is gone: all of `main`.
     ///
     /// It owns the process. It takes over the standard output, whose first line belongs to the handshake; what the
-    /// program prints before or afterwards reaches the host too. It ignores `SIGINT`, which a terminal sends to the
+    /// program prints afterwards reaches the host too, as does what it printed before without a line feed, but a whole
+    /// line that is printed *before* breaks the handshake. It ignores `SIGINT`, which a terminal sends to the
     /// host and its plugins alike. If no subscriber of `tracing` is installed, it installs
     /// [`log::layer`](crate::log::layer).
     ///

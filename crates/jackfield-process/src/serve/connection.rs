@@ -8,14 +8,12 @@ use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch::Dispatch;
-use super::listener::Listener;
 use super::program::ended;
 use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
 
@@ -34,6 +32,15 @@ impl From<Arc<ServerConfig>> for Acceptor {
     }
 }
 
+/// Where connections come from.
+pub(crate) trait Accept: Send {
+    /// One of them.
+    type Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Waits for the next.
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<Self::Socket>> + Send;
+}
+
 /// All connections, which end when this is dropped.
 pub(crate) struct Connections {
     acceptor: Acceptor,
@@ -49,7 +56,7 @@ impl Connections {
     }
 
     /// Serves every connection; ends only if the listener fails for good.
-    pub(crate) async fn accept_from(&mut self, listener: &Listener) {
+    pub(crate) async fn accept_from(&mut self, listener: &mut impl Accept) {
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -70,7 +77,7 @@ impl Connections {
         let _in_time = timeout(PATIENCE, self.tasks.join_all()).await;
     }
 
-    fn serve(&mut self, socket: UnixStream) {
+    fn serve(&mut self, socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let (acceptor, dispatch, end) = (self.acceptor.clone(), Arc::clone(&self.dispatch), self.end.clone());
         self.tasks.spawn(async move {
             match acceptor {

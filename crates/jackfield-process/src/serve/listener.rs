@@ -1,48 +1,116 @@
-//! Listens on a Unix socket with a name of its own.
+//! Listens on a socket with a name of its own.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 
+use super::connection::Accept;
+use crate::grpc::Socket;
 use crate::handshake::Address;
 
-/// A socket; its file is removed when it is dropped.
+/// Where a side puts its sockets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// Files in this directory; among the system's temporary ones, if `None`.
+    pub(crate) directory: Option<PathBuf>,
+    /// The group that may connect, by its number, besides the owner.
+    pub(crate) group: Option<u32>,
+    /// TCP sockets of this machine with these ports, in place of files.
+    pub(crate) ports: Option<RangeInclusive<u16>>,
+}
+
+/// A socket; its file, if it has one, is removed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    listener: UnixListener,
-    path: PathBuf,
+pub(crate) enum Listener {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, PathBuf),
 }
 
 impl Listener {
-    /// Listens in `directory`, or else among the system's temporary files.
-    pub(crate) fn bind(directory: Option<&Path>) -> io::Result<Self> {
-        let directory = directory.map_or_else(std::env::temp_dir, Path::to_owned);
-        loop {
-            let number = getrandom::u32().map_err(io::Error::other)?;
-            let path = directory.join(format!("plugin{number}"));
-            match UnixListener::bind(&path) {
-                Ok(listener) => return Ok(Self { listener, path }),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(error),
-            }
+    /// Listens at a name that nobody else has.
+    ///
+    /// # Errors
+    /// If there is none, or the group cannot be given access.
+    pub(crate) fn bind(place: &Place) -> io::Result<Self> {
+        match &place.ports {
+            Some(ports) => bind_tcp(ports.clone()),
+            None => bind_unix(place),
         }
     }
 
-    /// Where a host connects.
+    /// Where the other side connects.
     pub(crate) fn address(&self) -> Address {
-        Address::Unix(self.path.clone())
+        match self {
+            Self::Tcp(_, address) => Address::Tcp(*address),
+            Self::Unix(_, path) => Address::Unix(path.clone()),
+        }
     }
+}
 
-    /// Waits for the next connection.
-    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().await.map(|(socket, _)| socket)
+impl Accept for Listener {
+    type Socket = Socket;
+
+    async fn accept(&mut self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(listener, _) => {
+                let (socket, _) = listener.accept().await?;
+                socket.set_nodelay(true)?;
+                Ok(Box::new(socket))
+            }
+            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // The host removes its directory too.
-        let _removed = std::fs::remove_file(&self.path);
+        if let Self::Unix(_, path) = self {
+            // The host removes its directory too.
+            let _removed = std::fs::remove_file(path);
+        }
     }
+}
+
+fn bind_unix(place: &Place) -> io::Result<Listener> {
+    let directory = place.directory.clone().unwrap_or_else(std::env::temp_dir);
+    loop {
+        let number = getrandom::u32().map_err(io::Error::other)?;
+        let path = directory.join(format!("plugin{number}"));
+        match UnixListener::bind(&path) {
+            Ok(listener) => {
+                let listener = Listener::Unix(listener, path.clone());
+                place.group.map(|group| admit(&path, group)).transpose()?;
+                return Ok(listener);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Lets a group connect to the socket at `path`.
+fn admit(path: &Path, group: u32) -> io::Result<()> {
+    chown(path, None, Some(group))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))
+}
+
+/// Takes the first port of the range that is free.
+fn bind_tcp(ports: RangeInclusive<u16>) -> io::Result<Listener> {
+    let mut taken =
+        io::Error::new(io::ErrorKind::InvalidInput, "expected a range of ports, found an empty one");
+    for port in ports {
+        match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => {
+                listener.set_nonblocking(true)?;
+                let address = listener.local_addr()?;
+                return Ok(Listener::Tcp(TcpListener::from_std(listener)?, address));
+            }
+            Err(error) => taken = error,
+        }
+    }
+    Err(taken)
 }

@@ -10,7 +10,7 @@ mod stdout;
 mod wire_services;
 
 pub use self::config::{ServeConfig, Services};
-pub(crate) use self::connection::{Acceptor, Connections};
+pub(crate) use self::connection::{Accept, Acceptor, Connections};
 pub(crate) use self::dispatch::Dispatch;
-pub(crate) use self::listener::Listener;
+pub(crate) use self::listener::{Listener, Place};
 pub use self::program::serve;

@@ -11,19 +11,21 @@ use jackfield_core::{Context, Error, Plugin, Service};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::config::{ServeConfig, Set};
-use super::connection::{Acceptor, Connections};
+use super::config::{Network, ServeConfig, Set};
+use super::connection::{Accept, Acceptor, Connections};
 use super::dispatch::Dispatch;
-use super::listener::Listener;
+use super::listener::{Listener, Place};
 use super::parent;
 use super::stdout::Redirected;
 use super::wire_services::{self, WireServices};
-use crate::grpc::{Broker, Brokered, Fate, Place};
-use crate::handshake::{Announcement, PluginOffer, negotiate};
+use crate::group;
+use crate::grpc::{Broker, Brokered, Door, Fate, Mux};
+use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, negotiate};
 use crate::host::{CONFIG, NAME};
 use crate::log;
 use crate::tasks::Tasks;
 use crate::tls::{Identity, TlsConfig, TlsError, read_pem};
+use crate::yamux::{self, Config, Role};
 
 /// Serves `plugin` in the version of the configuration's handshake: all of `main`; see [`ServeConfig::serve`].
 pub fn serve(config: ServeConfig, plugin: &'static Plugin) -> ExitCode {
@@ -86,11 +88,12 @@ struct Choice {
     services: Vec<Service>,
     set: Set,
     tls: Option<TlsConfig>,
+    place: Place,
 }
 
 impl Choice {
     fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
-        let ServeConfig { handshake, mut sets, tls } = config;
+        let ServeConfig { handshake, mut sets, tls, network } = config;
         let versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
         let set = sets.remove(&version).unwrap_or_default();
@@ -98,22 +101,28 @@ impl Choice {
             Some(plugin) => plugin.open(&context()).map_err(ServeError::Constructor)?,
             None => Vec::new(),
         };
-        Ok(Self { version, services, set, tls })
+        let group =
+            offer.socket_group.as_deref().map(group::number).transpose().map_err(ServeError::Listen)?;
+        let ports = (network == Network::Tcp).then(|| offer.ports.clone());
+        let place = Place { directory: offer.socket_directory.clone(), group, ports };
+        Ok(Self { version, services, set, tls, place })
     }
 }
 
 async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
     let parent_gone = parent::gone();
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let Choice { version, services, set, tls } = choice;
+    let Choice { version, services, set, tls, place } = choice;
     let (tls, certificate) = secure(tls, &offer)?;
-    let listener = Listener::bind(offer.socket_directory.as_deref()).map_err(ServeError::Listen)?;
+    let mut listener = Listener::bind(&place).map_err(ServeError::Listen)?;
     let (tasks, kept) = Tasks::here();
+    let mux = (offer.multiplexing == MultiplexingOffer::Wanted).then(Mux::default).map(Arc::new);
     let broker = Broker::new(Brokered {
-        place: Place { directory: offer.socket_directory },
+        place,
         tls: tls.clone(),
         fate: Fate::of_host(tasks.clone()),
-        tasks,
+        mux: mux.clone(),
+        tasks: tasks.clone(),
     });
 
     let (ending, end) = watch::channel(false);
@@ -137,7 +146,7 @@ async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<
     let mut connections = Connections::new(acceptor, dispatch, end.clone());
     let mut kept = pin!(kept);
     tokio::select! {
-        () = connections.accept_from(&listener) => {}
+        () = accept(&mut connections, &mut listener, mux, &tasks) => {}
         () = ended(end) => {}
         () = kept.as_mut() => {}
         () = parent_gone => tracing::warn!("the host is gone"),
@@ -146,6 +155,30 @@ async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<
     broker.close();
     connections.finish().await;
     Ok(())
+}
+
+/// Serves every connection of the host: each a socket, or each a stream over the first.
+async fn accept(
+    connections: &mut Connections,
+    listener: &mut Listener,
+    mux: Option<Arc<Mux>>,
+    tasks: &Tasks,
+) {
+    let Some(mux) = mux else { return connections.accept_from(listener).await };
+    let socket = match listener.accept().await {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(%error, "the host's connection could not be accepted"),
+    };
+    let (session, driver) = yamux::session(socket, Role::Server, Config::default());
+    // What the host is still told at the end goes through it too, so it outlives this.
+    tasks.keep(async { drop(driver.await) });
+    mux.begin(session.clone());
+    let (main, mut door) = Door::main();
+    tokio::select! {
+        end = session.ended() => tracing::debug!(%end, "the host's connection ended"),
+        () = mux.distribute(Some(main)) => {}
+        () = connections.accept_from(&mut door) => {}
+    }
 }
 
 /// The TLS to speak: the program's own, or else AutoMTLS if the host asked for it.

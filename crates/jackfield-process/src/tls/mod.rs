@@ -5,6 +5,7 @@ mod p521;
 mod pin;
 mod provider;
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -19,7 +20,7 @@ use self::provider::provider;
 ///
 /// Under AutoMTLS it makes itself. A host and a plugin that bring their own must each bring both roles, and both
 /// must offer the protocol `h2`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TlsConfig {
     /// How this side accepts a connection.
@@ -41,6 +42,12 @@ impl TlsConfig {
         let connect = connecting(identity, peer.clone())?;
         let name = ServerName::try_from(NAME).map_err(|_| TlsError::Name)?;
         Ok(Self { accept: accepting(identity, peer)?, connect, name })
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConfig").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

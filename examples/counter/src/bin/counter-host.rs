@@ -36,6 +36,9 @@ async fn run(words: &[&str]) -> anyhow::Result<String> {
     if wants("COUNTER_AUTOMTLS") {
         plugin = plugin.auto_mtls();
     }
+    if wants("COUNTER_MULTIPLEX") {
+        plugin = plugin.multiplex();
+    }
     let running = plugin.start("counter").await?;
     let answer = ask(&running, words).await;
     running.stop(Duration::from_secs(2)).await;

@@ -36,6 +36,14 @@ pub enum BrokerError {
         /// What the system said.
         source: io::Error,
     },
+    /// The other side does not let this one in.
+    #[error("the other side refused number `{id}` of the broker: {reason}")]
+    Refused {
+        /// The number.
+        id: u32,
+        /// Its words.
+        reason: String,
+    },
     /// The other side did not say in time that it serves the number.
     #[error(
         "expected the other side to serve number `{id}` of the broker within {} s, found nobody\n\

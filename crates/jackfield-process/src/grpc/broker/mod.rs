@@ -12,5 +12,5 @@ mod served;
 
 pub use self::error::BrokerError;
 pub use self::rendezvous::Broker;
-pub(crate) use self::rendezvous::{Brokered, Place};
+pub(crate) use self::rendezvous::Brokered;
 pub use self::served::Served;

@@ -1,7 +1,6 @@
 //! The broker of one side, as its application holds it.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,10 +12,12 @@ use super::error::BrokerError;
 use super::feed::Feed;
 use super::offers::{Offers, PATIENCE};
 use super::served::Served;
+use crate::grpc::connect::{open, start_http, stream};
 use crate::grpc::generated::go_plugin::ConnInfo;
-use crate::grpc::{Fate, GrpcChannel, Target};
+use crate::grpc::generated::go_plugin::conn_info::Knock;
+use crate::grpc::{ConnectError, Fate, GrpcChannel, Mux};
 use crate::handshake::Address;
-use crate::serve::{Acceptor, Connections, Dispatch, Listener};
+use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Place};
 use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
 
@@ -42,13 +43,8 @@ pub(crate) struct Brokered {
     pub(crate) tls: Option<TlsConfig>,
     /// What becomes of the other side.
     pub(crate) fate: Fate,
-}
-
-/// Where a broker puts its sockets.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Place {
-    /// In this directory; among the system's temporary files, if `None`.
-    pub(crate) directory: Option<PathBuf>,
+    /// The streams over the one socket, if the two multiplex.
+    pub(crate) mux: Option<Arc<Mux>>,
 }
 
 struct Inner {
@@ -99,7 +95,14 @@ impl Broker {
 
     /// Takes a message of the other side.
     pub(crate) fn hear(&self, info: ConnInfo) {
-        self.inner.offers.put(info);
+        match (&self.inner.side.mux, &info.knock) {
+            (Some(mux), Some(knock)) if knock.knock && !knock.ack => {
+                if mux.knock(info.service_id) {
+                    self.inner.feed.say(acknowledgement(info.service_id));
+                }
+            }
+            _ => self.inner.offers.put(info),
+        }
     }
 
     /// What this side says, on a new stream.
@@ -117,35 +120,57 @@ impl Broker {
         if *self.inner.closed.borrow() {
             return Err(BrokerError::Closed);
         }
-        let listener = Listener::bind(side.place.directory.as_deref());
-        let listener = listener.map_err(|source| BrokerError::Listen { id, source })?;
+        match &side.mux {
+            Some(mux) => {
+                let (door, knocked) = mux.open_door(id);
+                if knocked {
+                    self.inner.feed.say(acknowledgement(id));
+                }
+                Ok(self.accept_from(id, door, dispatch))
+            }
+            None => {
+                let listener = Listener::bind(&side.place);
+                let listener = listener.map_err(|source| BrokerError::Listen { id, source })?;
+                self.inner.feed.say(describe(id, &listener.address()));
+                Ok(self.accept_from(id, listener, dispatch))
+            }
+        }
+    }
+
+    fn accept_from(&self, id: u32, mut source: impl Accept + 'static, dispatch: Dispatch) -> Served {
+        let side = &self.inner.side;
         let acceptor = side.tls.as_ref().map_or(Acceptor::Plain, |tls| Arc::clone(&tls.accept).into());
-        self.inner.feed.say(describe(id, &listener.address()));
         let (served, dropped) = Served::new(id);
         let closed = self.closed();
         side.tasks.keep(async move {
             let (ending, end) = watch::channel(false);
             let mut connections = Connections::new(acceptor, Arc::new(dispatch), end);
             tokio::select! {
-                () = connections.accept_from(&listener) => {}
+                () = connections.accept_from(&mut source) => {}
                 () = dropped => {}
                 () = closed => {}
             }
-            drop(listener);
+            drop(source);
             ending.send_replace(true);
             connections.finish().await;
         });
-        Ok(served)
+        served
     }
 
     async fn connect(&self, id: u32) -> Result<GrpcChannel, BrokerError> {
         let side = &self.inner.side;
-        let info = tokio::select! {
-            info = self.inner.offers.take(id) => info.ok_or(BrokerError::Timeout { id, patience: PATIENCE })?,
-            () = self.closed() => return Err(BrokerError::Closed),
-        };
-        let target = Target { address: address(&info)?, tls: side.tls.clone() };
-        let connected = target.connect().await.map_err(|source| BrokerError::Connect { id, source })?;
+        let (socket, cutter) = match &side.mux {
+            Some(mux) => {
+                let turn = mux.turn().await;
+                self.inner.feed.say(knock(id));
+                admitted(id, self.offer(id).await?)?;
+                stream(turn).await
+            }
+            None => open(&address(&self.offer(id).await?)?).await,
+        }
+        .map_err(|error| BrokerError::Connect { id, source: ConnectError::Socket(error) })?;
+        let connected = start_http(socket, cutter, side.tls.as_ref()).await;
+        let connected = connected.map_err(|source| BrokerError::Connect { id, source })?;
         let closed = self.closed();
         side.tasks.keep(async move {
             tokio::select! {
@@ -154,6 +179,14 @@ impl Broker {
             }
         });
         Ok(GrpcChannel::new(connected.connection, side.fate.clone()))
+    }
+
+    /// What the other side says of number `id`.
+    async fn offer(&self, id: u32) -> Result<ConnInfo, BrokerError> {
+        tokio::select! {
+            info = self.inner.offers.take(id) => info.ok_or(BrokerError::Timeout { id, patience: PATIENCE }),
+            () = self.closed() => Err(BrokerError::Closed),
+        }
     }
 
     /// Ends when the broker closes.
@@ -177,6 +210,26 @@ impl fmt::Debug for Broker {
 fn describe(service_id: u32, address: &Address) -> ConnInfo {
     let (network, address) = address.parts();
     ConnInfo { service_id, network: network.to_owned(), address, knock: None }
+}
+
+fn knock(service_id: u32) -> ConnInfo {
+    let knock = Knock { knock: true, ..Knock::default() };
+    ConnInfo { service_id, knock: Some(knock), ..ConnInfo::default() }
+}
+
+fn acknowledgement(service_id: u32) -> ConnInfo {
+    let knock = Knock { knock: true, ack: true, ..Knock::default() };
+    ConnInfo { service_id, knock: Some(knock), ..ConnInfo::default() }
+}
+
+fn admitted(id: u32, info: ConnInfo) -> Result<(), BrokerError> {
+    match info.knock {
+        Some(knock) if knock.knock && knock.ack && knock.error.is_empty() => Ok(()),
+        Some(knock) => Err(BrokerError::Refused { id, reason: knock.error }),
+        None => {
+            Err(BrokerError::Refused { id, reason: "expected an acknowledgement, found a socket".to_owned() })
+        }
+    }
 }
 
 fn address(info: &ConnInfo) -> Result<Address, BrokerError> {
