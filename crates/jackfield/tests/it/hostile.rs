@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use grenade::Grenade;
 use jackfield::native::NativeError;
-use jackfield::{LoadError, LoadErrorKind, Manager};
+use jackfield::{CallError, Error, LoadError, LoadErrorKind, Manager, Unloaded};
 use jackfield_fixtures::{Build, Forgery, NoteField};
 use probe_interface::Probe;
 use tempfile::TempDir;
@@ -306,6 +307,45 @@ async fn what_the_loader_refuses_is_an_error_in_its_words() {
     let (kind, text) = forge.error(|forgery| widen_the_last_segment(forgery.file())).await;
     assert_eq!(kind, "Loader");
     assert!(text.starts_with("the system cannot load `P`: "), "{text}");
+    is_alive().await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_panics_everywhere_leaves_its_host_alive() {
+    let native = native();
+    let path = libraries().library("grenade").to_owned();
+    for (name, native) in [("direct", native.clone()), ("encoded", native.encoded())] {
+        let manager = Manager::new();
+        let armed = manager.load::<dyn Grenade>(name, &native.library(&path)).await.expect("loaded");
+        let not_a_text = "a panic whose payload is not a text";
+        for (panic, expected) in [
+            (armed.text().map(drop), "text 1, at "),
+            (armed.number().map(drop), not_a_text),
+            (armed.bomb().map(drop), not_a_text),
+            (armed.cluster_bomb(), not_a_text),
+            (armed.silent().map(drop), "silent"),
+            (armed.first_poll().await.map(drop), "the first poll, at "),
+            (armed.second_poll().await.map(drop), "the second poll, at "),
+        ] {
+            let Err(Error::Call(CallError::Panicked { message })) = panic else {
+                panic!("expected the panic `{expected}`, found {panic:?}")
+            };
+            assert!(message.starts_with(expected), "{name}: {message}");
+        }
+        match armed.owner() {
+            // The owner panics here, in the destructor of bytes that the host holds.
+            Ok(bytes) => assert_eq!((name, bytes.len()), ("direct", 5)),
+            Err(error) => assert_eq!((name, matches!(error, Error::Call(_))), ("encoded", true), "{error}"),
+        }
+        {
+            let mut dropped = std::pin::pin!(armed.dropped());
+            let polled = dropped.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+            assert!(polled.is_pending(), "it is dropped while it is pending");
+        }
+        assert_eq!(armed.calm(), Ok(1));
+        // Its object panics when it is dropped.
+        assert_eq!(manager.unload(name).await, Ok(Unloaded::Unmapped));
+    }
     is_alive().await;
 }
 
