@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("jackfield-core", &["jackfield-abi", "jackfield-macros"]),
     ("jackfield-macros", &["jackfield-codegen"]),
     ("jackfield-native", &["jackfield-abi", "jackfield-core", "libc", "libloading"]),
-    ("jackfield-plugin", &["jackfield-core", "jackfield-macros", "jackfield-process"]),
+    ("jackfield-plugin", &["jackfield-core", "jackfield-macros", "jackfield-process", "tokio"]),
     ("jackfield-process", &["jackfield-core", "tokio", "tonic", "hyper"]),
 ];
 
