@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::buffer::{Keep, RawBytes, View};
 use crate::future::{RawFuture, WakerRef};
 use crate::method::{Call, CallAsync};
+use crate::runtime;
 use crate::shim::{self, Erased, Return};
 
 /// A type that crosses between host and library in a C representation of its own.
@@ -348,7 +349,7 @@ macro_rules! arguments {
                     let arguments = unsafe { ($($argument::receive($argument),)*) };
                     // SAFETY: the host passes the object that the constructor of `T` made, and keeps it alive
                     // until the future has ended.
-                    M::call(unsafe { &*this.cast::<T>() }, arguments)
+                    runtime::place(this, M::call(unsafe { &*this.cast::<T>() }, arguments))
                 })
             }
 

@@ -6,6 +6,7 @@ use crate::buffer::{RawBytes, Slice, Text};
 use crate::context::{Context, RawContext};
 use crate::host::{self, Attachment, HostTable};
 use crate::method::{MethodEntry, Offered};
+use crate::runtime::{self, Launch};
 use crate::shim::{self, Refusal, RefusalKind, RefusalPlace, Reply, Return};
 use crate::symbols::{InitHook, Symbol};
 
@@ -127,9 +128,10 @@ pub struct Export {
 
 impl Export {
     /// An export of the interface `service`, whose objects of the type `T` are made by `create`, which must be a
-    /// function or a closure without captures.
-    pub const fn new<T, E, F>(service: &'static str, methods: &'static [Offered<T>], create: F) -> Self
+    /// function or a closure without captures. They live at a runtime of the kind `L`.
+    pub const fn new<T, E, F, L>(service: &'static str, methods: &'static [Offered<T>], create: F) -> Self
     where
+        L: Launch,
         T: Send + Sync + 'static,
         E: Into<Refusal>,
         F: Fn(&Context) -> Result<T, E> + Copy + Send + Sync + 'static,
@@ -141,7 +143,7 @@ impl Export {
         Self {
             service: Text::new(service),
             methods: Slice::new(methods),
-            create: create_object::<T, E, F>,
+            create: create_object::<T, E, F, L>,
             drop: drop_object::<T>,
         }
     }
@@ -178,13 +180,14 @@ impl Export {
     }
 }
 
-unsafe extern "C" fn create_object<T, E, F>(
+unsafe extern "C" fn create_object<T, E, F, L>(
     context: *const RawContext,
     refusal: *mut RawBytes,
 ) -> Return<*mut c_void>
 where
     E: Into<Refusal>,
-    F: Fn(&Context) -> Result<T, E> + Copy,
+    F: Fn(&Context) -> Result<T, E> + Copy + Send + Sync,
+    L: Launch,
 {
     shim::answer(refusal, || {
         // SAFETY: the host lends the context for this call.
@@ -193,13 +196,18 @@ where
         let context = unsafe { raw.receive() };
         // SAFETY: `Export::new` was given a value of this type, which is `Copy` and has no size: this is a copy.
         let create = unsafe { std::ptr::NonNull::<F>::dangling().read() };
-        create(&context).map(|object| Pointer(Box::into_raw(Box::new(object)).cast()))
+        let make = || create(&context).map(|object| Box::into_raw(Box::new(object))).map_err(Into::into);
+        runtime::make::<L, T>(context.plugin(), make).map(|object| Pointer(object.cast()))
     })
 }
 
 unsafe extern "C" fn drop_object<T>(object: *mut c_void) {
-    // SAFETY: `create_object` boxed it with this type, and the host drops it once.
-    shim::discard(unsafe { Box::from_raw(object.cast::<T>()) });
+    let address = object.expose_provenance();
+    runtime::drop_object(object, move || {
+        let object = std::ptr::with_exposed_provenance_mut::<T>(address);
+        // SAFETY: `create_object` boxed it with this type, and the host drops it once.
+        shim::discard(unsafe { Box::from_raw(object) });
+    });
 }
 
 /// A pointer as a result.

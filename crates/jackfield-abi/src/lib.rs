@@ -32,6 +32,7 @@ pub mod log;
 mod method;
 mod object;
 mod panic;
+pub mod runtime;
 mod shim;
 pub mod symbols;
 

@@ -32,9 +32,9 @@ pub trait CallAsync<T>: 'static {
     /// The arguments after `&self`.
     type Arguments: Arguments;
     /// The result.
-    type Output: Cross;
+    type Output: Cross + Send;
     /// The error.
-    type Error: Into<Refusal> + 'static;
+    type Error: Into<Refusal> + Send + 'static;
 
     /// Starts the method.
     fn call(this: &T, arguments: Self::Arguments) -> BoxFuture<'_, Result<Self::Output, Self::Error>>;

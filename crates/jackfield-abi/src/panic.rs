@@ -1,12 +1,13 @@
 //! Panics inside a library: caught at every entry, told with their place, and heard where nothing catches them.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::host::{self, Thread};
 use crate::log::{Level, Record};
-use crate::shim::{Refusal, RefusalKind};
+use crate::shim::{Refusal, RefusalKind, Reply};
 
 /// Replaces the panic hook of the std in which this code is linked by one that remembers the panic's message and
 /// place for the shim that catches it, and logs a panic in a thread of the library's own.
@@ -17,7 +18,9 @@ pub fn forward_panics() {
     std::panic::set_hook(Box::new(|info| {
         let description = describe(info);
         let thread = host::calling_thread();
-        report(thread, &description);
+        if !IS_CAUGHT.get() {
+            report(thread, &description);
+        }
         remember(description);
         if thread.is_own && thread.is_ending {
             // std would end the process: nothing may unwind out of the destructor of a thread-local. A thread that
@@ -44,6 +47,10 @@ pub(crate) fn forget_all() {
 /// Makes a refusal of a panic that was caught.
 #[cold]
 pub(crate) fn refusal(payload: Box<dyn Any + Send>) -> Refusal {
+    let payload = match payload.downcast::<Refusal>() {
+        Ok(refusal) => return *refusal,
+        Err(payload) => payload,
+    };
     let message = message(payload.as_ref());
     // A payload that was thrown without a panic of its own passes the hook by.
     let text = forwarded_panic().filter(|text| text.starts_with(&message)).unwrap_or(message);
@@ -52,6 +59,19 @@ pub(crate) fn refusal(payload: Box<dyn Any + Send>) -> Refusal {
         std::mem::forget(another);
     }
     Refusal::new(RefusalKind::Panic, text)
+}
+
+/// Runs the plugin's code on a thread of the library's own, for somebody who hears of a panic otherwise than by the log.
+pub(crate) fn catch<V>(run: impl FnOnce() -> V) -> Reply<V> {
+    let outer = IS_CAUGHT.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    IS_CAUGHT.set(outer);
+    result.map_err(refusal)
+}
+
+/// Passes a panic that was caught on another thread on, so that it is caught again as the same refusal.
+pub(crate) fn resume(refusal: Refusal) -> ! {
+    std::panic::resume_unwind(Box::new(refusal))
 }
 
 /// Logs a panic that was caught where nobody waits for an answer.
@@ -114,7 +134,7 @@ fn seen() -> MutexGuard<'static, Vec<(usize, String)>> {
 
 /// What tells the threads that are alive apart.
 fn thread_key() -> usize {
-    KEY.with(|place| std::ptr::from_ref(place).addr())
+    IS_CAUGHT.with(|place| std::ptr::from_ref(place).addr())
 }
 
 /// The last panic of each thread. It is no thread-local, since one with a destructor would pin the library to any host
@@ -127,6 +147,6 @@ const MAX_SEEN: usize = 64;
 const TARGET: &str = "jackfield::panic";
 
 thread_local! {
-    /// Its address tells threads apart.
-    static KEY: u8 = const { 0 };
+    /// Whether somebody waits for a panic on this thread of the library's own. Its address tells threads apart.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }

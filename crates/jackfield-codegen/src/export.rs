@@ -30,7 +30,7 @@ impl Package {
 /// Expands the macro.
 pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<TokenStream> {
     let Arguments { exports, symbols, settings } = syn::parse2(arguments)?;
-    let Settings { handshake, id, init, name, version } = settings;
+    let Settings { handshake, id, init, name, runtime, version } = settings;
     let literal = |text: &str| LitStr::new(text, Span::call_site());
     let symbol = literal(&package.symbol());
     let name = name.unwrap_or_else(|| literal(&package.name));
@@ -45,9 +45,11 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
     let serve = (!exports.is_empty()).then(|| quote!(::jackfield_plugin::__serve! { #handshake }));
     let schemas =
         exports.iter().map(|Export { interface, .. }| quote!(<#interface as jackfield::Interface>::SCHEMA));
-    let entries = exports
-        .iter()
-        .map(|Export { constructor, interface }| quote!(jackfield::export::<#interface, _, _>(#constructor)));
+    let entries = exports.iter().map(|Export { constructor, interface }| match runtime {
+        Runtime::None => quote!(jackfield::export::<#interface, _, _>(#constructor)),
+        Runtime::Tokio => quote!(jackfield::export_at::<#interface, _, _, jackfield::Tokio>(#constructor)),
+    });
+    let check_runtime = (runtime == Runtime::Tokio).then(|| quote!(::jackfield_plugin::__tokio! {}));
     Ok(quote! {
         /// The plugin that this crate exports.
         pub const PLUGIN: ::jackfield_plugin::Plugin = {
@@ -78,6 +80,7 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
             }
         };
         #serve
+        #check_runtime
     })
 }
 
@@ -100,7 +103,18 @@ struct Settings {
     id: Option<Expr>,
     init: Option<Expr>,
     name: Option<LitStr>,
+    runtime: Runtime,
     version: Option<LitStr>,
+}
+
+/// Where the objects of a plugin live.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Runtime {
+    /// On the threads of whoever calls.
+    #[default]
+    None,
+    /// On a thread of their own, with a reactor of tokio's.
+    Tokio,
 }
 
 impl Parse for Arguments {
@@ -147,13 +161,21 @@ impl Settings {
             "id" => self.id = Some(input.parse()?),
             "init" => self.init = Some(input.parse()?),
             "name" => self.name = Some(input.parse()?),
+            "runtime" => self.runtime = Runtime::parse(input)?,
             "version" => self.version = Some(input.parse()?),
             _ => {
-                let expected = "expected `handshake`, `id`, `init`, `name` or `version`";
+                let expected = "expected `handshake`, `id`, `init`, `name`, `runtime` or `version`";
                 return Err(Error::new(key.span(), expected));
             }
         }
         Ok(())
+    }
+}
+
+impl Parse for Runtime {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: syn::Ident = input.parse()?;
+        if name == "tokio" { Ok(Self::Tokio) } else { Err(Error::new(name.span(), "expected `tokio`")) }
     }
 }
 

@@ -146,7 +146,18 @@ where
     T: Send + Sync + 'static,
     F: Fn(&Context) -> Result<T, Error> + Copy + Send + Sync + 'static,
 {
-    Export::new(I::SCHEMA.service, I::METHODS, create)
+    export_at::<I, T, F, abi::runtime::Inline>(create)
+}
+
+/// The export of an interface by a constructor, whose objects live at a runtime of the kind `L`.
+pub const fn export_at<I, T, F, L>(create: F) -> Export
+where
+    I: Exposes<T> + ?Sized,
+    T: Send + Sync + 'static,
+    F: Fn(&Context) -> Result<T, Error> + Copy + Send + Sync + 'static,
+    L: abi::runtime::Launch,
+{
+    Export::new::<T, Error, F, L>(I::SCHEMA.service, I::METHODS, create)
 }
 
 /// A method with its own types.

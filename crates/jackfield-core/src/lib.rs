@@ -62,13 +62,14 @@ pub mod symbols {
 pub mod __private {
     pub use crate::generated::{
         Answer, Asynchronous, Blocking, Direct, Encoded, Exposes, MethodOf, asynchronous, blocking, call,
-        constructor_error, export, result, spec, start,
+        constructor_error, export, export_at, result, spec, start,
     };
     pub use crate::interface::{Interface, Outcome};
     pub use crate::note::{Section, Source};
     pub use crate::schema::{Field, Method, Mode, Schema};
     pub use crate::{BoxFuture, Error, Failure, Handle, Value};
     pub use jackfield_abi::Reply;
+    pub use jackfield_abi::runtime;
     pub use jackfield_abi::symbols::{Exports, Function, Holds, Symbol, Variable};
     pub use jackfield_abi::{Entry, Export, MethodSpec, Offered, Retired, send_log, wants_log};
 }

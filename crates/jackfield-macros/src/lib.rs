@@ -42,6 +42,7 @@ pub fn symbol(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `init = …` | a function from `&mut Init` to `Result<(), Error>` that runs when the plugin is loaded, and can refuse |
 /// | `id = "…"` | the plugin's identity; otherwise the variable `JACKFIELD_PLUGIN_ID` of the build, or name and content |
 /// | `name = "…"`, `version = "…"` | otherwise those of the package |
+/// | `runtime = tokio` | the plugin lives on a thread of its own with a reactor of tokio's; else on its callers' threads |
 /// | `handshake = …` | how the program, whose `main` is the function `serve`, greets its host |
 #[proc_macro]
 pub fn export(arguments: TokenStream) -> TokenStream {

@@ -46,11 +46,16 @@
 //! | --- | --- | --- |
 //! | `log` | no | what the plugin logs with `log` reaches the host, from a shared library too |
 //! | `process` | yes | `serve`: the plugin can be a program; without it the crate builds faster and with Rust 1.85 |
+//! | `tokio` | no | `export!(…, runtime = tokio)`: asynchronous methods may use tokio in a shared library too |
 //! | `tracing` | yes | what the plugin logs with `tracing` reaches the host, from a shared library too |
 
 mod attach;
 #[cfg(feature = "log")]
 mod log_records;
+#[cfg(feature = "process")]
+mod serve;
+#[cfg(feature = "tokio")]
+mod tokio_runtime;
 #[cfg(feature = "tracing")]
 mod tracing_events;
 
@@ -58,15 +63,35 @@ pub use jackfield_core::symbols::{Func, Init, Var};
 pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
 pub use jackfield_macros::{export, plugin, symbol};
 #[cfg(feature = "process")]
-pub use jackfield_process::{
-    Broker, BrokerError, GrpcChannel, Handshake, ServeConfig, Served, Services, serve,
-};
+pub use jackfield_process::{Broker, BrokerError, GrpcChannel, Handshake, ServeConfig, Served, Services};
+#[cfg(feature = "process")]
+pub use serve::serve;
 
 /// What generated code calls. Nothing here is for people, and none of it is stable.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attach::{attached, detached};
+    #[cfg(feature = "tokio")]
+    pub use crate::tokio_runtime::Tokio;
     pub use jackfield_core::__private::*;
+}
+
+/// Says what is missing where a plugin asks for a runtime.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tokio {
+    () => {
+        ::core::compile_error!("`runtime = tokio` needs the feature `tokio` of `jackfield-plugin`");
+    };
+}
+
+/// Says what is missing where a plugin asks for a runtime: nothing.
+#[cfg(feature = "tokio")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tokio {
+    () => {};
 }
 
 /// The `main` of a plugin's program, where it can be one.

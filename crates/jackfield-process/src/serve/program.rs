@@ -72,10 +72,14 @@ fn start(config: ServeConfig) -> Result<(), ServeError> {
     let stdout = Redirected::take().map_err(ServeError::Stdout)?;
     let (offer, invalid) = PluginOffer::read(|key| std::env::var_os(key));
     invalid.iter().for_each(|entry| tracing::warn!("{entry}"));
-    let choice = Choice::make(config, &offer)?;
     // One thread answers fastest: a request need not wake another core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
+    let choice = {
+        // A constructor may begin something at the runtime.
+        let _entered = runtime.enter();
+        Choice::make(config, &offer)?
+    };
     let result = runtime.block_on(live(choice, offer, stdout));
     // A blocking method may never end; the process does.
     runtime.shutdown_background();

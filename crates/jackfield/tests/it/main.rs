@@ -4,6 +4,7 @@ mod alone;
 mod hostile;
 mod logs;
 mod native;
+mod reactor;
 mod seen;
 mod slots;
 mod support;
