@@ -79,4 +79,5 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-const UNPUBLISHED: &[&str] = &["jackfield-benches", "jackfield-conformance", "jackfield-fixtures"];
+const UNPUBLISHED: &[&str] =
+    &["jackfield-benches", "jackfield-conformance", "jackfield-fixtures", "jackfield-races"];

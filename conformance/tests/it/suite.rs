@@ -1,8 +1,7 @@
 //! What every backend has to do, written once.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
 use jackfield::{Bytes, CallError, Code, Context, Error, Failure, Handle, Manager};
+use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 
 use crate::backends::{self, Versions};
@@ -116,20 +115,20 @@ async fn no_call_fails_during_a_hundred_swaps(versions: Versions) {
     let Versions { one, two } = versions;
     let manager = Manager::new();
     let probe = manager.load::<dyn Probe>("probe", &*one).await.expect("loaded");
-    let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    let stop = Stop::default();
     let call = || {
         let mut seen = [false; 2];
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.is_told() {
             let version = probe.version().expect("no call fails");
             seen[version as usize - 1] = true;
             assert_eq!(block_on(probe.add_async(20, 22)), Ok(42));
-            calls.fetch_add(2, Ordering::Relaxed);
         }
         seen
     };
     let runtime = tokio::runtime::Handle::current();
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
+        let stopping = stop.when_dropped();
         tokio::task::block_in_place(|| {
             runtime.block_on(async {
                 for round in 1..=100 {
@@ -139,7 +138,7 @@ async fn no_call_fails_during_a_hundred_swaps(versions: Versions) {
                 }
             });
         });
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         for caller in callers {
             assert_eq!(caller.join().expect("no caller panicked"), [true, true], "both versions answered");
         }

@@ -1,9 +1,9 @@
 //! Swapping under load, and draining.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jackfield::{Candidate, Handle, Manager, Unloaded};
+use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 
 use crate::support::{libraries, native};
@@ -15,23 +15,23 @@ async fn no_call_fails_while_a_library_is_swapped_a_hundred_times() {
         [native().library(libraries.library("probe-one")), native().library(libraries.library("probe-two"))];
     let manager = Manager::new();
     let probe = manager.load::<dyn Probe>("probe", &candidates[0]).await.expect("loaded");
-    let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    let stop = Stop::default();
     let mut seen = [0_u64; 2];
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
                     let mut seen = [0_u64; 2];
-                    while !stop.load(Ordering::Relaxed) {
+                    while !stop.is_told() {
                         let version = probe.version().expect("no call fails");
                         seen[version as usize - 1] += 1;
                         assert_eq!(probe.add(20, 22), Ok(42));
-                        calls.fetch_add(2, Ordering::Relaxed);
                     }
                     seen
                 })
             })
             .collect();
+        let stopping = stop.when_dropped();
         let swaps = async {
             for round in 1..=100 {
                 let reloaded = manager.reload("probe", &candidates[round % 2]).await.expect("reloaded");
@@ -40,7 +40,7 @@ async fn no_call_fails_while_a_library_is_swapped_a_hundred_times() {
             }
         };
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(swaps));
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         for caller in callers {
             let mine = caller.join().expect("no caller panicked");
             seen[0] += mine[0];
