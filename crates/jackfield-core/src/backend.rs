@@ -85,6 +85,8 @@ pub enum Unloaded {
         /// The exit status, as the operating system words it.
         status: String,
     },
+    /// It goes on: somebody else runs it.
+    Left,
     /// Its process did not end in time, and was killed.
     Killed,
     /// Its object was dropped, but its code stays in this process.
@@ -101,6 +103,7 @@ impl fmt::Display for Unloaded {
         match self {
             Self::Dropped => f.write_str("dropped"),
             Self::Exited { status } => write!(f, "exited ({status})"),
+            Self::Left => f.write_str("left running"),
             Self::Killed => f.write_str("killed after the deadline"),
             Self::Pinned { by } => write!(f, "pinned by {}", by.join(", ")),
             Self::Unmapped => f.write_str("unmapped"),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
 use crate::checksum::Checksum;
-use crate::child::{Environment, Launch};
+use crate::child::{Bond, Environment, Launch};
 use crate::conform::conform;
 use crate::error::StartError;
 use crate::handshake::{Handshake, Multiplexing, PORTS};
@@ -63,6 +63,7 @@ impl ProcessPlugin {
                 directory: None,
                 environment: Environment::Clean,
                 variables: Vec::new(),
+                bond: Bond::Tight,
             },
             handshake: Handshake::default(),
             versions: Vec::new(),
@@ -105,6 +106,15 @@ impl ProcessPlugin {
     /// of any runtime and blocking calls go over the one connection on the I/O thread, as without this.
     pub fn connection_per_runtime(mut self) -> Self {
         self.connections = Connections::PerRuntime;
+        self
+    }
+
+    /// Lets the plugin go on when this host lets go of it or ends, so that another can
+    /// [attach](crate::Reattach::attach) itself. Whoever stops it must do so by that.
+    ///
+    /// Its log goes nowhere, it reads nothing from the terminal, and its socket lies among the system's temporary files.
+    pub fn detached(mut self) -> Self {
+        self.launch.bond = Bond::Loose;
         self
     }
 

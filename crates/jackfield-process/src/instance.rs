@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jackfield_core::{BoxFuture, CallError, Instance, Lane, Unloaded};
 
 use crate::channel::{Link, ProcessChannel, describe};
-use crate::child::{Ending, stop};
+use crate::child::{Bond, Ending, stop};
 use crate::grpc::{Asked, shutdown};
 use crate::start::Started;
 
@@ -29,6 +29,9 @@ impl ProcessInstance {
 
     async fn end(self: Box<Self>, deadline: Duration) -> Unloaded {
         let Started { child, connection, .. } = &self.link.started;
+        if child.bond() == Bond::Lent {
+            return Unloaded::Left;
+        }
         let begun = Instant::now();
         let patience = match shutdown(connection, deadline).await {
             Asked::Heard => deadline.saturating_sub(begun.elapsed()),
@@ -71,7 +74,9 @@ impl Instance for ProcessInstance {
 impl Drop for ProcessInstance {
     fn drop(&mut self) {
         // Callers may hold the channel still; it is of no use any more.
-        self.link.started.child.kill();
-        self.link.remove_socket();
+        self.link.started.child.let_go();
+        if self.link.started.child.bond() == Bond::Tight {
+            self.link.remove_socket();
+        }
     }
 }

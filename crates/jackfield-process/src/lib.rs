@@ -50,11 +50,13 @@
 //!
 //! [hashicorp/go-plugin]: https://github.com/hashicorp/go-plugin
 
+mod attach;
 mod backend;
 mod channel;
 mod checksum;
 mod child;
 mod conform;
+mod discover;
 mod error;
 #[cfg(feature = "netrpc")]
 mod gob;
@@ -70,6 +72,7 @@ pub mod log;
 pub mod netrpc;
 mod outlet;
 mod printed;
+mod reattach;
 mod running;
 mod serve;
 mod start;
@@ -77,14 +80,17 @@ mod tasks;
 mod tls;
 pub mod yamux;
 
+pub use self::attach::AttachError;
 pub use self::backend::ProcessBackend;
 pub use self::checksum::ChecksumError;
 pub use self::child::{Death, GuardError};
+pub use self::discover::{DiscoverError, discover};
 pub use self::error::{BackendError, StartError};
 pub use self::grpc::{Broker, BrokerError, ConnectError, GrpcChannel, Served};
 pub use self::handshake::{Address, Announcement, CookieError, Handshake, HandshakeError, Protocol};
 pub use self::host::ProcessPlugin;
 pub use self::printed::Stream;
+pub use self::reattach::{Owner, Reattach, ReattachParseError};
 pub use self::running::Running;
-pub use self::serve::{ServeConfig, Services, serve};
+pub use self::serve::{ServeConfig, Services, TestError, TestPlugin, serve, serve_many};
 pub use self::tls::{TlsConfig, TlsError};

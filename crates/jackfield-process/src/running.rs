@@ -9,8 +9,10 @@ use jackfield_core::{CallError, Instance, Unloaded};
 use tokio::time::timeout;
 
 use crate::channel::Link;
+use crate::child::Bond;
 use crate::grpc::{Broker, Fate, GrpcChannel};
 use crate::instance::ProcessInstance;
+use crate::reattach::{Owner, Reattach};
 
 /// A plugin in its own process. Dropping it kills the process.
 ///
@@ -52,8 +54,26 @@ impl Running {
     }
 
     /// The number of the plugin's process, which another process may get once this one has ended.
-    pub fn pid(&self) -> u32 {
+    /// `None` for a plugin to which this host was attached without it.
+    pub fn pid(&self) -> Option<u32> {
         self.link().started.child.pid()
+    }
+
+    /// What another host needs to attach itself to the plugin; `None` if all connections share one socket.
+    ///
+    /// Unless the plugin was started [detached](crate::ProcessPlugin::detached), it ends with this host all the same.
+    pub fn reattach(&self) -> Option<Reattach> {
+        let started = &self.link().started;
+        if started.target.mux.is_some() {
+            return None;
+        }
+        let mut reattach = Reattach::new(started.version, started.target.address.clone());
+        reattach.pid = self.pid();
+        reattach.keys = started.keys.clone();
+        if started.child.bond() == Bond::Lent {
+            reattach.owner = Owner::Somebody;
+        }
+        Some(reattach)
     }
 
     /// Asks the plugin whether it is well, and waits for the answer as long as `patience` lasts.

@@ -12,14 +12,15 @@ use tokio::time::timeout;
 
 use crate::backend::Shared;
 use crate::checksum::Checksum;
-use crate::child::{ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
+use crate::child::{Bond, ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
 use crate::group;
 use crate::grpc::{Broker, Brokered, ConnectError, Connection, Cutter, Fate, Mux, Session, Target, open};
-use crate::handshake::{Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
+use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
-use crate::serve::Place;
-use crate::tls::{Identity, TlsConfig};
+use crate::reattach::{Keys, Reattach};
+use crate::serve::{DETACHED, Place};
+use crate::tls::{Identity, TlsConfig, TlsError};
 use crate::yamux::{self, Config, Role};
 
 /// Everything that is needed to start a plugin.
@@ -73,6 +74,8 @@ pub(crate) struct Started {
     pub(crate) broker: Broker,
     /// The version of the application's protocol that it chose.
     pub(crate) version: i32,
+    /// What another host needs to connect, under AutoMTLS.
+    pub(crate) keys: Option<Keys>,
     /// Filled once the plugin can no longer be called.
     pub(crate) end: watch::Receiver<Option<End>>,
 }
@@ -100,13 +103,21 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
     let (child, line) = launch(shared, &plan, identity.as_ref(), &place, image)?;
     let announcement = hear(&child, line, &plan).await?;
     let version = announcement.version;
-    let mut target = aim(shared, announcement, identity.as_ref(), plan.security)?;
+    let keys = identity.as_ref().zip(announcement.certificate.clone()).map(|(identity, peer)| Keys {
+        certificate: identity.certificate().to_vec(),
+        key: identity.key_bytes(),
+        peer,
+    });
+    let mut target = aim(announcement, identity.as_ref(), plan.security)?;
+    if plan.launch.bond == Bond::Tight {
+        guard(shared, &target.address);
+    }
     let trunk = match plan.multiplexing {
         Multiplexing::On => Some(multiplex(shared, &mut target).await?),
         Multiplexing::Off => None,
     };
-    let wires = Wires { target, trunk, place, version };
-    connect(shared, child, wires, plan.printed).await
+    let wires = Wires { target, trunk, place, version, keys };
+    Ok(connect(shared, child, wires, plan.printed).await?)
 }
 
 fn launch(
@@ -117,25 +128,31 @@ fn launch(
     image: Option<OwnedFd>,
 ) -> Result<(ChildHandle, FirstLine), StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
+    let certificate = identity.map(Identity::pem);
     let offer = HostOffer {
         handshake: &plan.handshake,
         versions: &plan.versions,
-        certificate: identity.map(Identity::pem),
-        socket_directory: place.directory.as_deref().unwrap_or(shared.sockets.path()),
+        certificate: certificate.as_deref(),
+        socket_directory: place.directory.as_deref(),
         socket_group: plan.socket_group.as_deref(),
         ports: &plan.ports,
         multiplexing: plan.multiplexing,
     };
     let mut launch = plan.launch.clone();
     launch.variables.extend(offer.variables());
-    for mark in [&shared.mark, &instance] {
+    let mut marks = vec![&instance];
+    match launch.bond {
+        Bond::Tight => marks.push(&shared.mark),
+        Bond::Lent | Bond::Loose => launch.variables.push((DETACHED.into(), "1".into())),
+    }
+    for mark in marks {
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
     let process = spawn(&launch, image.as_ref())
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = plan.name, pid = process.id(), "started a plugin");
     let (child, line, supervisor) =
-        supervise(process, plan.name.clone(), instance).map_err(StartError::Supervise)?;
+        supervise(process, plan.name.clone(), instance, launch.bond).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     Ok((child, line))
 }
@@ -179,18 +196,20 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
     }
 }
 
-fn aim(
-    shared: &Shared,
-    announcement: Announcement,
-    identity: Option<&Identity>,
-    security: Security,
-) -> Result<Target, StartError> {
-    // Plugins that know nothing of the directory put their socket elsewhere.
-    if let Some(socket) = announcement.address.file()
+/// Plugins that know nothing of the host's directory put their socket elsewhere.
+fn guard(shared: &Shared, address: &Address) {
+    if let Some(socket) = address.file()
         && !socket.starts_with(shared.sockets.path())
     {
         shared.guard.watch(socket);
     }
+}
+
+fn aim(
+    announcement: Announcement,
+    identity: Option<&Identity>,
+    security: Security,
+) -> Result<Target, StartError> {
     let tls = match (security, identity, announcement.certificate) {
         (Security::Own(tls), ..) => Some(tls),
         (_, Some(identity), Some(certificate)) => {
@@ -218,8 +237,12 @@ async fn multiplex(shared: &Shared, target: &mut Target) -> Result<Cutter, Start
 
 /// Where both sides put their sockets: those of a group in a directory of its own.
 fn place(shared: &Shared, plan: &Plan) -> Result<Place, StartError> {
+    if plan.launch.bond != Bond::Tight {
+        // This host's directory goes with the host.
+        return Ok(Place::default());
+    }
     let Some(group) = &plan.socket_group else {
-        return Ok(Place { directory: Some(shared.sockets.path().to_owned()), ..Place::default() });
+        return Ok(Place::of(&shared.sockets));
     };
     let group = group::number(group).map_err(BackendError::SocketDirectory)?;
     let directory = shared.sockets.for_group(group).map_err(BackendError::SocketDirectory)?;
@@ -227,20 +250,31 @@ fn place(shared: &Shared, plan: &Plan) -> Result<Place, StartError> {
 }
 
 /// What leads to a plugin.
-struct Wires {
+pub(crate) struct Wires {
     target: Target,
     /// What ends all connections at once, if they share a socket.
     trunk: Option<Cutter>,
     place: Place,
     version: i32,
+    keys: Option<Keys>,
 }
 
-async fn connect(
+impl Wires {
+    /// To a plugin that runs already.
+    pub(crate) fn attached(reattach: &Reattach, place: Place) -> Result<Self, TlsError> {
+        let target = Target { address: reattach.address.clone(), tls: reattach.tls()?, mux: None };
+        let (version, keys) = (reattach.protocol_version, reattach.keys.clone());
+        Ok(Self { target, trunk: None, place, version, keys })
+    }
+}
+
+/// Connects to a plugin and keeps its streams.
+pub(crate) async fn connect(
     shared: &Shared,
     child: ChildHandle,
-    Wires { target, trunk, place, version }: Wires,
+    Wires { target, trunk, place, version, keys }: Wires,
     printed: Printed,
-) -> Result<Started, StartError> {
+) -> Result<Started, ConnectError> {
     let connected = target.connect().await?;
     let child = Arc::new(child);
     let (sender, end) = watch::channel(None);
@@ -261,7 +295,7 @@ async fn connect(
     shared.io.keep(async move {
         sender.send_replace(Some(live(driver, died, &cutter).await));
     });
-    Ok(Started { child, connection: connected.connection, target, broker, version, end })
+    Ok(Started { child, connection: connected.connection, target, broker, version, keys, end })
 }
 
 /// Drives the main connection until it or the process ends.

@@ -22,6 +22,19 @@ pub(crate) struct Launch {
     pub(crate) environment: Environment,
     /// What is added to its environment; later entries win.
     pub(crate) variables: Vec<(OsString, OsString)>,
+    /// What ties it to the host.
+    pub(crate) bond: Bond,
+}
+
+/// What ties a plugin's process to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bond {
+    /// Somebody else runs it: the host leaves it as it is.
+    Lent,
+    /// It goes on when the host lets go of it, and ends when the host asks it to.
+    Loose,
+    /// It ends when the host lets go of it, and with the host.
+    Tight,
 }
 
 /// What a child sees of the host's environment.
@@ -51,7 +64,12 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
     if let Some(directory) = &launch.directory {
         command.current_dir(directory);
     }
-    command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if launch.bond != Bond::Tight {
+        // A log that nobody reads would end it, and so would a signal that a terminal sends to the host's group.
+        command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    }
+    command.spawn()
 }
 
 /// A command whose child will be owned by this room.

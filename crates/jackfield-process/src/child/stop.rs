@@ -21,6 +21,10 @@ pub(crate) enum Ending {
 ///
 /// Whoever calls this has asked: the shutdown is a call on the wire, which this room does not know.
 pub(crate) async fn stop(child: &ChildHandle, patience: Duration) -> Ending {
+    if !child.is_known() {
+        // It was asked, which is all that can be done from here.
+        return Ending::Graceful;
+    }
     let graceful = timeout(patience, child.died()).await.is_ok();
     if !graceful {
         child.kill();

@@ -1,6 +1,7 @@
 //! Watches over one child: drains its pipes for life, notices its death, sweeps away what it left.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};
@@ -13,14 +14,17 @@ use super::logs::Logs;
 use super::mark::Mark;
 use super::os::ProcessHandle;
 use super::pipe::{Chunk, Pipe};
+use super::spawn::Bond;
 use crate::handshake::MAX_LINE;
 
 /// What others hold of a child; dropping it kills the child and waits for nothing.
 #[derive(Debug)]
 pub(crate) struct ChildHandle {
-    pid: u32,
-    process: Arc<AsyncFd<ProcessHandle>>,
+    pid: Option<u32>,
+    /// `None` if it is not known for sure, so that nobody else is killed.
+    process: Option<Arc<AsyncFd<ProcessHandle>>>,
     phase: watch::Receiver<Phase>,
+    bond: Bond,
 }
 
 /// The first line of a child's output, once it is there; an error if the output ended without one.
@@ -55,8 +59,9 @@ pub(crate) fn supervise(
     mut child: Child,
     name: String,
     mark: Mark,
+    bond: Bond,
 ) -> io::Result<(ChildHandle, FirstLine, impl Future<Output = ()> + Send)> {
-    let pid = child.id();
+    let pid = Some(child.id());
     let adopted = adopt(&mut child);
     let (process, stdout, stderr) = adopted.inspect_err(|_| kill_and_reap(&mut child))?;
     let process = Arc::new(process);
@@ -71,12 +76,40 @@ pub(crate) fn supervise(
         logs: Logs::new(name),
         buffer: vec![0; BUFFER].into_boxed_slice(),
     };
-    Ok((ChildHandle { pid, process, phase: receiver }, line, supervisor.run(phase, mark)))
+    let process = Some(process);
+    Ok((ChildHandle { pid, process, phase: receiver, bond }, line, supervisor.run(phase, mark)))
+}
+
+/// Takes notice of a process that somebody else started. The future must be driven as above.
+///
+/// # Errors
+/// If the system is out of descriptors.
+pub(crate) fn attend(
+    pid: Option<u32>,
+    process: Option<ProcessHandle>,
+    bond: Bond,
+) -> io::Result<(ChildHandle, impl Future<Output = ()> + Send)> {
+    let process = process.map(ProcessHandle::watch).transpose()?.map(Arc::new);
+    let (phase, receiver) = watch::channel(Phase::Running);
+    let watched = process.clone();
+    let watch = async move {
+        let ended = async {
+            match watched {
+                Some(process) => drop(process.readable().await),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = ended => { phase.send_replace(Phase::Swept(Arc::default())); }
+            () = phase.closed() => {}
+        }
+    };
+    Ok((ChildHandle { pid, process, phase: receiver, bond }, watch))
 }
 
 impl ChildHandle {
     /// Its number, which is its own as long as it is not dead.
-    pub(crate) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.pid
     }
 
@@ -103,17 +136,35 @@ impl ChildHandle {
         self.phase.borrow().death().cloned()
     }
 
+    /// Whether its end can be seen.
+    pub(crate) fn is_known(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// What ties it to this host.
+    pub(crate) fn bond(&self) -> Bond {
+        self.bond
+    }
+
     /// Sends SIGKILL to the child.
     pub(crate) fn kill(&self) {
-        if let Err(error) = self.process.get_ref().kill() {
+        let Some(process) = &self.process else { return };
+        if let Err(error) = process.get_ref().kill() {
             tracing::error!(%error, "a plugin's process could not be killed");
+        }
+    }
+
+    /// Kills it, unless it may go on without this host.
+    pub(crate) fn let_go(&self) {
+        if self.bond == Bond::Tight {
+            self.kill();
         }
     }
 }
 
 impl Drop for ChildHandle {
     fn drop(&mut self) {
-        self.kill();
+        self.let_go();
     }
 }
 

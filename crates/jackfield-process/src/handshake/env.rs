@@ -16,8 +16,8 @@ pub(crate) struct HostOffer<'a> {
     pub(crate) versions: &'a [i32],
     /// The host's certificate as PEM, under AutoMTLS.
     pub(crate) certificate: Option<&'a str>,
-    /// Where the plugin shall put its sockets.
-    pub(crate) socket_directory: &'a Path,
+    /// Where the plugin shall put its sockets; among the temporary files of its system, if `None`.
+    pub(crate) socket_directory: Option<&'a Path>,
     /// The group that may connect to them.
     pub(crate) socket_group: Option<&'a str>,
     /// The ports that a plugin on TCP may take.
@@ -44,8 +44,10 @@ impl HostOffer<'_> {
             (MIN_PORT.into(), self.ports.start().to_string().into()),
             (MAX_PORT.into(), self.ports.end().to_string().into()),
             (PROTOCOL_VERSIONS.into(), versions.into()),
-            (SOCKET_DIRECTORY.into(), self.socket_directory.into()),
         ];
+        if let Some(directory) = self.socket_directory {
+            variables.push((SOCKET_DIRECTORY.into(), directory.into()));
+        }
         if let Some(group) = self.socket_group {
             variables.push((SOCKET_GROUP.into(), group.into()));
         }
@@ -186,7 +188,7 @@ mod tests {
             handshake: &handshake,
             versions: &[7, 3],
             certificate: Some("PEM"),
-            socket_directory: Path::new("/run/x"),
+            socket_directory: Some(Path::new("/run/x")),
             socket_group: Some("wheel"),
             ports: &PORTS,
             multiplexing: Multiplexing::Off,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::connection::Accept;
+use crate::child::SocketDirectory;
 use crate::grpc::Socket;
 use crate::handshake::Address;
 
@@ -21,6 +22,13 @@ pub(crate) struct Place {
     pub(crate) group: Option<u32>,
     /// TCP sockets of this machine with these ports, in place of files.
     pub(crate) ports: Option<RangeInclusive<u16>>,
+}
+
+impl Place {
+    /// A directory of this host's.
+    pub(crate) fn of(sockets: &SocketDirectory) -> Self {
+        Self { directory: Some(sockets.path().to_owned()), ..Self::default() }
+    }
 }
 
 /// A socket; its file, if it has one, is removed when it is dropped.

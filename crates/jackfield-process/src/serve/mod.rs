@@ -4,13 +4,18 @@ mod config;
 mod connection;
 mod dispatch;
 mod listener;
+mod many;
 mod parent;
 mod program;
 mod stdout;
+mod testing;
 mod wire_services;
 
 pub use self::config::{ServeConfig, Services};
 pub(crate) use self::connection::{Accept, Acceptor, Connections};
 pub(crate) use self::dispatch::Dispatch;
 pub(crate) use self::listener::{Listener, Place};
+pub use self::many::serve_many;
+pub(crate) use self::parent::DETACHED;
 pub use self::program::serve;
+pub use self::testing::{TestError, TestPlugin};

@@ -4,11 +4,17 @@ use std::future::pending;
 
 use crate::child::{Parent, ProcessHandle};
 
-/// Ends when the parent has ended. Never, where the parent cannot be seen.
+/// The variable by which a host says that the plugin shall go on without it.
+pub(crate) const DETACHED: &str = "JACKFIELD_DETACHED";
+
+/// Ends when the parent has ended. Never, where the parent cannot be seen or does not matter.
 ///
 /// The parent is the one at the time of this call, not of the first poll.
 pub(super) fn gone() -> impl Future<Output = ()> {
-    let parent = ProcessHandle::of_parent();
+    let parent = match std::env::var_os(DETACHED) {
+        Some(_) => Parent::Hidden,
+        None => ProcessHandle::of_parent(),
+    };
     async {
         let parent = match parent {
             Parent::Alive(parent) => parent.watch(),

@@ -7,9 +7,10 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jackfield_core::{Context, Error, Plugin, Service};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::config::{Network, ServeConfig, Set};
 use super::connection::{Accept, Acceptor, Connections};
@@ -51,7 +52,7 @@ pub(super) fn run(config: ServeConfig) -> ExitCode {
 
 /// A program could not become a plugin.
 #[derive(Debug, thiserror::Error)]
-enum ServeError {
+pub(super) enum ServeError {
     #[error("the plugin's constructor refused: {0}")]
     Constructor(Error),
     #[error("failed to announce the plugin to its host")]
@@ -87,7 +88,7 @@ fn start(config: ServeConfig) -> Result<(), ServeError> {
 }
 
 /// What is served to this host.
-struct Choice {
+pub(super) struct Choice {
     version: i32,
     services: Vec<Service>,
     set: Set,
@@ -96,7 +97,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
+    pub(super) fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
         let ServeConfig { handshake, mut sets, tls, network } = config;
         let versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
@@ -116,49 +117,78 @@ impl Choice {
 async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
     let parent_gone = parent::gone();
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let Choice { version, services, set, tls, place } = choice;
-    let (tls, certificate) = secure(tls, &offer)?;
-    let mut listener = Listener::bind(&place).map_err(ServeError::Listen)?;
-    let (tasks, kept) = Tasks::here();
-    let mux = (offer.multiplexing == MultiplexingOffer::Wanted).then(Mux::default).map(Arc::new);
-    let broker = Broker::new(Brokered {
-        place,
-        tls: tls.clone(),
-        fate: Fate::of_host(tasks.clone()),
-        mux: mux.clone(),
-        tasks: tasks.clone(),
-    });
-
-    let (ending, end) = watch::channel(false);
     let Redirected { mut original, printed } = stdout;
-    let own = set.services.map(|make| make(&broker)).unwrap_or_default();
-    let descriptors = services.iter().map(|service| service.schema().to_file_descriptor());
-    let routes =
-        WireServices { ending, end: end.clone(), printed, broker: broker.clone() }.add_to(own.routes);
-    let routes = wire_services::reflect(routes, descriptors, &own.descriptors)?;
-    let dispatch = Arc::new(Dispatch::new(services, routes));
-
-    let announcement = Announcement {
-        certificate,
-        multiplexing: offer.multiplexing.answer(),
-        ..Announcement::new(version, listener.address())
-    };
-    announce(&mut original, &announcement).map_err(ServeError::Announce)?;
-    tracing::debug!(address = %announcement.address, "the plugin listens");
-
-    let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
-    let mut connections = Connections::new(acceptor, dispatch, end.clone());
-    let mut kept = pin!(kept);
-    tokio::select! {
-        () = accept(&mut connections, &mut listener, mux, &tasks) => {}
-        () = ended(end) => {}
-        () = kept.as_mut() => {}
-        () = parent_gone => tracing::warn!("the host is gone"),
-    }
-    drop(listener);
-    broker.close();
-    connections.finish().await;
+    let live = Live::prepare(choice, &offer, printed)?;
+    announce(&mut original, &live.announcement).map_err(ServeError::Announce)?;
+    tracing::debug!(address = %live.announcement.address, "the plugin listens");
+    live.run(async {
+        parent_gone.await;
+        tracing::warn!("the host is gone");
+    })
+    .await;
     Ok(())
+}
+
+/// A plugin that listens.
+pub(super) struct Live<K> {
+    pub(super) announcement: Announcement,
+    listener: Listener,
+    connections: Connections,
+    broker: Broker,
+    mux: Option<Arc<Mux>>,
+    tasks: Tasks,
+    kept: K,
+    end: watch::Receiver<bool>,
+}
+
+impl Live<()> {
+    /// Must be called in a runtime, on which the plugin then lives.
+    pub(super) fn prepare(
+        choice: Choice,
+        offer: &PluginOffer,
+        printed: mpsc::Receiver<Bytes>,
+    ) -> Result<Live<impl Future<Output = ()> + use<>>, ServeError> {
+        let Choice { version, services, set, tls, place } = choice;
+        let (tls, certificate) = secure(tls, offer)?;
+        let listener = Listener::bind(&place).map_err(ServeError::Listen)?;
+        let (tasks, kept) = Tasks::here();
+        let mux = (offer.multiplexing == MultiplexingOffer::Wanted).then(Mux::default).map(Arc::new);
+        let fate = Fate::of_host(tasks.clone());
+        let broker =
+            Broker::new(Brokered { tasks: tasks.clone(), place, tls: tls.clone(), fate, mux: mux.clone() });
+
+        let (ending, end) = watch::channel(false);
+        let own = set.services.map(|make| make(&broker)).unwrap_or_default();
+        let descriptors = services.iter().map(|service| service.schema().to_file_descriptor());
+        let wire = WireServices { ending, end: end.clone(), printed, broker: broker.clone() };
+        let routes = wire_services::reflect(wire.add_to(own.routes), descriptors, &own.descriptors)?;
+        let dispatch = Arc::new(Dispatch::new(services, routes));
+        let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
+        let announcement = Announcement {
+            certificate,
+            multiplexing: offer.multiplexing.answer(),
+            ..Announcement::new(version, listener.address())
+        };
+        let connections = Connections::new(acceptor, dispatch, end.clone());
+        Ok(Live { announcement, listener, connections, broker, mux, tasks, kept, end })
+    }
+}
+
+impl<K: Future<Output = ()>> Live<K> {
+    /// Serves until the host asks the plugin to end, or `over` does; then lets what was begun end.
+    pub(super) async fn run(self, over: impl Future<Output = ()>) {
+        let Self { mut listener, mut connections, broker, mux, tasks, kept, end, .. } = self;
+        let mut kept = pin!(kept);
+        tokio::select! {
+            () = accept(&mut connections, &mut listener, mux, &tasks) => {}
+            () = ended(end) => {}
+            () = kept.as_mut() => {}
+            () = over => {}
+        }
+        drop(listener);
+        broker.close();
+        connections.finish().await;
+    }
 }
 
 /// Serves every connection of the host: each a socket, or each a stream over the first.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
@@ -14,7 +16,6 @@ use super::NAME;
 #[derive(Debug)]
 pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
-    pem: String,
     key: KeyPair,
 }
 
@@ -33,7 +34,7 @@ impl Identity {
         parameters.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = parameters.self_signed(&key)?;
-        Ok(Self { certificate: certificate.der().clone(), pem: certificate.pem(), key })
+        Ok(Self { certificate: certificate.der().clone(), key })
     }
 
     /// The certificate.
@@ -42,8 +43,26 @@ impl Identity {
     }
 
     /// The certificate as a host passes it on.
-    pub(crate) fn pem(&self) -> &str {
-        &self.pem
+    pub(crate) fn pem(&self) -> String {
+        let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+        let text = STANDARD.encode(&self.certificate);
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (line, next) = rest.split_at(rest.len().min(PEM_LINE));
+            pem.extend([line, "\n"]);
+            rest = next;
+        }
+        pem + "-----END CERTIFICATE-----\n"
+    }
+
+    /// What was made before, from its two parts.
+    pub(crate) fn restore(certificate: CertificateDer<'static>, key: &[u8]) -> Result<Self, TlsError> {
+        Ok(Self { certificate, key: KeyPair::try_from(key)? })
+    }
+
+    /// The key, as PKCS#8.
+    pub(crate) fn key_bytes(&self) -> Vec<u8> {
+        self.key.serialize_der()
     }
 
     pub(super) fn key(&self) -> PrivateKeyDer<'static> {
@@ -74,6 +93,7 @@ pub enum TlsError {
     Pem(#[source] rustls::pki_types::pem::Error),
 }
 
+const PEM_LINE: usize = 64;
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Thirty years, as in Go: a plugin may run for long.
 const VALIDITY: Duration = Duration::from_secs(262_980 * 3600);

@@ -34,7 +34,7 @@ fn masked(face: &Identity) -> Arc<SingleCertAndKey> {
 fn the_two_connect() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let client = connecting(&host, plugin.certificate()).unwrap();
-    let server = accepting(&plugin, read_pem(host.pem()).unwrap()).unwrap();
+    let server = accepting(&plugin, read_pem(&host.pem()).unwrap()).unwrap();
     shake_hands(client, server).unwrap();
 }
 

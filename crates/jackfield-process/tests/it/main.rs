@@ -11,4 +11,5 @@ mod our_plugin;
 mod own_tls;
 mod peers;
 mod raw;
+mod reattach;
 mod yamux;

@@ -18,12 +18,12 @@ struct GetRequest {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct GetResponse {
+pub(crate) struct GetResponse {
     #[prost(bytes = "bytes", tag = "1")]
-    value: jackfield_core::Bytes,
+    pub(crate) value: jackfield_core::Bytes,
 }
 
-async fn get(channel: GrpcChannel, key: &str) -> Result<GetResponse, Status> {
+pub(crate) async fn get(channel: GrpcChannel, key: &str) -> Result<GetResponse, Status> {
     let mut client = Grpc::new(channel);
     client.ready().await?;
     let request = Request::new(GetRequest { key: key.to_owned() });
@@ -49,7 +49,7 @@ fn a_raw_plugin_answers_generated_clients_until_it_stops() {
             let running = plugin.start("kv").await.unwrap();
             running.ping(Duration::from_secs(5)).await.unwrap();
             let pid = get(running.channel(), "__pid").await.unwrap().value;
-            assert_eq!(str::from_utf8(&pid).unwrap(), running.pid().to_string());
+            assert_eq!(str::from_utf8(&pid).unwrap(), running.pid().unwrap().to_string());
             let (channel, broker) = (running.channel(), running.broker());
             assert_eq!(running.stop(Duration::from_secs(2)).await.to_string(), "exited (exit status: 0)");
             assert_eq!(get(channel, "__pid").await.unwrap_err().code(), Code::Unavailable);
@@ -64,7 +64,7 @@ fn a_raw_call_says_how_the_plugin_ended_and_when() {
     for plugin in plugins(&backend) {
         run(async {
             let running = plugin.start("kv").await.unwrap();
-            let pid = Pid::from_raw(running.pid() as i32).unwrap();
+            let pid = Pid::from_raw(running.pid().unwrap() as i32).unwrap();
             let kill = async {
                 get(running.channel(), "__pid").await.unwrap();
                 kill_process(pid, Signal::KILL).unwrap();

@@ -1,7 +1,8 @@
 //! Names processes by pidfd, so that a recycled process id is never signalled. Linux 5.3 and later.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Child;
 
@@ -11,6 +12,8 @@ use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::handshake::Address;
 
 /// One process, and never another one that got its number later.
 #[derive(Debug)]
@@ -102,4 +105,44 @@ pub(crate) fn sealed_executable(name: &str, content: &[u8]) -> io::Result<OwnedF
 /// Writes to a socket whose other end may be gone, without a SIGPIPE to this process.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
+}
+
+/// Whether process `pid` listens at `address`; `None` if that cannot be seen from here.
+pub(crate) fn listens(pid: u32, address: &Address) -> Option<bool> {
+    let inode = match address {
+        Address::Tcp(address) => tcp_listener(address)?,
+        Address::Unix(path) => unix_listener(&path.to_string_lossy())?,
+    };
+    let expected = format!("socket:[{inode}]");
+    let files = fs::read_dir(format!("/proc/{pid}/fd"));
+    match files {
+        Ok(files) => Some(files.filter_map(Result::ok).any(|file| {
+            fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == expected.as_str())
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// A line is `sl local remote state queues timer retransmits uid timeout inode …`, with numbers in hexadecimal digits
+/// in the order of this machine.
+fn tcp_listener(address: &SocketAddr) -> Option<u64> {
+    let SocketAddr::V4(address) = address else { return None };
+    let local = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let listens = fields.get(1) == Some(&local.as_str()) && fields.get(3) == Some(&"0A");
+        listens.then(|| fields.get(9)?.parse().ok())?
+    })
+}
+
+/// A line is `number count protocol flags type state inode path`, where flag 0x10000 is of one that listens.
+fn unix_listener(path: &str) -> Option<u64> {
+    let table = fs::read_to_string("/proc/net/unix").ok()?;
+    table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let listens = fields.get(7) == Some(&path) && fields.get(3) == Some(&"00010000");
+        listens.then(|| fields.get(6)?.parse().ok())?
+    })
 }

@@ -2,4 +2,4 @@
 
 mod linux;
 
-pub(crate) use self::linux::{Parent, ProcessHandle, sealed_executable, send};
+pub(crate) use self::linux::{Parent, ProcessHandle, listens, sealed_executable, send};

@@ -1,0 +1,163 @@
+//! A host that attaches itself to a plugin that runs already.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jackfield_core::Unloaded;
+use jackfield_process::{
+    Address, AttachError, Owner, ProcessBackend, ProcessPlugin, Reattach, ServeConfig, Services,
+};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::calls::run;
+use crate::peers::{Go, chain, handshake, our_plugin, wait_for_end};
+use crate::raw::get;
+
+fn detached_plugins(backend: &ProcessBackend) -> Vec<ProcessPlugin> {
+    let ours = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(backend);
+    let mut plugins = vec![ours.clone(), ours.clone().auto_mtls(), ours.env("KV_NETWORK", "tcp")];
+    if Go::is_here() {
+        plugins.extend([
+            Go::Newest.plugin(backend),
+            Go::Newest.plugin(backend).auto_mtls(),
+            Go::V1_4.plugin(backend),
+        ]);
+    }
+    plugins.into_iter().map(ProcessPlugin::detached).collect()
+}
+
+/// No test, unless the one below starts it as the host that goes.
+#[test]
+fn acts_as_the_first_host() {
+    let Some(index) = std::env::var_os(ROLE) else { return };
+    let index: usize = index.to_str().unwrap().parse().unwrap();
+    let backend = ProcessBackend::start().unwrap();
+    let text = run(async {
+        let running = detached_plugins(&backend)[index].start("kv").await.unwrap();
+        get(running.channel(), "__pid").await.unwrap();
+        running.reattach().unwrap().to_string()
+    });
+    std::fs::write(std::env::var_os(OUTPUT).unwrap(), text).unwrap();
+}
+
+#[test]
+fn a_second_host_goes_on_where_the_first_ended() {
+    let backend = ProcessBackend::start().unwrap();
+    for (index, plugin) in detached_plugins(&backend).into_iter().enumerate() {
+        let reattach = start_and_leave(index);
+        let pid = Pid::from_raw(reattach.pid.unwrap() as i32).unwrap();
+        let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        run(async {
+            // It goes on when a host lets go of it.
+            for _ in 0..2 {
+                let running = reattach.attach(&backend, "kv").await.unwrap_or_else(|error| {
+                    panic!("{plugin:?}: {}", chain(&error));
+                });
+                let answer = get(running.channel(), "__pid").await.unwrap().value;
+                assert_eq!(str::from_utf8(&answer).unwrap(), pid.as_raw_pid().to_string());
+                assert_eq!(running.reattach().as_ref(), Some(&reattach));
+            }
+            let running = reattach.attach(&backend, "kv").await.unwrap();
+            assert!(matches!(running.stop(Duration::from_secs(2)).await, Unloaded::Exited { .. }));
+            wait_for_end(&process);
+            let error = reattach.attach(&backend, "kv").await.unwrap_err();
+            assert!(chain(&error).contains("reattachment process not found"), "{error}");
+        });
+    }
+}
+
+#[test]
+fn a_plugin_that_does_not_end_is_killed_and_its_calls_end() {
+    let backend = ProcessBackend::start().unwrap();
+    let reattach = start_and_leave(0);
+    let pid = Pid::from_raw(reattach.pid.unwrap() as i32).unwrap();
+    let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    run(async {
+        let running = reattach.attach(&backend, "kv").await.unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        let channel = running.channel();
+        let (call, stopped) = tokio::join!(get(channel, "__sleep"), running.stop(Duration::from_millis(50)));
+        assert_eq!(stopped, Unloaded::Killed);
+        assert_eq!(call.unwrap_err().code(), tonic::Code::Unavailable);
+    });
+    wait_for_end(&process);
+    if let Address::Unix(path) = reattach.address {
+        let _removed = std::fs::remove_file(path);
+    }
+}
+
+#[test]
+fn nobody_else_is_ever_killed() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut stranger = program("sleep").arg("1000").spawn().unwrap();
+    let plugin = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
+    run(async {
+        for plugin in [plugin.clone(), plugin.env("KV_NETWORK", "tcp")] {
+            let running = plugin.start("kv").await.unwrap();
+            let mut reattach = running.reattach().unwrap();
+            reattach.pid = Some(stranger.id());
+            let error = reattach.attach(&backend, "kv").await.unwrap_err();
+            assert!(matches!(error, AttachError::Stranger { .. }), "{error:?}");
+            assert!(
+                error.to_string().starts_with("reattachment process not found: expected process"),
+                "{error}"
+            );
+            // Without a number nobody can be killed, but the plugin can be asked.
+            reattach.pid = None;
+            let again = reattach.attach(&backend, "kv").await.unwrap();
+            assert!(matches!(again.stop(Duration::from_secs(2)).await, Unloaded::Exited { .. }));
+            assert!(running.closed().await.to_string().contains("exit status: 0"));
+        }
+    });
+    assert_eq!(stranger.try_wait().unwrap(), None);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+#[test]
+fn a_plugin_under_test_is_called_and_left() {
+    let plugin = ServeConfig::new(handshake()).services(|_| Services::default()).serve_for_test().unwrap();
+    assert_eq!(plugin.reattach().owner, Owner::Somebody);
+    // As a tool prints it, and another reads it.
+    let text = Reattach::write_all([("kv", plugin.reattach())]);
+    let reattach = Reattach::read_all(&text).unwrap().remove("kv").unwrap();
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        for _ in 0..2 {
+            let running = reattach.attach(&backend, "kv").await.unwrap();
+            running.ping(Duration::from_secs(5)).await.unwrap();
+            assert_eq!(running.stop(Duration::from_secs(2)).await, Unloaded::Left);
+        }
+        let running = reattach.attach(&backend, "kv").await.unwrap();
+        drop(plugin);
+        running.closed().await;
+        assert!(matches!(reattach.attach(&backend, "kv").await, Err(AttachError::NotFound(_))));
+    });
+}
+
+/// Lets a host of its own start the plugin, and end.
+fn start_and_leave(index: usize) -> Reattach {
+    let home = tempfile::tempdir().unwrap();
+    let output = home.path().join("reattach");
+    let status = program(std::env::current_exe().unwrap())
+        .args(["--exact", "reattach::acts_as_the_first_host"])
+        .env(ROLE, index.to_string())
+        .env(OUTPUT, &output)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let mut text = String::new();
+    std::fs::File::open(output).unwrap().read_to_string(&mut text).unwrap();
+    text.parse().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
+fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(path);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+const ROLE: &str = "JACKFIELD_TEST_ACT_AS_THE_FIRST_HOST";
+const OUTPUT: &str = "JACKFIELD_TEST_OUTPUT";
