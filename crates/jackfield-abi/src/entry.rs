@@ -2,10 +2,11 @@
 
 use std::ffi::c_void;
 
-use crate::buffer::{RawBytes, Slice, Text};
+use crate::buffer::{RawBytes, Slice};
 use crate::context::{Context, RawContext};
 use crate::host::{self, Attachment, HostTable};
 use crate::method::{MethodEntry, Offered};
+use crate::object::{Local, Table};
 use crate::runtime::{self, Launch};
 use crate::shim::{self, Refusal, RefusalKind, RefusalPlace, Reply, Return};
 use crate::symbols::{InitHook, Symbol};
@@ -120,10 +121,8 @@ unsafe extern "C" fn detach_library(entry: *const Entry) {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Export {
-    pub(crate) service: Text,
-    pub(crate) methods: Slice<MethodEntry>,
+    pub(crate) table: Table,
     pub(crate) create: unsafe extern "C" fn(*const RawContext, *mut RawBytes) -> Return<*mut c_void>,
-    pub(crate) drop: unsafe extern "C" fn(*mut c_void),
 }
 
 impl Export {
@@ -138,24 +137,17 @@ impl Export {
     {
         const { assert!(size_of::<F>() == 0, "a constructor cannot capture anything") };
         let _ = create;
-        // SAFETY: an offered method is an entry and nothing else, and the types of all of them are those of `create`.
-        let methods = unsafe { std::slice::from_raw_parts(methods.as_ptr().cast(), methods.len()) };
-        Self {
-            service: Text::new(service),
-            methods: Slice::new(methods),
-            create: create_object::<T, E, F, L>,
-            drop: drop_object::<T>,
-        }
+        Self { table: Table::new(service, methods), create: create_object::<T, E, F, L> }
     }
 
     /// The name of the interface.
     pub fn service(&self) -> &str {
-        self.service.as_str()
+        self.table.service()
     }
 
     /// The methods, in the plugin's order.
     pub fn methods(&self) -> &[MethodEntry] {
-        self.methods.as_slice()
+        self.table.methods()
     }
 
     /// Constructs the plugin's object.
@@ -169,15 +161,6 @@ impl Export {
             None => Err(Refusal::new(RefusalKind::Unknown, "a constructor cannot be pending")),
         }
     }
-
-    /// Drops an object.
-    ///
-    /// # Safety
-    /// This export constructed it, its code is still mapped, and the object is not used afterwards.
-    pub(crate) unsafe fn destroy(&self, object: *mut c_void) {
-        // SAFETY: passed on.
-        unsafe { (self.drop)(object) }
-    }
 }
 
 unsafe extern "C" fn create_object<T, E, F, L>(
@@ -189,44 +172,27 @@ where
     F: Fn(&Context) -> Result<T, E> + Copy + Send + Sync,
     L: Launch,
 {
-    shim::answer(refusal, || {
+    shim::answer(refusal, &None, || {
         // SAFETY: the host lends the context for this call.
         let raw = unsafe { &*context };
         // SAFETY: as above.
         let context = unsafe { raw.receive() };
         // SAFETY: `Export::new` was given a value of this type, which is `Copy` and has no size: this is a copy.
         let create = unsafe { std::ptr::NonNull::<F>::dangling().read() };
-        let make = || create(&context).map(|object| Box::into_raw(Box::new(object))).map_err(Into::into);
-        runtime::make::<L, T>(context.plugin(), make).map(|object| Pointer(object.cast()))
+        let make = || create(&context).map(|object| Local::hand_over(object, None)).map_err(Into::into);
+        runtime::make::<L, c_void>(context.plugin(), make).map(Pointer)
     })
-}
-
-unsafe extern "C" fn drop_object<T>(object: *mut c_void) {
-    let address = object.expose_provenance();
-    runtime::drop_object(object, move || {
-        let object = std::ptr::with_exposed_provenance_mut::<T>(address);
-        // SAFETY: `create_object` boxed it with this type, and the host drops it once.
-        shim::discard(unsafe { Box::from_raw(object) });
-    });
 }
 
 /// A pointer as a result.
 struct Pointer(*mut c_void);
 
 // SAFETY: it is a pointer, and both sides pass it on untouched.
-unsafe impl crate::Cross for Pointer {
+unsafe impl crate::Output for Pointer {
     type Repr = *mut c_void;
-    const NAME: &'static str = "object";
+    const NAME: &'static str = "pointer";
 
-    fn lend(&mut self) -> *mut c_void {
-        self.0
-    }
-
-    unsafe fn receive(repr: *mut c_void) -> Self {
-        Self(repr)
-    }
-
-    fn give(self) -> *mut c_void {
+    fn give(self, _: &crate::Keep) -> *mut c_void {
         self.0
     }
 
@@ -234,6 +200,8 @@ unsafe impl crate::Cross for Pointer {
         Self(repr)
     }
 }
+
+crate::cross::argument_by_giving!(Pointer: Pointer(std::ptr::null_mut()));
 
 /// The first bytes of every entry.
 pub const MAGIC: [u8; 8] = *b"JACKFLD\n";

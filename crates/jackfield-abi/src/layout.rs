@@ -13,7 +13,11 @@ use crate::future::{RawFuture, WakerFunctions, WakerRef};
 use crate::host::HostTable;
 use crate::log::{Field, Lent, Record, Span};
 use crate::method::MethodEntry;
+use crate::object::{RawObject, Table};
+use crate::options::RawOptions;
+use crate::parcel::{RawParcel, RawPart};
 use crate::shim::Return;
+use crate::stream::RawStream;
 use crate::symbols::{Outcome, RawFunc, RawInit, Symbol};
 
 macro_rules! layout {
@@ -39,8 +43,14 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, WakerFunctions: keep, wake_lent, wake_kept, release);
     layout!(text, RawFuture<u64>: state, poll, drop);
     layout!(text, RawContext: size, plugin, config, count);
-    layout!(text, MethodEntry: name, arguments, output, mode, reserved, fields, direct, encoded);
-    layout!(text, Export: service, methods, create, drop);
+    layout!(text, RawOptions: size, remaining, metadata, count);
+    layout!(text, RawStream: state, next, drop);
+    layout!(text, RawObject: data, table);
+    layout!(text, RawPart: field, kind, content);
+    layout!(text, RawParcel: bytes, parts, len, free);
+    layout!(text, MethodEntry: name, signature, mode, reserved, direct, encoded);
+    layout!(text, Table: service, methods, drop, scope);
+    layout!(text, Export: table, create);
     layout!(text, Entry: magic, abi, size, note, exports, attach, detach, doors, symbols, init);
     layout!(text, HostTable: size, host, log, max_level, thread);
     layout!(text, Lent<'_, u8>: data, len);

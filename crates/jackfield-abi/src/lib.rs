@@ -10,15 +10,18 @@
 //!
 //! The nouns, in the order in which a call meets them:
 //!
-//! 1. [`Cross`]: a type with a C representation, and [`Arguments`]: a tuple of them.
+//! 1. [`Cross`]: a result with a C representation, [`Argument`], and [`Arguments`]: a tuple of them.
 //! 2. [`MethodEntry`]: what a plugin offers for one method, and [`MethodSpec`]: what a host expects of it.
 //! 3. [`Export`] and [`Entry`]: one interface of a plugin, and the plugin.
 //! 4. [`Object`] and [`Bound`]: a constructed plugin at the host, and its methods in the host's order.
 //! 5. [`Running`]: an asynchronous call that did not answer at once.
-//! 6. [`HotSlot`]: where all of it is swapped.
+//! 6. [`Parcel`]: an encoded message with what cannot be encoded: [`Messages`] and [`Passed`] objects.
+//! 7. [`CallOptions`]: what goes with a call.
+//! 8. [`HotSlot`]: where all of it is swapped.
 //!
 //! Beside interfaces a plugin has [`symbols`]: functions and variables by name.
 
+mod bound;
 mod buffer;
 mod context;
 mod cross;
@@ -31,21 +34,32 @@ mod layout;
 pub mod log;
 mod method;
 mod object;
+mod options;
 mod panic;
+mod parcel;
 pub mod runtime;
 mod shim;
+pub mod signature;
+mod static_ref;
+mod stream;
 pub mod symbols;
+mod type_text;
 
 pub use bytes::Bytes;
 
+pub use bound::{BindError, Bound, Direct, DirectAsync, Started};
 pub use buffer::{Keep, RawBytes, Slice, Text};
 pub use context::{Context, RawContext};
-pub use cross::{Arguments, AsyncShim, BlockingShim, Cross};
+pub use cross::{Argument, Arguments, AsyncShim, BlockingShim, Cross, Encoded, Octets, Output, Owned, Str};
 pub use entry::{ABI_VERSION, Entry, Export, MAGIC};
 pub use future::{BoxFuture, Running};
 pub use host::{Attachment, Host, Thread, send_log, wants_log};
 pub use hot::{Announced, Entered, HotSlot, Retired};
-pub use method::{Call, CallAsync, Lane, MethodEntry, MethodSpec, Mode, NO_FIELDS, Offered, fingerprint};
-pub use object::{BindError, Bound, Direct, Object, Started};
+pub use method::{Call, CallAsync, Conclude, Lane, MethodEntry, MethodSpec, Mode, Offered};
+pub use object::{Object, Passed, Table};
+pub use options::CallOptions;
 pub use panic::{forward_panics, forwarded_panic};
+pub use parcel::{Parcel, Part};
 pub use shim::{Refusal, RefusalKind, Reply};
+pub use static_ref::StaticRef;
+pub use stream::{Feed, Messages};

@@ -4,19 +4,19 @@ use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 
-use bytes::Bytes;
-
-use crate::buffer::{Slice, Text};
-use crate::cross::{Arguments, AsyncShim, BlockingShim, Cross};
+use crate::buffer::Text;
+use crate::cross::{Arguments, AsyncShim, BlockingShim, Output};
 use crate::future::BoxFuture;
-use crate::shim::{Erased, Refusal};
+use crate::parcel::Parcel;
+use crate::shim::{Erased, Refusal, Reply};
+use crate::signature;
 
 /// A blocking method of the plugin type `T`.
 pub trait Call<T>: 'static {
     /// The arguments after `&self`.
     type Arguments: Arguments;
     /// The result.
-    type Output: Cross;
+    type Output: Output;
     /// The error.
     type Error: Into<Refusal>;
 
@@ -24,20 +24,39 @@ pub trait Call<T>: 'static {
     ///
     /// # Errors
     /// What the plugin refused to do.
-    fn call(this: &T, arguments: Self::Arguments) -> Result<Self::Output, Self::Error>;
+    fn call(
+        this: &T,
+        arguments: <Self::Arguments as Arguments>::Values<'_>,
+    ) -> Result<Self::Output, Self::Error>;
+}
+
+/// What becomes of the outcome of an asynchronous method.
+pub trait Conclude: 'static {
+    /// What the method's future yields.
+    type Pending: Send + 'static;
+    /// The result.
+    type Output: Output;
+
+    /// Makes what crosses of what the future yielded.
+    ///
+    /// # Errors
+    /// What the plugin refused to do.
+    fn conclude(pending: Self::Pending) -> Reply<Self::Output>;
 }
 
 /// An asynchronous method of the plugin type `T`.
-pub trait CallAsync<T>: 'static {
+pub trait CallAsync<T>: Conclude {
     /// The arguments after `&self`.
     type Arguments: Arguments;
-    /// The result.
-    type Output: Cross + Send;
-    /// The error.
-    type Error: Into<Refusal> + Send + 'static;
 
     /// Starts the method.
-    fn call(this: &T, arguments: Self::Arguments) -> BoxFuture<'_, Result<Self::Output, Self::Error>>;
+    ///
+    /// # Errors
+    /// The arguments cannot be read.
+    fn call<'a>(
+        this: &'a T,
+        arguments: <Self::Arguments as Arguments>::Values<'static>,
+    ) -> Reply<BoxFuture<'a, Self::Pending>>;
 }
 
 /// Whether a method blocks its caller or returns a future.
@@ -64,11 +83,10 @@ pub enum Lane {
 #[derive(Clone, Copy)]
 pub struct MethodEntry {
     pub(crate) name: Text,
-    pub(crate) arguments: Slice<Text>,
-    pub(crate) output: Text,
+    /// Stands for the types of arguments and result, and for the arguments' numbers on the wire.
+    pub(crate) signature: u64,
     pub(crate) mode: u32,
     pub(crate) reserved: u32,
-    pub(crate) fields: u64,
     pub(crate) direct: Erased,
     pub(crate) encoded: Erased,
 }
@@ -82,15 +100,15 @@ pub struct Offered<T> {
 
 impl<T> Offered<T> {
     /// A blocking method: `M` with its own types, `E` with encoded messages. `fields` stands for the numbers of the
-    /// arguments on the wire, see [`fingerprint`].
+    /// arguments on the wire, see [`signature::fields`].
     pub const fn blocking<M, E>(name: &'static str, fields: u64) -> Self
     where
         M: Call<T>,
         M::Arguments: BlockingShim<T, M>,
-        E: Call<T, Arguments = (Bytes,), Output = Bytes>,
+        E: Call<T, Arguments = (Parcel,), Output = Parcel>,
     {
         let direct = <M::Arguments as BlockingShim<T, M>>::SHIM;
-        let encoded = <(Bytes,) as BlockingShim<T, E>>::SHIM;
+        let encoded = <(Parcel,) as BlockingShim<T, E>>::SHIM;
         Self::new::<M::Arguments, M::Output>(name, fields, Mode::Blocking, [direct, encoded])
     }
 
@@ -100,14 +118,14 @@ impl<T> Offered<T> {
         T: 'static,
         M: CallAsync<T>,
         M::Arguments: AsyncShim<T, M>,
-        E: CallAsync<T, Arguments = (Bytes,), Output = Bytes>,
+        E: CallAsync<T, Arguments = (Parcel,), Output = Parcel>,
     {
         let direct = <M::Arguments as AsyncShim<T, M>>::SHIM;
-        let encoded = <(Bytes,) as AsyncShim<T, E>>::SHIM;
+        let encoded = <(Parcel,) as AsyncShim<T, E>>::SHIM;
         Self::new::<M::Arguments, M::Output>(name, fields, Mode::Async, [direct, encoded])
     }
 
-    const fn new<A: Arguments, R: Cross>(
+    const fn new<A: Arguments, R: Output>(
         name: &'static str,
         fields: u64,
         mode: Mode,
@@ -115,11 +133,9 @@ impl<T> Offered<T> {
     ) -> Self {
         let entry = MethodEntry {
             name: Text::new(name),
-            arguments: Slice::new(A::NAMES),
-            output: Text::new(R::NAME),
+            signature: signature::method(A::SIGNATURE, <R as Output>::NAME, fields),
             mode: mode as u32,
             reserved: 0,
-            fields,
             direct,
             encoded,
         };
@@ -132,22 +148,6 @@ impl<T> fmt::Debug for Offered<T> {
         self.entry.fmt(f)
     }
 }
-
-/// Stands for a list of field numbers (FNV-1a, 64 bits): arguments in another order must not cross directly, where
-/// only their place counts.
-pub const fn fingerprint(fingerprint: u64, number: u32) -> u64 {
-    let mut hash = fingerprint;
-    let bytes = number.to_le_bytes();
-    let mut index = 0;
-    while index < bytes.len() {
-        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
-        index += 1;
-    }
-    hash
-}
-
-/// The fingerprint of no field at all.
-pub const NO_FIELDS: u64 = 0xcbf2_9ce4_8422_2325;
 
 impl MethodEntry {
     /// The name of the method in the schema.
@@ -173,11 +173,7 @@ impl MethodEntry {
 
     /// The lane on which a host that expects `spec` can call this method.
     pub(crate) fn lane(&self, spec: &MethodSpec) -> Lane {
-        let arguments = self.arguments.as_slice().iter().map(Text::as_str);
-        let is_same = spec.arguments.iter().map(Text::as_str).eq(arguments)
-            && spec.output == self.output.as_str()
-            && spec.fields == self.fields;
-        if is_same { Lane::Direct } else { Lane::Encoded }
+        if spec.signature == self.signature { Lane::Direct } else { Lane::Encoded }
     }
 }
 
@@ -185,8 +181,7 @@ impl fmt::Debug for MethodEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MethodEntry")
             .field("name", &self.name())
-            .field("arguments", &self.arguments)
-            .field("output", &self.output.as_str())
+            .field("signature", &self.signature)
             .field("mode", &self.mode())
             .finish_non_exhaustive()
     }
@@ -197,24 +192,30 @@ impl fmt::Debug for MethodEntry {
 pub struct MethodSpec {
     pub(crate) name: &'static str,
     pub(crate) mode: Mode,
-    arguments: &'static [Text],
-    output: &'static str,
-    fields: u64,
+    signature: u64,
+    /// Whether a plugin may lack the method, since the host has a default for it.
+    pub(crate) is_optional: bool,
     pub(crate) id: fn() -> TypeId,
 }
 
 impl MethodSpec {
-    /// Describes a method by its types and the [`fingerprint`] of its arguments' numbers.
-    pub const fn new<A: Arguments, R: Cross>(name: &'static str, mode: Mode, fields: u64) -> Self {
+    /// Describes a method by its types and what stands for its arguments' numbers.
+    pub const fn new<A: Arguments, R: Output>(name: &'static str, mode: Mode, fields: u64) -> Self {
         let is_blocking = matches!(mode, Mode::Blocking);
         Self {
             name,
             mode,
-            arguments: A::NAMES,
-            output: R::NAME,
-            fields,
-            id: if is_blocking { signature::<A, R, true> } else { signature::<A, R, false> },
+            signature: signature::method(A::SIGNATURE, <R as Output>::NAME, fields),
+            is_optional: false,
+            id: if is_blocking { identity::<A, R, true> } else { identity::<A, R, false> },
         }
+    }
+
+    /// The same, of a method that a plugin may lack.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
     }
 
     /// The name of the method in the schema.
@@ -230,6 +231,6 @@ impl MethodSpec {
 
 /// The identity of a method's types and mode inside one build; it never crosses.
 #[inline(always)]
-pub(crate) fn signature<A: Arguments, R: Cross, const BLOCKING: bool>() -> TypeId {
+pub(crate) fn identity<A: Arguments, R: Output, const BLOCKING: bool>() -> TypeId {
     if BLOCKING { TypeId::of::<fn(A) -> R>() } else { TypeId::of::<fn(A) -> BoxFuture<'static, R>>() }
 }

@@ -8,9 +8,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use crate::buffer::{Keep, RawBytes};
-use crate::cross::Cross;
+use crate::cross::Output;
 use crate::future::{self, BoxFuture, RawFuture, WakerRef};
+use crate::method::Conclude;
 use crate::panic;
+use crate::stream::Feed;
 
 /// An entry whose argument and result types are known elsewhere.
 pub(crate) type Erased = unsafe extern "C" fn();
@@ -76,6 +78,11 @@ impl<R: Copy> Return<R> {
         self.status == OK
     }
 
+    /// Whether a stream has no message any more.
+    pub(crate) fn is_end(&self) -> bool {
+        self.status == END
+    }
+
     #[inline(always)]
     fn without_value(status: u32) -> Self {
         Self { status, value: MaybeUninit::uninit() }
@@ -93,12 +100,13 @@ pub(crate) type RefusalPlace = MaybeUninit<RawBytes>;
 
 /// Runs a blocking method inside the library and returns its outcome.
 #[inline(always)]
-pub(crate) fn answer<R: Cross, E: Into<Refusal>>(
+pub(crate) fn answer<R: Output>(
     place: *mut RawBytes,
-    call: impl FnOnce() -> Result<R, E>,
+    peer: &Keep,
+    call: impl FnOnce() -> Reply<R>,
 ) -> Return<R::Repr> {
-    match catch_unwind(AssertUnwindSafe(|| call().map_err(into_refusal))) {
-        Ok(Ok(value)) => give(value),
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => give(value, peer),
         Ok(Err(refusal)) => Return::without_value(refuse(place, refusal)),
         Err(payload) => Return::without_value(refuse_panic(place, payload)),
     }
@@ -106,20 +114,21 @@ pub(crate) fn answer<R: Cross, E: Into<Refusal>>(
 
 /// Starts an asynchronous method inside the library, polls it once, and returns its outcome or hands its future over.
 #[inline(always)]
-pub(crate) fn begin<'a, R: Cross, E: Into<Refusal> + 'static>(
-    waker: WakerRef,
+pub(crate) fn begin<'a, C: Conclude>(
+    (waker, peer): (WakerRef, &Keep),
     place: *mut RawBytes,
-    pending: *mut RawFuture<R::Repr>,
-    call: impl FnOnce() -> BoxFuture<'a, Result<R, E>>,
-) -> Return<R::Repr> {
+    pending: *mut RawFuture<<C::Output as Output>::Repr>,
+    call: impl FnOnce() -> Reply<BoxFuture<'a, C::Pending>>,
+) -> Return<<C::Output as Output>::Repr> {
     let mut started = match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(future) => future,
+        Ok(Ok(future)) => future,
+        Ok(Err(refusal)) => return Return::without_value(refuse(place, refusal)),
         Err(payload) => return Return::without_value(refuse_panic(place, payload)),
     };
-    let returned = poll(&mut started, waker, place);
+    let returned = poll::<C>(&mut started, waker, peer, place);
     if returned.status == PENDING {
-        // SAFETY: the host passes a place for the future, which is uninitialised until here.
-        unsafe { pending.write(future::export(started)) };
+        // SAFETY: the caller passes a place for the future, which is uninitialised until here.
+        unsafe { pending.write(future::export::<C>(started, peer)) };
     } else {
         discard(started);
     }
@@ -128,18 +137,38 @@ pub(crate) fn begin<'a, R: Cross, E: Into<Refusal> + 'static>(
 
 /// Polls a future inside the library and returns its outcome.
 #[inline(always)]
-pub(crate) fn poll<R: Cross, E: Into<Refusal>>(
-    future: &mut BoxFuture<'_, Result<R, E>>,
+pub(crate) fn poll<C: Conclude>(
+    future: &mut BoxFuture<'_, C::Pending>,
     waker: WakerRef,
+    peer: &Keep,
     place: *mut RawBytes,
-) -> Return<R::Repr> {
+) -> Return<<C::Output as Output>::Repr> {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        waker.with(|waker| future.as_mut().poll(&mut Context::from_waker(waker))).map_err(into_refusal)
+        waker.with(peer, |waker| future.as_mut().poll(&mut Context::from_waker(waker))).map(C::conclude)
     }));
     match polled {
         Ok(Poll::Pending) => Return::without_value(PENDING),
-        Ok(Poll::Ready(Ok(value))) => give(value),
+        Ok(Poll::Ready(Ok(value))) => give(value, peer),
         Ok(Poll::Ready(Err(refusal))) => Return::without_value(refuse(place, refusal)),
+        Err(payload) => Return::without_value(refuse_panic(place, payload)),
+    }
+}
+
+/// Asks a stream for its next message inside the side that has it.
+pub(crate) fn next(
+    feed: &mut dyn Feed,
+    waker: WakerRef,
+    peer: &Keep,
+    place: *mut RawBytes,
+) -> Return<RawBytes> {
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        waker.with(peer, |waker| feed.poll_message(&mut Context::from_waker(waker)))
+    }));
+    match polled {
+        Ok(Poll::Pending) => Return::without_value(PENDING),
+        Ok(Poll::Ready(None)) => Return::without_value(END),
+        Ok(Poll::Ready(Some(Ok(message)))) => give(message, peer),
+        Ok(Poll::Ready(Some(Err(refusal)))) => Return::without_value(refuse(place, refusal)),
         Err(payload) => Return::without_value(refuse_panic(place, payload)),
     }
 }
@@ -156,7 +185,7 @@ pub(crate) fn discard<V>(value: V) {
 /// # Safety
 /// A callee with the result `R` was given `place` and returned `returned`, which is read once.
 #[inline(always)]
-pub(crate) unsafe fn read<R: Cross>(
+pub(crate) unsafe fn read<R: Output>(
     returned: Return<R::Repr>,
     place: &RefusalPlace,
     keep: &Keep,
@@ -174,7 +203,7 @@ pub(crate) unsafe fn read<R: Cross>(
 /// # Safety
 /// As for [`read`], with the status [`OK`].
 #[inline(always)]
-pub(crate) unsafe fn read_value<R: Cross>(returned: Return<R::Repr>, keep: &Keep) -> R {
+pub(crate) unsafe fn read_value<R: Output>(returned: Return<R::Repr>, keep: &Keep) -> R {
     // SAFETY: with this status the callee returned a value.
     let value = unsafe { returned.value.assume_init() };
     // SAFETY: a result is taken once; `keep` is the callee's library.
@@ -185,7 +214,7 @@ pub(crate) unsafe fn read_value<R: Cross>(returned: Return<R::Repr>, keep: &Keep
 /// As for [`read`].
 #[cold]
 #[inline(never)]
-unsafe fn read_refusal<R: Cross>(status: u32, place: &RefusalPlace, keep: &Keep) -> Option<Reply<R>> {
+unsafe fn read_refusal<R: Output>(status: u32, place: &RefusalPlace, keep: &Keep) -> Option<Reply<R>> {
     let kind = match status {
         PENDING => return None,
         FAULT => RefusalKind::Fault,
@@ -204,14 +233,14 @@ unsafe fn read_refusal<R: Cross>(status: u32, place: &RefusalPlace, keep: &Keep)
 }
 
 #[inline(always)]
-fn give<R: Cross>(value: R) -> Return<R::Repr> {
-    Return { status: OK, value: MaybeUninit::new(value.give()) }
+fn give<R: Output>(value: R, peer: &Keep) -> Return<R::Repr> {
+    Return { status: OK, value: MaybeUninit::new(value.give(peer)) }
 }
 
 /// Runs code of the plugin's own, so it belongs to what is caught.
 #[cold]
 #[inline(never)]
-fn into_refusal<E: Into<Refusal>>(error: E) -> Refusal {
+pub(crate) fn into_refusal<E: Into<Refusal>>(error: E) -> Refusal {
     error.into()
 }
 
@@ -236,3 +265,4 @@ const PANIC: u32 = 2;
 const PENDING: u32 = 3;
 const MALFORMED: u32 = 4;
 const UNKNOWN: u32 = 5;
+const END: u32 = 6;

@@ -52,14 +52,25 @@ pub(crate) fn signature(signature: &Signature) -> syn::Result<()> {
     if let Some(unsafety) = &signature.unsafety {
         errors.add(Error::new(unsafety.span(), "a method of an interface cannot be `unsafe`"));
     }
+    let mut streams = 0;
     for input in &signature.inputs {
         if let FnArg::Typed(typed) = input {
             check_type(&typed.ty, &mut errors);
+            if is_stream(&typed.ty) {
+                streams += 1;
+                if streams == 2 {
+                    let text = "a method has at most one stream among its arguments: gRPC sends one";
+                    errors.add(Error::new(typed.ty.span(), text));
+                }
+            }
         }
     }
     if signature.inputs.len() > MAX_ARGUMENTS + 1 {
         let text = format!("a method of an interface has at most {MAX_ARGUMENTS} arguments");
         errors.add(Error::new(signature.inputs.span(), text));
+    }
+    if let ReturnType::Type(_, ty) = &signature.output {
+        check_inside(ty, &mut errors);
     }
     if !is_result(&signature.output) {
         let span = match &signature.output {
@@ -75,22 +86,74 @@ pub(crate) fn signature(signature: &Signature) -> syn::Result<()> {
     errors.finish()
 }
 
+/// Checks the type of an argument: what can be seen without knowing types. The compiler says the rest.
 fn check_type(ty: &Type, errors: &mut Errors) {
     match ty {
-        Type::Reference(_) => {
-            errors.add(Error::new(
-                ty.span(),
-                "a reference cannot cross here: take the value, `String` for `&str`",
-            ));
+        Type::Reference(reference) => {
+            if let Some(mutability) = &reference.mutability {
+                let text = "`&mut` cannot cross: return what has changed";
+                errors.add(Error::new(mutability.span(), text));
+            }
+            if let Some(lifetime) = &reference.lifetime {
+                let text = "an argument lives as long as the call: leave its lifetime out";
+                errors.add(Error::new(lifetime.span(), text));
+            }
+            check_inside(&reference.elem, errors);
         }
-        Type::ImplTrait(_) => {
-            errors.add(Error::new(
-                ty.span(),
-                "`impl Trait` cannot cross: name a type, which is part of the schema",
-            ));
-        }
-        _ => {}
+        other => check_inside(other, errors),
     }
+}
+
+/// Checks a type that may stand inside of others.
+fn check_inside(ty: &Type, errors: &mut Errors) {
+    struct Visitor<'a>(&'a mut Errors);
+    impl<'ast> syn::visit::Visit<'ast> for Visitor<'_> {
+        fn visit_type(&mut self, ty: &'ast Type) {
+            let text = match ty {
+                Type::BareFn(_) => "a function cannot cross: pass an object, `Handle<dyn Trait>`",
+                Type::ImplTrait(_) => {
+                    "`impl Trait` cannot cross: name a type, which is part of the schema; a stream is `Streaming<T>`"
+                }
+                Type::Ptr(_) => "a pointer cannot cross: take the value",
+                Type::Reference(_) => {
+                    "a reference can only be a whole argument: take the value, `String` for `&str`"
+                }
+                Type::Path(path) if is_owner_of_trait(path) => {
+                    "an object crosses as `Handle<dyn Trait>`, where the trait is an interface"
+                }
+                Type::TraitObject(_) => {
+                    "an object crosses as `Handle<dyn Trait>`, where the trait is an interface"
+                }
+                _ => return syn::visit::visit_type(self, ty),
+            };
+            self.0.add(Error::new(ty.span(), text));
+        }
+
+        fn visit_generic_argument(&mut self, argument: &'ast syn::GenericArgument) {
+            // `Handle<dyn Trait>` is what is asked for.
+            if !matches!(argument, syn::GenericArgument::Type(Type::TraitObject(_))) {
+                syn::visit::visit_generic_argument(self, argument);
+            }
+        }
+    }
+    syn::visit::Visit::visit_type(&mut Visitor(errors), ty);
+}
+
+/// `Box<dyn Trait>` and its like.
+fn is_owner_of_trait(path: &syn::TypePath) -> bool {
+    let Some(last) = path.path.segments.last() else { return false };
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    let holds_trait = arguments
+        .args
+        .iter()
+        .any(|argument| matches!(argument, syn::GenericArgument::Type(Type::TraitObject(_))));
+    holds_trait && ["Arc", "Box", "Rc"].iter().any(|owner| last.ident == owner)
+}
+
+/// Whether a type is a stream, as far as its name says.
+fn is_stream(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Streaming" || last.ident == "ByteStream")
 }
 
 fn is_result(output: &ReturnType) -> bool {

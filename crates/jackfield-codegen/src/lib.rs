@@ -4,6 +4,7 @@
 //! mistakes that it finds and reports them at once, each at its place.
 
 mod check;
+mod derive;
 mod export;
 mod implementation;
 mod model;
@@ -23,7 +24,7 @@ pub use export::Package;
 pub fn interface(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let interface = parse::interface(arguments, item)?;
     check::interface(&interface)?;
-    Ok(rust::interface(&interface))
+    rust::interface(&interface)
 }
 
 /// Expands `#[plugin] impl Trait for Type …`.
@@ -51,4 +52,22 @@ pub fn symbol(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
 /// The arguments are not of this form.
 pub fn export(arguments: TokenStream, package: &Package) -> syn::Result<TokenStream> {
     export::expand(arguments, package)
+}
+
+/// Expands `#[derive(Value)]`.
+///
+/// # Errors
+///
+/// The type cannot cross.
+pub fn value(item: TokenStream) -> syn::Result<TokenStream> {
+    derive::value(item)
+}
+
+/// Expands `#[derive(Fault)]`.
+///
+/// # Errors
+///
+/// An attribute is not of its form.
+pub fn fault(item: TokenStream) -> syn::Result<TokenStream> {
+    derive::fault(item)
 }

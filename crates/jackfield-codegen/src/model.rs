@@ -1,6 +1,7 @@
 //! The model of an interface: what the generated text depends on, and nothing else.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 use syn::{ItemTrait, LitStr, Path, Type};
 
 /// An interface.
@@ -29,6 +30,8 @@ pub(crate) struct Method {
     pub(crate) arguments: Vec<Argument>,
     /// The return type.
     pub(crate) outcome: Type,
+    /// Whether it has a body, so that a plugin may lack it.
+    pub(crate) is_optional: bool,
 }
 
 impl Method {
@@ -45,6 +48,13 @@ pub(crate) enum Mode {
     Blocking,
 }
 
+impl Method {
+    /// Whether its future borrows more than `&self`.
+    pub(crate) fn borrows(&self) -> bool {
+        self.arguments.iter().any(|argument| matches!(argument.ty, Type::Reference(_)))
+    }
+}
+
 /// An argument.
 pub(crate) struct Argument {
     /// The name in Rust.
@@ -55,6 +65,19 @@ pub(crate) struct Argument {
     pub(crate) number: u32,
     /// The type.
     pub(crate) ty: Type,
+}
+
+impl Argument {
+    /// The type that stands for the argument's among the method's: `Ref<T>` for `&T`.
+    pub(crate) fn marker(&self) -> TokenStream {
+        match &self.ty {
+            Type::Reference(reference) => {
+                let target = &reference.elem;
+                quote!(jackfield::Ref<#target>)
+            }
+            ty => quote!(#ty),
+        }
+    }
 }
 
 /// `get_value` as `GetValue`: how protobuf names methods.

@@ -80,9 +80,6 @@ fn method(function: &mut TraitItemFn) -> syn::Result<Method> {
             errors.collect(&mut arguments, argument(index, typed));
         }
     }
-    if let Some(body) = &function.default {
-        errors.add(Error::new(body.span(), "a method of an interface cannot have a body"));
-    }
     errors.collect(&mut Vec::new(), crate::check::signature(&function.sig));
     let outcome = match &function.sig.output {
         ReturnType::Type(_, ty) => (**ty).clone(),
@@ -96,6 +93,7 @@ fn method(function: &mut TraitItemFn) -> syn::Result<Method> {
         ident,
         arguments,
         outcome,
+        is_optional: function.default.is_some(),
     })
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use jackfield_abi::CallOptions;
 
 use crate::schema::Method;
-use crate::{BoxFuture, Error};
+use crate::{BoxFuture, Error, Parcel};
 
 /// The host's end of a wire: asks with an encoded request, and is answered with an encoded response.
 ///
@@ -16,12 +16,27 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Dropping the future gives the answer up. The plugin may have begun to work on the request.
-    fn call(&self, method: &'static Method, request: Bytes) -> BoxFuture<'static, Result<Bytes, Error>>;
+    fn call(
+        &self,
+        method: &'static Method,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> BoxFuture<'static, Result<Parcel, Error>>;
 
     /// Asks, and blocks the calling thread until the answer is there. It may be called inside any runtime.
     ///
     /// # Errors
     ///
     /// What the plugin said, or that no answer came.
-    fn call_blocking(&self, method: &'static Method, request: Bytes) -> Result<Bytes, Error>;
+    fn call_blocking(
+        &self,
+        method: &'static Method,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> Result<Parcel, Error>;
+
+    /// Whether the other end is known to lack this method, for which the trait has a default.
+    fn lacks(&self, _method: &'static Method) -> bool {
+        false
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::codec::{DecodeError, Reader, write};
+use bytes::Bytes;
+
+use crate::codec::{DecodeError, Reader, Singular, decode_alone, write};
+use crate::schema::{Kind, TypeName};
 
 /// Why a call has no result.
 ///
@@ -89,6 +92,7 @@ pub trait Fault: std::error::Error + Send + Sync + Sized + 'static {
 pub struct Failure {
     code: Code,
     message: String,
+    detail: Option<Detail>,
 }
 
 impl Failure {
@@ -107,7 +111,7 @@ impl Failure {
     /// assert_eq!(failure.code().name(), "NotFound");
     /// ```
     pub fn with_code(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), detail: None }
     }
 
     /// The code.
@@ -124,7 +128,15 @@ impl Failure {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut buffer = Vec::new();
         write::varint_field(&mut buffer, 1, self.code.0.into());
-        write::bytes_field(&mut buffer, 2, self.message.as_bytes());
+        if !self.message.is_empty() {
+            write::bytes_field(&mut buffer, 2, self.message.as_bytes());
+        }
+        if let Some(detail) = &self.detail {
+            write::nested(&mut buffer, 3, |any| {
+                write::bytes_field(any, 1, format!("{TYPE_PREFIX}{}", detail.ty).as_bytes());
+                write::bytes_field(any, 2, &detail.value);
+            });
+        }
         buffer
     }
 
@@ -135,12 +147,85 @@ impl Failure {
             match field.number {
                 1 => failure.code = Code(field.u32()?),
                 2 => failure.message = String::from_utf8_lossy(field.bytes()?).into_owned(),
+                3 if failure.detail.is_none() => failure.detail = Some(Detail::decode(field.bytes()?)?),
                 _ => {}
             }
         }
         Ok(failure)
     }
+
+    /// Adds the error itself, as a message.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_detail<V: Singular>(mut self, error: &V) -> Self {
+        let mut field = Vec::new();
+        error.encode_always(1, &mut field);
+        let mut detail = Detail { ty: type_name(V::KIND).to_owned(), value: Bytes::new() };
+        if let Ok(Some(field)) = Reader::new(&field).next_field() {
+            // An enum without data is no message; it stands as the only field of one.
+            detail.value = field.bytes().map_or_else(|_| field_of(error), Bytes::copy_from_slice);
+        }
+        self.detail = Some(detail);
+        self
+    }
+
+    /// The error itself, if it is of this type.
+    #[doc(hidden)]
+    pub fn detail<V: Singular>(&self) -> Option<V> {
+        let detail = self.detail.as_ref().filter(|detail| detail.ty == type_name(V::KIND))?;
+        if let Kind::Enum(_) = V::KIND {
+            return decode_alone(&detail.value).ok();
+        }
+        let mut field = Vec::new();
+        write::bytes_field(&mut field, 1, &detail.value);
+        decode_alone(&field.into()).ok()
+    }
 }
+
+fn field_of<V: Singular>(value: &V) -> Bytes {
+    let mut message = Vec::new();
+    value.encode_always(1, &mut message);
+    message.into()
+}
+
+/// An error as a message: a `google.protobuf.Any`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Detail {
+    ty: String,
+    value: Bytes,
+}
+
+impl Detail {
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut detail = Self { ty: String::new(), value: Bytes::new() };
+        let mut reader = Reader::new(bytes);
+        while let Some(field) = reader.next_field()? {
+            match field.number {
+                1 => {
+                    let url = String::from_utf8_lossy(field.bytes()?).into_owned();
+                    detail.ty = url.rsplit('/').next().unwrap_or_default().to_owned();
+                }
+                2 => detail.value = Bytes::copy_from_slice(field.bytes()?),
+                _ => {}
+            }
+        }
+        Ok(detail)
+    }
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Enum(ty) => ty.get().name,
+        Kind::Message(ty) => match ty.get().name {
+            TypeName::Named(name) => name,
+            TypeName::Tuple => "",
+        },
+        _ => "",
+    }
+}
+
+/// What stands before the type's name in a `google.protobuf.Any`.
+const TYPE_PREFIX: &str = "type.googleapis.com/";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,6 +322,11 @@ pub enum CallError {
         /// What is known of the end.
         reason: String,
     },
+    /// The deadline of the call came before its answer. Its future was dropped, which the plugin hears.
+    DeadlineExceeded {
+        /// The method's path on the wire.
+        method: String,
+    },
     /// The plugin's process ended, by itself or by a signal.
     Exited {
         /// The exit status, as the operating system words it.
@@ -270,6 +360,9 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed { reason } => write!(f, "the plugin is closed: {reason}"),
+            Self::DeadlineExceeded { method } => {
+                write!(f, "the deadline of the call of `{method}` came before its answer")
+            }
             Self::Exited { status, words } if words.is_empty() => write!(f, "the plugin ended: {status}"),
             Self::Exited { status, words } => write!(f, "the plugin ended: {status}: {words}"),
             Self::Malformed { reason } => write!(f, "a message could not be decoded: {reason}"),

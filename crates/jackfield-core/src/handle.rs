@@ -4,8 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use jackfield_abi::{self as abi, Bound, CallOptions};
+
+use crate::codec::DecodeError;
+use crate::generated::Exposes;
+use crate::parcel::Peer;
 use crate::slot::Slot;
-use crate::{Generation, Interface};
+use crate::{Generation, Interface, Lane};
 
 /// What callers hold of a plugin: it implements the interface `I` by calling whatever is in the slot.
 ///
@@ -16,13 +21,83 @@ use crate::{Generation, Interface};
 /// Cloning is cheap, and clones share the slot.
 pub struct Handle<I: ?Sized> {
     slot: Arc<Slot>,
+    options: Option<Arc<CallOptions>>,
     _interface: PhantomData<fn(&I)>,
 }
 
 impl<I: Interface + ?Sized> Handle<I> {
     /// A handle to a slot of this interface.
-    pub(crate) fn new(slot: Arc<Slot>) -> Self {
-        Self { slot, _interface: PhantomData }
+    pub(crate) fn from_slot(slot: Arc<Slot>) -> Self {
+        Self { slot, options: None, _interface: PhantomData }
+    }
+
+    /// A handle to an object of one's own, to be passed to a plugin, or returned from one.
+    ///
+    /// ```
+    /// # use jackfield_core::{Error, Handle, interface};
+    /// #[interface(service = "example.Listener", version = "1.0")]
+    /// pub trait Listener {
+    ///     fn notify(&self, event: &str) -> Result<(), Error>;
+    /// }
+    ///
+    /// struct Printer;
+    ///
+    /// impl Listener for Printer {
+    ///     fn notify(&self, event: &str) -> Result<(), Error> {
+    ///         println!("{event}");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let listener = Handle::<dyn Listener>::new(Printer);
+    /// listener.notify("hello")?;
+    /// # Ok::<_, Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Never: the methods of a type that implements the trait are those of the interface.
+    pub fn new<T: Send + Sync + 'static>(object: T) -> Self
+    where
+        I: Exposes<T>,
+    {
+        let passed = abi::Passed::new(I::SCHEMA.service, I::METHODS, object);
+        match passed.into_object() {
+            Some(object) => Self::from_peer(Peer::Bound(object)),
+            None => Err(DecodeError::Missing { number: 0 }),
+        }
+        .expect("the methods of a type are those of its interface")
+    }
+
+    /// A handle to an object that came from the other side.
+    pub(crate) fn from_peer(peer: Peer) -> Result<Self, DecodeError> {
+        let lane = match peer {
+            Peer::Bound(object) => {
+                Lane::Bound(Bound::bind(object, I::SPECS, abi::Lane::Direct).map_err(|error| {
+                    DecodeError::Interface { reason: format!("`{}`: {error}", I::SCHEMA.service) }
+                })?)
+            }
+            Peer::Channel(channel) => Lane::Channel(channel),
+            Peer::Offered(offer) => {
+                let service = offer.into_service()?;
+                Lane::Bound(
+                    Bound::bind(service.into_object(), I::SPECS, abi::Lane::Direct)
+                        .map_err(|error| DecodeError::Interface { reason: error.to_string() })?,
+                )
+            }
+        };
+        Ok(Self::from_slot(Arc::new(Slot::new::<I>(lane))))
+    }
+
+    /// The same plugin, called under these options: with a deadline, with metadata. The plugin finds them in
+    /// [`CallOptions::current`].
+    ///
+    /// A deadline bounds methods that are `async`. A blocking method of a plugin in this process runs on the caller's
+    /// thread and cannot be cut off.
+    ///
+    /// This is no method, so that the interface may have one of this name.
+    pub fn with(handle: &Self, options: CallOptions) -> Self {
+        Self { options: Some(Arc::new(options)), ..handle.clone() }
     }
 
     /// The number of the current generation: 1 for the first, one more after each swap.
@@ -38,15 +113,40 @@ impl<I: Interface + ?Sized> Handle<I> {
         handle.slot.enter().share()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn slot(&self) -> &Slot {
         &self.slot
+    }
+
+    #[inline(always)]
+    pub(crate) fn options(&self) -> Option<&CallOptions> {
+        self.options.as_deref()
+    }
+}
+
+/// A handle of whose methods one is not there: so its default in the trait runs, on the plugin's other methods.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Without<I: ?Sized, M> {
+    handle: Handle<I>,
+    _method: PhantomData<fn(M)>,
+}
+
+impl<I: ?Sized, M> Without<I, M> {
+    /// The handle without the method `M`.
+    pub fn new(handle: &Handle<I>) -> Self {
+        Self { handle: handle.clone(), _method: PhantomData }
+    }
+
+    /// The handle.
+    pub fn handle(&self) -> &Handle<I> {
+        &self.handle
     }
 }
 
 impl<I: ?Sized> Clone for Handle<I> {
     fn clone(&self) -> Self {
-        Self { slot: self.slot.clone(), _interface: PhantomData }
+        Self { slot: self.slot.clone(), options: self.options.clone(), _interface: PhantomData }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the macro says of a trait.
 
-use jackfield_abi::MethodSpec;
+use jackfield_abi::{MethodSpec, StaticRef};
 
 use crate::error::{Error, Fault};
 use crate::schema::Schema;
@@ -9,6 +9,10 @@ use crate::schema::Schema;
 pub trait Interface: Send + Sync + 'static {
     /// The description of the interface.
     const SCHEMA: &'static Schema;
+
+    /// The same for constants that may lead back to it: an interface may pass objects of its own kind.
+    #[doc(hidden)]
+    const SCHEMA_REF: StaticRef<Schema> = StaticRef::new(Self::SCHEMA);
 
     /// The methods as a shared library has them.
     #[doc(hidden)]

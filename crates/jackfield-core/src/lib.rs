@@ -33,24 +33,29 @@ mod interface;
 mod linked;
 pub mod log;
 pub mod note;
+mod parcel;
 pub mod schema;
 mod service;
 mod slot;
+mod streaming;
 
 pub use bytes::Bytes;
-pub use jackfield_abi::{BoxFuture, Context};
+pub use futures_core::Stream;
+pub use jackfield_abi::{BoxFuture, CallOptions, Context};
 #[cfg(feature = "macros")]
-pub use jackfield_macros::interface;
+pub use jackfield_macros::{Fault, Value, interface};
 
 pub use backend::{Candidate, Instance, Load, LoadError, LoadErrorKind, Unloaded};
 pub use channel::Channel;
-pub use codec::{Fields, Value};
+pub use codec::{DecodeError, Key, Repeatable, Singular, Value};
 pub use error::{CallError, Code, Error, Failure, Fault};
 pub use handle::Handle;
 pub use interface::{Description, Interface, Outcome};
-pub use schema::{Field, Kind, Method, Mode, Schema};
+pub use parcel::{Messages, Offer, Parcel, Part, Peer};
+pub use schema::{Field, Kind, Method, Mode, Schema, Shape};
 pub use service::{Plugin, Service};
-pub use slot::{Generation, Lane, Slot};
+pub use slot::{Generation, Lane, Slot, Timer};
+pub use streaming::{ByteStream, Streaming};
 
 /// The symbols of a plugin: what may be exported by name, and what a plugin is given when it is loaded.
 pub mod symbols {
@@ -60,16 +65,29 @@ pub mod symbols {
 /// What generated code calls. Nothing here is for people, and none of it is stable.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::generated::{
-        Answer, Asynchronous, Blocking, Direct, Encoded, Exposes, MethodOf, asynchronous, blocking, call,
-        constructor_error, export, export_at, result, spec, start,
+    pub use crate::codec::write::nested;
+    pub use crate::codec::{
+        DecodeError, Enumeration, Message, RawField, Reader, Repeatable, Singular, absent_message,
+        cross_variant, decode_alone, decode_message, decode_nested, decode_variant, encode_alone,
+        encode_message, encode_variant, or_absent,
     };
+    pub use crate::generated::{
+        Answer, Argument, Arguments, Asynchronous, Blocking, Direct, Encoded, Exposes, Given, Held, MethodOf,
+        Ref, asynchronous, blocking, call, call_or, constructor_error, export, export_at, give, result, spec,
+        start, start_or,
+    };
+    pub use crate::handle::Without;
     pub use crate::interface::{Interface, Outcome};
     pub use crate::note::{Section, Source};
-    pub use crate::schema::{Field, Method, Mode, Schema};
-    pub use crate::{BoxFuture, Error, Failure, Handle, Value};
+    pub use crate::schema::{
+        EMPTY, EnumType, Field, Kind, MessageType, Method, Mode, Schema, Shape, TypeName, Variant,
+    };
+    pub use crate::{BoxFuture, Code, Error, Failure, Fault, Handle, Value};
+    pub use bytes::Bytes;
     pub use jackfield_abi::Reply;
     pub use jackfield_abi::runtime;
     pub use jackfield_abi::symbols::{Exports, Function, Holds, Symbol, Variable};
-    pub use jackfield_abi::{Entry, Export, MethodSpec, Offered, Retired, send_log, wants_log};
+    pub use jackfield_abi::{
+        Encoded as EncodedValue, Entry, Export, MethodSpec, Offered, Retired, StaticRef, send_log, wants_log,
+    };
 }

@@ -17,7 +17,7 @@
 use std::fmt;
 
 use crate::codec::{DecodeError, Reader};
-use crate::schema::writer::{Writer, file_len};
+use crate::schema::writer::Writer;
 use crate::schema::{Descriptor, DescriptorError, Schema};
 
 /// What a plugin says of itself.
@@ -149,7 +149,9 @@ pub struct Source {
 impl Source {
     /// How many bytes the note has.
     pub const fn len(&self) -> usize {
-        self.write(&mut [])
+        let mut writer = Writer::new(&mut []);
+        self.write(&mut writer);
+        writer.len()
     }
 
     /// A note is never empty.
@@ -164,35 +166,31 @@ impl Source {
     /// `N` is not [`Source::len`].
     pub const fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut buffer = [0; N];
-        let len = self.write(&mut buffer);
-        assert!(len == N, "the length of a note is `Source::len`");
+        let mut writer = Writer::new(&mut buffer);
+        self.write(&mut writer);
+        assert!(writer.len() == N, "the length of a note is `Source::len`");
         buffer
     }
 
-    const fn write(&self, buffer: &mut [u8]) -> usize {
-        let mut writer = Writer::new(buffer, 0);
-        writer.text(1, &[env!("CARGO_PKG_VERSION")]);
-        writer.number(2, jackfield_abi::ABI_VERSION as u64);
-        writer.text(3, &[self.name]);
-        writer.text(4, &[self.version]);
-        writer.text(5, &[self.symbol]);
-        writer.text(6, &[self.panic]);
-        let mut index = 0;
-        while index < self.interfaces.len() {
-            let schema = self.interfaces[index];
-            let mut counter = Writer::new(&mut [], 0);
-            counter.text(1, &[schema.version]);
-            counter.nested(2, file_len(schema));
-            let len = counter.at() + file_len(schema);
-            writer.nested(7, len);
-            writer.text(1, &[schema.version]);
-            writer.file(2, schema);
-            index += 1;
-        }
+    /// Writes the note, from its end to its beginning.
+    const fn write(&self, writer: &mut Writer<'_>) {
         if let Some(id) = self.id {
             writer.text(8, &[id]);
         }
-        writer.at()
+        let mut index = self.interfaces.len();
+        while index > 0 {
+            index -= 1;
+            let end = writer.len();
+            writer.file(2, self.interfaces[index]);
+            writer.text(1, &[self.interfaces[index].version]);
+            writer.nested(7, end);
+        }
+        writer.text(6, &[self.panic]);
+        writer.text(5, &[self.symbol]);
+        writer.text(4, &[self.version]);
+        writer.text(3, &[self.name]);
+        writer.number(2, jackfield_abi::ABI_VERSION as u64);
+        writer.text(1, &[env!("CARGO_PKG_VERSION")]);
     }
 }
 
@@ -250,7 +248,7 @@ const ELF_TYPE: u32 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Field, Kind, Method, Mode};
+    use crate::schema::{Field, Kind, Method, Mode, Shape};
 
     const SOURCE: Source = Source {
         name: "kv-file",
@@ -264,8 +262,9 @@ mod tests {
                 name: "Get",
                 path: "/proto.KV/Get",
                 mode: Mode::Async,
-                arguments: &[Field { name: "key", number: 1, kind: Kind::String }],
-                result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+                arguments: &[Field::new("key", 1, Shape::Singular(Kind::String))],
+                result: &[Field::new("value", 1, Shape::Singular(Kind::Bytes))],
+                is_optional: false,
             }],
         }],
         id: Some("plugin/hot-1"),

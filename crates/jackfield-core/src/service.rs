@@ -4,13 +4,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
-use jackfield_abi::{Bound, Context, Entry, Object, Running, Started};
+use jackfield_abi::{Bound, CallOptions, Context, Entry, Object, Running, Started};
 
-use crate::BoxFuture;
 use crate::error::{CallError, Error};
 use crate::generated::{constructor_error, refusal_error};
 use crate::schema::Schema;
+use crate::{BoxFuture, Parcel};
 
 /// What `export!` says of a plugin: enough to link it into a host, and to serve it from a program.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +52,15 @@ impl Service {
         context: &Context,
     ) -> Result<Self, Error> {
         let object = Object::create(export, context, None).map_err(|refusal| constructor_error(&refusal))?;
-        Ok(Self { schema, bound: Arc::new(Bound::encoded(object)) })
+        Ok(Self::new(schema, object))
+    }
+
+    pub(crate) fn new(schema: &'static Schema, object: Arc<Object>) -> Self {
+        Self { schema, bound: Arc::new(Bound::encoded(object)) }
+    }
+
+    pub(crate) fn into_object(self) -> Arc<Object> {
+        self.bound.object().clone()
     }
 
     /// The interface that it answers.
@@ -61,18 +68,26 @@ impl Service {
         self.schema
     }
 
-    /// Answers a request for the method at this place of the schema, which must be an asynchronous one.
+    /// Answers a request for the method at this place of the schema, which must be an asynchronous one, under the
+    /// options that came with it.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future drops the plugin's.
-    pub fn call(&self, index: usize, request: Bytes) -> BoxFuture<'static, Result<Bytes, Error>> {
+    pub fn call(
+        &self,
+        index: usize,
+        request: Parcel,
+        options: Option<CallOptions>,
+    ) -> BoxFuture<'static, Result<Parcel, Error>> {
         let service = self.clone();
         let mut request = Some(request);
-        let mut running: Option<Running<Bytes>> = None;
+        let mut running: Option<Running<jackfield_abi::Parcel>> = None;
         Box::pin(poll_fn(move |context| {
             if let Some(request) = request.take() {
-                match service.bound.start_encoded(index, request, context) {
+                let request = request.into_crossing();
+                let start = || service.bound.start_encoded(index, request, context);
+                match service.bound.scope(options.as_ref(), start) {
                     Ok(Started::Ready(reply)) => return Poll::Ready(service.answer(index, reply)),
                     Ok(Started::Pending(pending)) => running = Some(pending),
                     Err(refusal) => return Poll::Ready(service.answer(index, Err(refusal))),
@@ -80,23 +95,36 @@ impl Service {
                 return Poll::Pending;
             }
             match &mut running {
-                Some(pending) => pending.poll(context).map(|reply| service.answer(index, reply)),
+                Some(pending) => {
+                    pending.poll_with(options.as_ref(), context).map(|reply| service.answer(index, reply))
+                }
                 None => Poll::Pending,
             }
         }))
     }
 
-    /// Answers a request for the method at this place of the schema, which must be a blocking one.
+    /// Answers a request for the method at this place of the schema, which must be a blocking one, under the options
+    /// that came with it.
     ///
     /// # Errors
     ///
     /// What the plugin said, or how it failed.
-    pub fn call_blocking(&self, index: usize, request: Bytes) -> Result<Bytes, Error> {
-        self.answer(index, self.bound.call_encoded(index, request))
+    pub fn call_blocking(
+        &self,
+        index: usize,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> Result<Parcel, Error> {
+        let request = request.into_crossing();
+        self.answer(index, self.bound.scope(options, || self.bound.call_encoded(index, request)))
     }
 
-    fn answer(&self, index: usize, reply: jackfield_abi::Reply<Bytes>) -> Result<Bytes, Error> {
-        reply.map_err(|refusal| match self.schema.methods.get(index) {
+    fn answer(
+        &self,
+        index: usize,
+        reply: jackfield_abi::Reply<jackfield_abi::Parcel>,
+    ) -> Result<Parcel, Error> {
+        reply.map(Parcel::from_crossing).map_err(|refusal| match self.schema.methods.get(index) {
             Some(method) => refusal_error(&refusal, method.path),
             None => {
                 CallError::Unimplemented { method: format!("{}, number {index}", self.schema.service) }.into()

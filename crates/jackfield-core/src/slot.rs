@@ -3,6 +3,8 @@
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
 
 use jackfield_abi::{Announced, Bound, Entered, HotSlot, Retired};
 
@@ -13,19 +15,42 @@ pub struct Slot {
     interface: TypeId,
     schema: &'static Schema,
     hot: HotSlot<Generation>,
+    timer: Option<Arc<dyn Timer>>,
+}
+
+/// Wakes calls whose deadline has come. The core has no clock of its own.
+pub trait Timer: fmt::Debug + Send + Sync {
+    /// Wakes once, at this time or soon after it.
+    fn wake_at(&self, deadline: Instant, waker: Waker);
 }
 
 impl Slot {
     /// A slot of the interface `I`, whose first generation has the number 1.
     pub fn new<I: Interface + ?Sized>(lane: Lane) -> Self {
         let first = Generation { number: 1, lane };
-        Self { interface: TypeId::of::<I>(), schema: I::SCHEMA, hot: HotSlot::new(Arc::new(first)) }
+        Self {
+            interface: TypeId::of::<I>(),
+            schema: I::SCHEMA,
+            hot: HotSlot::new(Arc::new(first)),
+            timer: None,
+        }
+    }
+
+    /// Lets deadlines be kept by this timer. Without one a call that is not polled misses its own.
+    #[must_use]
+    pub fn with_timer(mut self, timer: Arc<dyn Timer>) -> Self {
+        self.timer = Some(timer);
+        self
+    }
+
+    pub(crate) fn timer(&self) -> Option<&Arc<dyn Timer>> {
+        self.timer.as_ref()
     }
 
     /// A handle, if the slot belongs to the interface `I`: to this very trait, since another version of it may have
     /// other methods under the same name.
     pub fn handle<I: Interface + ?Sized>(self: &Arc<Self>) -> Option<Handle<I>> {
-        (self.interface == TypeId::of::<I>()).then(|| Handle::new(self.clone()))
+        (self.interface == TypeId::of::<I>()).then(|| Handle::from_slot(self.clone()))
     }
 
     /// The description of the interface.

@@ -10,11 +10,31 @@ use proc_macro::TokenStream;
 /// path. `#[method(name = "…")]` on a method and `#[field(name = "…", number = …)]` on an argument set what is on
 /// the wire; otherwise a method `get_value` is `GetValue`, and arguments are numbered from 1.
 ///
-/// Methods take `&self` and values, and return `Result<T, Error>`. An `async fn` becomes a method that returns a
-/// boxed future, so that `dyn Trait` is a type; a `fn` blocks its caller.
+/// Methods take `&self` and values or references, and return `Result<T, Error>`. An `async fn` becomes a method that
+/// returns a boxed future, so that `dyn Trait` is a type; a `fn` blocks its caller. A method with a body may be lacking in
+/// a plugin, for which the body then runs.
 #[proc_macro_attribute]
 pub fn interface(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(jackfield_codegen::interface(arguments.into(), item.into()))
+}
+
+/// Makes a struct or an enum a type that crosses: a protobuf message or enum.
+///
+/// `#[value(name = "…", number = …)]` on a field or variant sets what is on the wire, `name` on the type too; otherwise
+/// fields are numbered from 1, the variants of an enum without data from 0. The fields of a variant with several of them
+/// are a message of their own. `crate = path` on the type says where `jackfield-core` is.
+#[proc_macro_derive(Value, attributes(value))]
+pub fn value(item: TokenStream) -> TokenStream {
+    finish(jackfield_codegen::value(item.into()))
+}
+
+/// Makes a type with `#[derive(Value)]` and `std::error::Error` an error that methods may return: `Result<T, Error<E>>`.
+///
+/// `#[fault(code = NOT_FOUND)]` on the type or on a variant sets the code by which peers in other languages know it, one
+/// of the constants of `Code`; otherwise it is `UNKNOWN`.
+#[proc_macro_derive(Fault, attributes(fault))]
+pub fn fault(item: TokenStream) -> TokenStream {
+    finish(jackfield_codegen::fault(item.into()))
 }
 
 /// Rewrites the `async fn` of `impl Interface for Type` as the interface declares them.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use jackfield_core::{BoxFuture, CallError, Channel, Error, Method};
+use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Method, Parcel};
 use tokio::time::timeout;
+use tonic::Status;
 
 use crate::backend::Shared;
 use crate::child::Death;
-use crate::grpc::Connection;
 use crate::grpc::status::{self, Refusal};
+use crate::grpc::{Connection, headers};
 use crate::lanes::Lanes;
 use crate::start::{End, GRACE, Started};
 
@@ -30,21 +31,68 @@ impl ProcessChannel {
 }
 
 impl Channel for ProcessChannel {
-    fn call(&self, method: &'static Method, request: Bytes) -> BoxFuture<'static, Result<Bytes, Error>> {
+    fn call(
+        &self,
+        method: &'static Method,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> BoxFuture<'static, Result<Parcel, Error>> {
         let link = Arc::clone(&self.link);
+        let ask = match Ask::new(method, request, options) {
+            Ok(ask) => ask,
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        };
         Box::pin(async move {
             if let Some(lanes) = &link.lanes
                 && let Some(connection) = lanes.here(&link.started).await
             {
-                return link.ask_here(&connection, method, request).await;
+                return link.ask_here(&connection, ask).await;
             }
-            link.on_io(Arc::clone(&link).ask(method, request)).await
+            link.on_io(Arc::clone(&link).ask(ask)).await
         })
     }
 
-    fn call_blocking(&self, method: &'static Method, request: Bytes) -> Result<Bytes, Error> {
-        let answer = Arc::clone(&self.link).ask(method, request);
+    fn call_blocking(
+        &self,
+        method: &'static Method,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> Result<Parcel, Error> {
+        let answer = Arc::clone(&self.link).ask(Ask::new(method, request, options)?);
         self.link.shared.io.block_on(answer).unwrap_or_else(|error| Err(closed(&error)))
+    }
+}
+
+/// A call that is to be made.
+#[derive(Debug)]
+struct Ask {
+    method: &'static Method,
+    request: Bytes,
+    options: Option<CallOptions>,
+}
+
+impl Ask {
+    fn new(method: &'static Method, request: Parcel, options: Option<&CallOptions>) -> Result<Self, Error> {
+        if let Some((number, _)) = request.parts.first() {
+            let path = method.path;
+            let reason =
+                format!("argument {number} of `{path}` is a stream or an object, which cannot cross here");
+            return Err(CallError::Wire { reason }.into());
+        }
+        Ok(Self { method, request: request.bytes, options: options.cloned() })
+    }
+
+    /// Makes the call; must run on a runtime with a clock if it has a deadline.
+    async fn on(self, connection: &Connection) -> Result<Bytes, Status> {
+        let path = PathAndQuery::from_static(self.method.path);
+        let Some(options) = self.options else { return connection.unary(path, self.request).await };
+        let call = connection.unary_with(path, self.request, headers::write(&options)?);
+        match options.remaining() {
+            None => call.await,
+            Some(left) => timeout(left, call)
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("the deadline came before the answer"))),
+        }
     }
 }
 
@@ -61,11 +109,11 @@ pub(crate) struct Link {
 
 impl Link {
     /// Makes a call on the connection of the I/O thread; must run there, for its clock.
-    async fn ask(self: Arc<Self>, method: &'static Method, request: Bytes) -> Result<Bytes, Error> {
-        let path = PathAndQuery::from_static(method.path);
-        match self.started.connection.unary(path, request).await {
-            Ok(response) => Ok(response),
-            Err(status) => Err(match status::read(status, method.path) {
+    async fn ask(self: Arc<Self>, ask: Ask) -> Result<Parcel, Error> {
+        let path = ask.method.path;
+        match ask.on(&self.started.connection).await {
+            Ok(response) => Ok(response.into()),
+            Err(status) => Err(match status::read(status, path) {
                 Refusal::Answered(error) => error,
                 Refusal::Broken(words) => self.explain(words).await,
             }),
@@ -73,16 +121,11 @@ impl Link {
     }
 
     /// Makes a call on a connection of the caller's own runtime.
-    async fn ask_here(
-        self: &Arc<Self>,
-        connection: &Connection,
-        method: &'static Method,
-        request: Bytes,
-    ) -> Result<Bytes, Error> {
-        let path = PathAndQuery::from_static(method.path);
-        match connection.unary(path, request).await {
-            Ok(response) => Ok(response),
-            Err(status) => Err(match status::read(status, method.path) {
+    async fn ask_here(self: &Arc<Self>, connection: &Connection, ask: Ask) -> Result<Parcel, Error> {
+        let path = ask.method.path;
+        match ask.on(connection).await {
+            Ok(response) => Ok(response.into()),
+            Err(status) => Err(match status::read(status, path) {
                 Refusal::Answered(error) => error,
                 Refusal::Broken(words) => {
                     let link = Arc::clone(self);

@@ -12,7 +12,7 @@ use crate::grpc::{Connection, Reflection, reflect, status};
 /// the doubt: a call of a method that it lacks names the method.
 pub(crate) async fn conform(connection: &Connection, schema: &'static Schema) -> Result<(), LoadErrorKind> {
     match reflect(connection, schema.service).await {
-        Ok(Reflection::File(file)) => match Descriptor::parse(&file) {
+        Ok(Reflection::File(file)) => match Descriptor::parse_service(&file, schema.service) {
             Ok(descriptor) => Ok(schema.check(&descriptor)?),
             Err(error) => {
                 tracing::debug!(%error, service = schema.service, "a plugin's interface cannot be checked");

@@ -9,9 +9,9 @@ use super::outcome;
 use super::portable::Portable;
 use super::signature::Signature;
 use super::symbol::Target;
-use super::type_text::TypeText;
 use crate::buffer::Keep;
 use crate::shim::{self, Erased, Refusal, RefusalKind, Reply};
+use crate::type_text::TypeText;
 
 /// A function as a value, such as `Func<fn(i64) -> i64>`. It runs where it was made, whoever calls it.
 ///

@@ -17,7 +17,6 @@ mod outcome;
 mod portable;
 mod signature;
 mod symbol;
-mod type_text;
 mod var;
 
 pub use exported::{Exports, Function, Holds, Variable};
@@ -30,5 +29,6 @@ pub use outcome::Outcome;
 pub use portable::Portable;
 pub use signature::{Exporting, Signature};
 pub use symbol::{Kind, Operation, Symbol, Target};
-pub use type_text::TypeText;
 pub use var::Var;
+
+pub use crate::type_text::TypeText;

@@ -6,9 +6,9 @@ use super::exported::Function;
 use super::func::{Func, Given};
 use super::outcome::{self, Outcome};
 use super::portable::Portable;
-use super::type_text::TypeText;
 use crate::buffer::{Keep, RawBytes};
 use crate::shim::{Erased, RefusalPlace, Reply};
+use crate::type_text::TypeText;
 
 /// A function type whose arguments and result can cross: `fn(A, …) -> R`, with up to eight arguments.
 ///

@@ -4,11 +4,15 @@
 //! (<https://protobuf.dev/programming-guides/encoding/>). Fields that hold their default are left out, unknown
 //! fields are skipped: so peers of another version, and in other languages, understand each other.
 
-mod fields;
+mod message;
 mod reader;
 mod value;
 pub(crate) mod write;
 
-pub use fields::Fields;
+pub use message::{
+    Enumeration, Message, absent_message, cross_variant, decode_message, decode_nested, decode_variant,
+    encode_message, encode_variant,
+};
 pub use reader::{DecodeError, RawField, Reader};
-pub use value::Value;
+pub use value::{Key, Repeatable, Singular, Value};
+pub use value::{decode_alone, encode_alone, or_absent};

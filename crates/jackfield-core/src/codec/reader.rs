@@ -40,20 +40,36 @@ impl<'a> Reader<'a> {
         let Some(number) = number else { return Err(DecodeError::Number { number: key >> 3 }) };
         let content = match key & 7 {
             VARINT => Content::Varint(self.varint()?),
-            FIXED64 => Content::Fixed64(u64::from_le_bytes(self.array()?)),
+            FIXED64 => Content::Fixed64(self.fixed64()?),
             LENGTH => {
                 let len = self.varint()?;
                 let len = usize::try_from(len).map_err(|_| DecodeError::Truncated)?;
                 let start = self.read;
                 Content::Bytes { bytes: self.take(len)?, start }
             }
-            FIXED32 => Content::Fixed32(u32::from_le_bytes(self.array()?)),
+            FIXED32 => Content::Fixed32(self.fixed32()?),
             wire => return Err(DecodeError::WireType { wire: wire as u8 }),
         };
         Ok(Some(RawField { number, content }))
     }
 
-    fn varint(&mut self) -> Result<u64, DecodeError> {
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// A number of 32 bits without its head.
+    pub(crate) fn fixed32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// A number of 64 bits without its head.
+    pub(crate) fn fixed64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// A number of variable length without its head.
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
             let byte = self.take(1)?[0];
@@ -154,6 +170,11 @@ impl<'a> RawField<'a> {
         }
     }
 
+    /// The content of a length-delimited field as a text.
+    pub(crate) fn text(&self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::Text { number: self.number })
+    }
+
     /// Where in the message the content of a length-delimited field stands.
     ///
     /// # Errors
@@ -181,6 +202,11 @@ impl<'a> RawField<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
+    /// An object of another interface cannot be used as what it should be.
+    Interface {
+        /// Why not.
+        reason: String,
+    },
     /// A field has another wire type than its type in the schema.
     Mismatch {
         /// The field.
@@ -189,6 +215,11 @@ pub enum DecodeError {
         expected: &'static str,
         /// The content that came.
         found: &'static str,
+    },
+    /// A field that must be there is absent.
+    Missing {
+        /// The field.
+        number: u32,
     },
     /// A field number is outside 1 to 536870911.
     Number {
@@ -207,8 +238,20 @@ pub enum DecodeError {
         /// The field.
         number: u32,
     },
+    /// Messages are nested deeper than anybody means.
+    TooDeep {
+        /// How deep they may be nested.
+        limit: u32,
+    },
     /// The bytes end inside a field.
     Truncated,
+    /// An enum has no such variant here: it comes from a newer version of the interface.
+    Variant {
+        /// The enum.
+        ty: &'static str,
+        /// The variant's number.
+        number: i64,
+    },
     /// A varint has more than 64 bits.
     Varint,
     /// A wire type that does not exist, or a group.
@@ -221,13 +264,19 @@ pub enum DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Interface { reason } => write!(f, "an object cannot be used: {reason}"),
             Self::Mismatch { number, expected, found } => {
                 write!(f, "field {number} should be {expected}, but is {found}")
             }
+            Self::Missing { number } => write!(f, "field {number} is missing"),
             Self::Number { number } => write!(f, "{number} is no field number"),
             Self::Range { number, expected } => write!(f, "field {number} does not fit a `{expected}`"),
             Self::Text { number } => write!(f, "field {number} should be a text, but is not UTF-8"),
+            Self::TooDeep { limit } => write!(f, "messages are nested more than {limit} deep"),
             Self::Truncated => f.write_str("the message ends inside a field"),
+            Self::Variant { ty, number } => {
+                write!(f, "`{ty}` has no variant of the number {number} in this version of the interface")
+            }
             Self::Varint => f.write_str("a number has more than 64 bits"),
             Self::WireType { wire } => write!(f, "there is no wire type {wire}"),
         }

@@ -1,14 +1,15 @@
 //! Whether a plugin may serve a host: the rules of protobuf evolution.
 //!
-//! A plugin may have more than the host asks for: methods, and fields at the end of a message, which then hold
-//! their defaults. It may not lack a method, an argument that the host sends, or a result that the host reads, and
-//! it may retype a field only where the encodings agree
-//! (<https://protobuf.dev/programming-guides/proto3/#updating>).
+//! A plugin may have more than the host asks for: methods, and fields of a message, which then hold their defaults. It
+//! may not lack a method that has no default, nor a field that the host sends or reads, and it may retype a field only
+//! where the encodings agree (<https://protobuf.dev/programming-guides/proto3/#updating>). So it goes on through all
+//! types that the interface uses, and through the other interfaces whose objects it passes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::descriptor::FieldDescriptor;
-use super::{Descriptor, Field, Kind, Schema};
+use super::descriptor::{FieldDescriptor, MessageDescriptor, Streams};
+use super::{Descriptor, EnumType, Field, Kind, Method, Schema, Shape};
 
 /// Why a plugin cannot serve a host's interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,13 +19,15 @@ pub enum Incompatibility {
     Field {
         /// The method.
         method: &'static str,
-        /// The field.
-        field: &'static str,
+        /// The field, with the fields in which it lies.
+        field: String,
         /// The field's number.
         number: u32,
     },
     /// The plugin lacks a method.
     Method {
+        /// The interface.
+        service: &'static str,
         /// The method.
         method: &'static str,
     },
@@ -35,16 +38,34 @@ pub enum Incompatibility {
         /// What the plugin has.
         found: String,
     },
+    /// One side streams what the other sends once.
+    Stream {
+        /// The method.
+        method: &'static str,
+        /// What the host does.
+        expected: &'static str,
+        /// What the plugin does.
+        found: &'static str,
+    },
     /// A field has another type.
     Type {
         /// The method.
         method: &'static str,
-        /// The field.
-        field: &'static str,
+        /// The field, with the fields in which it lies.
+        field: String,
         /// The host's type.
-        expected: &'static str,
+        expected: String,
         /// The plugin's type.
-        found: &'static str,
+        found: String,
+    },
+    /// The plugin's enum lacks a variant.
+    Variant {
+        /// The method.
+        method: &'static str,
+        /// The field, with the fields in which it lies.
+        field: String,
+        /// The variant.
+        variant: &'static str,
     },
 }
 
@@ -54,14 +75,23 @@ impl fmt::Display for Incompatibility {
             Self::Field { method, field, number } => {
                 write!(f, "method `{method}`: the plugin lacks the field `{field}` (number {number})")
             }
-            Self::Method { method } => write!(f, "the plugin lacks the method `{method}`"),
+            Self::Method { method, .. } => write!(f, "the plugin lacks the method `{method}`"),
             Self::Service { expected, found } => {
                 write!(f, "expected the interface `{expected}`, found `{found}`")
+            }
+            Self::Stream { method, expected, found } => {
+                write!(f, "method `{method}` has {expected} at the host, but {found} in the plugin")
             }
             Self::Type { method, field, expected, found } => {
                 write!(
                     f,
                     "method `{method}`: field `{field}` is `{expected}` at the host, but `{found}` in the plugin"
+                )
+            }
+            Self::Variant { method, field, variant } => {
+                write!(
+                    f,
+                    "method `{method}`: the plugin's type of the field `{field}` lacks the variant `{variant}`"
                 )
             }
         }
@@ -81,44 +111,197 @@ impl Schema {
             let found = plugin.service.clone();
             return Err(Incompatibility::Service { expected: self.service, found });
         }
-        for method in self.methods {
-            let found = plugin.methods.iter().find(|found| found.name == method.name);
-            let found = found.ok_or(Incompatibility::Method { method: method.name })?;
-            check_fields(method.name, method.arguments, &found.arguments)?;
-            check_fields(method.name, method.result, &found.result)?;
-        }
-        Ok(())
+        Check { plugin, seen: BTreeSet::new() }.service(self, plugin)
+    }
+
+    /// The methods that a plugin with this description lacks, and for which the trait has a default.
+    pub fn lacking<'a>(&'a self, plugin: &'a Descriptor) -> impl Iterator<Item = &'static Method> + 'a {
+        self.methods.iter().filter(|method| !plugin.methods.iter().any(|found| found.name == method.name))
     }
 }
 
-fn check_fields(
+/// A comparison, with the pairs of types that were compared already: types may contain themselves.
+struct Check<'a> {
+    plugin: &'a Descriptor,
+    seen: BTreeSet<(String, String)>,
+}
+
+/// Where in an interface a field stands.
+#[derive(Clone)]
+struct Place {
     method: &'static str,
-    host: &[Field],
-    plugin: &[FieldDescriptor],
-) -> Result<(), Incompatibility> {
-    for field in host {
-        let found = plugin.iter().find(|found| found.number == field.number);
-        let missing = Incompatibility::Field { method, field: field.name, number: field.number };
-        let found = found.ok_or(missing)?;
-        if class(field.kind as u32) != class(found.kind) {
-            let (expected, found) = (field.kind.name(), type_name(found.kind));
-            return Err(Incompatibility::Type { method, field: field.name, expected, found });
+    path: String,
+}
+
+impl Place {
+    fn field(&self, field: &Field) -> Self {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Self { method: self.method, path: format!("{}{dot}{}", self.path, field.name) }
+    }
+
+    fn mismatch(&self, expected: String, found: String) -> Incompatibility {
+        Incompatibility::Type { method: self.method, field: self.path.clone(), expected, found }
+    }
+}
+
+impl Check<'_> {
+    fn service(&mut self, schema: &Schema, plugin: &Descriptor) -> Result<(), Incompatibility> {
+        if !self.seen.insert((schema.service.to_owned(), String::new())) {
+            return Ok(());
+        }
+        for method in schema.methods {
+            let Some(found) = plugin.methods.iter().find(|found| found.name == method.name) else {
+                if method.is_optional {
+                    continue;
+                }
+                return Err(Incompatibility::Method { service: schema.service, method: method.name });
+            };
+            let (requests, responses) =
+                (method.request_stream().is_some(), method.response_stream().is_some());
+            let streams = Streams { requests, responses };
+            if streams != found.streams {
+                let (expected, found) = (describe_streams(streams), describe_streams(found.streams));
+                return Err(Incompatibility::Stream { method: method.name, expected, found });
+            }
+            let place = Place { method: method.name, path: String::new() };
+            for (fields, message) in [(method.arguments, &found.request), (method.result, &found.response)] {
+                if let Some(message) = self.plugin.message(message) {
+                    self.fields(&place, fields, message)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fields(
+        &mut self,
+        place: &Place,
+        host: &[Field],
+        plugin: &MessageDescriptor,
+    ) -> Result<(), Incompatibility> {
+        for field in host {
+            let place = place.field(field);
+            let found = plugin.fields.iter().find(|found| found.number == field.number);
+            let Some(found) = found else {
+                let (method, number) = (place.method, field.number);
+                return Err(Incompatibility::Field { method, field: place.path, number });
+            };
+            self.field(&place, field.shape, found)?;
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, place: &Place, host: Shape, plugin: &FieldDescriptor) -> Result<(), Incompatibility> {
+        let entry = self.plugin.message(&plugin.type_name).filter(|message| message.is_entry);
+        match (host, entry) {
+            (Shape::Interface(schema), _) => self.interface(place, schema.get(), plugin),
+            (Shape::Map(key, value), Some(entry)) => {
+                let entry = entry.clone();
+                let kinds = [("key", key), ("value", value)];
+                for ((name, kind), found) in kinds.into_iter().zip(&entry.fields) {
+                    let place = Place { path: format!("{}.{name}", place.path), ..place.clone() };
+                    self.kind(&place, kind, found)?;
+                }
+                Ok(())
+            }
+            (Shape::Map(..), None) | (_, Some(_)) => Err(place.mismatch(host.to_string(), describe(plugin))),
+            (Shape::Repeated(kind), None) if plugin.is_repeated => self.kind(place, kind, plugin),
+            (Shape::Repeated(_), None) => Err(place.mismatch(host.to_string(), describe(plugin))),
+            (Shape::Optional(_) | Shape::Singular(_), None) if plugin.is_repeated => {
+                Err(place.mismatch(host.to_string(), describe(plugin)))
+            }
+            (Shape::Optional(kind) | Shape::Singular(kind), None) => self.kind(place, kind, plugin),
         }
     }
-    Ok(())
+
+    fn interface(
+        &mut self,
+        place: &Place,
+        schema: &'static Schema,
+        plugin: &FieldDescriptor,
+    ) -> Result<(), Incompatibility> {
+        // A peer in another language describes an object as the number that it is on the wire.
+        if plugin.interface.is_empty() && class(plugin.kind) == VARINT && !plugin.is_repeated {
+            return Ok(());
+        }
+        if plugin.interface != schema.service {
+            return Err(place.mismatch(format!("an object of {}", schema.service), describe(plugin)));
+        }
+        let others = [self.plugin].into_iter().chain(&self.plugin.others);
+        match others.into_iter().find(|other| other.service == schema.service) {
+            Some(other) => self.service(schema, other),
+            None => Ok(()),
+        }
+    }
+
+    fn kind(&mut self, place: &Place, host: Kind, plugin: &FieldDescriptor) -> Result<(), Incompatibility> {
+        if class(host.number()) != class(plugin.kind) {
+            return Err(place.mismatch(Shape::Singular(host).to_string(), describe(plugin)));
+        }
+        match host {
+            Kind::Enum(ty) => self.variants(place, ty.get(), plugin),
+            Kind::Message(ty) => {
+                let names = (Shape::Singular(host).to_string(), plugin.type_name.clone());
+                let Some(message) = self.plugin.message(&plugin.type_name) else { return Ok(()) };
+                if !self.seen.insert(names) {
+                    return Ok(());
+                }
+                self.fields(place, ty.fields, &message.clone())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn variants(
+        &self,
+        place: &Place,
+        host: &'static EnumType,
+        plugin: &FieldDescriptor,
+    ) -> Result<(), Incompatibility> {
+        let Some(found) = self.plugin.enums.get(&plugin.type_name) else { return Ok(()) };
+        let mut variants = host.variants.iter();
+        match variants.find(|variant| !found.variants.contains_key(&variant.number)) {
+            Some(variant) => Err(Incompatibility::Variant {
+                method: place.method,
+                field: place.path.clone(),
+                variant: variant.name,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn describe_streams(streams: Streams) -> &'static str {
+    match (streams.requests, streams.responses) {
+        (false, false) => "no stream",
+        (true, false) => "a stream of requests",
+        (false, true) => "a stream of responses",
+        (true, true) => "streams in both directions",
+    }
+}
+
+/// The plugin's type of a field, for people.
+fn describe(field: &FieldDescriptor) -> String {
+    let name = match (&field.interface, &field.type_name) {
+        (interface, _) if !interface.is_empty() => format!("an object of {interface}"),
+        (_, name) if !name.is_empty() => name.clone(),
+        _ => type_name(field.kind).to_owned(),
+    };
+    if field.is_repeated { format!("repeated {name}") } else { name }
 }
 
 /// Types of one class read each other's encoding: a varint that does not fit is an error of its call, and a text is bytes.
 fn class(kind: u32) -> u32 {
-    const VARINTS: [Kind; 5] = [Kind::Bool, Kind::Int32, Kind::Int64, Kind::Uint32, Kind::Uint64];
-    if VARINTS.iter().any(|varint| *varint as u32 == kind) {
-        Kind::Int64 as u32
-    } else if kind == Kind::String as u32 {
-        Kind::Bytes as u32
-    } else {
-        kind
+    match kind {
+        // bool, int32, int64, uint32, uint64 and enum.
+        3 | 4 | 5 | 8 | 13 | 14 => VARINT,
+        // string and bytes.
+        9 => 12,
+        other => other,
     }
 }
+
+const VARINT: u32 = 3;
 
 /// Protobuf's name of a type, by its number.
 fn type_name(kind: u32) -> &'static str {
@@ -148,25 +331,47 @@ fn type_name(kind: u32) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Method, Mode};
+    use jackfield_abi::StaticRef;
+
+    use super::super::{MessageType, Mode, TypeName, Variant};
     use super::*;
 
-    const fn schema(arguments: &'static [Field]) -> [Method; 1] {
-        [Method { name: "Put", path: "/proto.KV/Put", mode: Mode::Async, arguments, result: &[] }]
+    fn schema(arguments: &'static [Field]) -> &'static Schema {
+        let method = Method {
+            name: "Put",
+            path: "/proto.KV/Put",
+            mode: Mode::Async,
+            arguments,
+            result: &[],
+            is_optional: false,
+        };
+        leak(Schema { service: "proto.KV", version: "1.0", methods: std::slice::from_ref(leak(method)) })
+    }
+
+    fn leak<T>(value: T) -> &'static T {
+        Box::leak(Box::new(value))
     }
 
     fn check(host: &'static [Field], plugin: &'static [Field]) -> Result<(), String> {
-        let of = |fields| Schema {
-            service: "proto.KV",
-            version: "1.0",
-            methods: Box::leak(Box::new(schema(fields))),
-        };
-        let plugin = Descriptor::parse(&of(plugin).to_file_descriptor()).expect("our own description");
-        of(host).check(&plugin).map_err(|error| error.to_string())
+        let plugin = Descriptor::parse(&schema(plugin).to_file_descriptor()).expect("our own description");
+        schema(host).check(&plugin).map_err(|error| error.to_string())
     }
 
-    const KEY: Field = Field { name: "key", number: 1, kind: Kind::String };
-    const SIZE: Field = Field { name: "size", number: 2, kind: Kind::Int64 };
+    fn message(fields: &'static [Field]) -> Kind {
+        Kind::Message(StaticRef::new(leak(MessageType {
+            name: TypeName::Named("Item"),
+            path: "Item",
+            fields,
+            is_oneof: false,
+        })))
+    }
+
+    fn one(shape: Shape) -> &'static [Field] {
+        std::slice::from_ref(leak(Field::new("item", 1, shape)))
+    }
+
+    const KEY: Field = Field::new("key", 1, Shape::Singular(Kind::String));
+    const SIZE: Field = Field::new("size", 2, Shape::Singular(Kind::Int64));
 
     #[test]
     fn additions_work() {
@@ -181,18 +386,95 @@ mod tests {
 
     #[test]
     fn retypings_are_refused_unless_the_encodings_agree() {
-        const NARROW: Field = Field { kind: Kind::Uint32, ..SIZE };
-        const FLOAT: Field = Field { kind: Kind::Double, ..SIZE };
+        const NARROW: Field = Field::new("size", 2, Shape::Singular(Kind::Uint32));
+        const FLOAT: Field = Field::new("size", 2, Shape::Singular(Kind::Double));
+        const LIST: Field = Field::new("size", 2, Shape::Repeated(Kind::Int64));
+        const MAYBE: Field = Field::new("size", 2, Shape::Optional(Kind::Int64));
+        const MAP: Field = Field::new("size", 2, Shape::Map(Kind::String, Kind::Int64));
         assert_eq!(check(&[KEY, SIZE], &[KEY, NARROW]), Ok(()));
-        let error = "method `Put`: field `size` is `int64` at the host, but `double` in the plugin";
-        assert_eq!(check(&[KEY, SIZE], &[KEY, FLOAT]), Err(error.to_owned()));
+        assert_eq!(check(&[KEY, SIZE], &[KEY, MAYBE]), Ok(()));
+        let found = |name: &str| {
+            Err(format!("method `Put`: field `size` is `int64` at the host, but `{name}` in the plugin"))
+        };
+        assert_eq!(check(&[KEY, SIZE], &[KEY, FLOAT]), found("double"));
+        assert_eq!(check(&[KEY, SIZE], &[KEY, LIST]), found("repeated int64"));
+        assert_eq!(check(&[KEY, SIZE], &[KEY, MAP]), found("repeated proto.PutRequest.SizeEntry"));
+        assert_eq!(check(&[MAP], &[MAP]), Ok(()));
     }
 
     #[test]
-    fn a_missing_method_is_named() {
-        let host = Schema { service: "proto.KV", version: "1.0", methods: Box::leak(Box::new(schema(&[]))) };
+    fn types_inside_of_types_are_compared() {
+        let (host, plugin) = (message(&[KEY, SIZE]), message(&[KEY]));
+        let error = "method `Put`: the plugin lacks the field `item.size` (number 2)";
+        for shape in
+            [Shape::Singular, Shape::Optional, Shape::Repeated, |kind| Shape::Map(Kind::String, kind)]
+        {
+            assert_eq!(check(one(shape(plugin)), one(shape(host))), Ok(()), "an addition");
+            let error = error.replace(
+                "item.size",
+                if matches!(shape(host), Shape::Map(..)) { "item.value.size" } else { "item.size" },
+            );
+            assert_eq!(check(one(shape(host)), one(shape(plugin))), Err(error));
+        }
+    }
+
+    #[test]
+    fn an_enum_may_gain_variants_and_may_not_lose_them() {
+        const RED: Variant = Variant { name: "COLOUR_RED", number: 0 };
+        const BLUE: Variant = Variant { name: "COLOUR_BLUE", number: 1 };
+        let colour = |variants| {
+            Shape::Singular(Kind::Enum(StaticRef::new(leak(EnumType { name: "Colour", path: "", variants }))))
+        };
+        assert_eq!(check(one(colour(&[RED])), one(colour(&[RED, BLUE]))), Ok(()));
+        let error = "method `Put`: the plugin's type of the field `item` lacks the variant `COLOUR_BLUE`";
+        assert_eq!(check(one(colour(&[RED, BLUE])), one(colour(&[RED]))), Err(error.to_owned()));
+    }
+
+    #[test]
+    fn streams_are_compared() {
+        const STREAM: Field = Field::stream("key", 1, Shape::Singular(Kind::String));
+        let error = "method `Put` has a stream of requests at the host, but no stream in the plugin";
+        assert_eq!(check(&[STREAM], &[KEY]), Err(error.to_owned()));
+        assert_eq!(check(&[STREAM], &[STREAM]), Ok(()));
+    }
+
+    #[test]
+    fn the_interfaces_of_objects_are_compared() {
+        let objects = |arguments| one(Shape::Interface(StaticRef::new(schema(arguments))));
+        assert_eq!(check(objects(&[KEY]), objects(&[KEY])), Ok(()));
+        const OTHER: &Schema = &Schema { service: "proto.Log", version: "1.0", methods: &[] };
+        const MORE: &Schema = &Schema {
+            methods: &[Method {
+                name: "Write",
+                path: "/proto.Log/Write",
+                mode: Mode::Async,
+                arguments: &[KEY],
+                result: &[],
+                is_optional: false,
+            }],
+            ..*OTHER
+        };
+        let log = |schema| one(Shape::Interface(StaticRef::new(schema)));
+        assert_eq!(check(log(OTHER), log(MORE)), Ok(()));
+        assert_eq!(check(log(MORE), log(OTHER)), Err("the plugin lacks the method `Write`".to_owned()));
+        let error = "method `Put`: field `item` is `an object of proto.Log` at the host, but `an object of proto.KV` in the plugin";
+        assert_eq!(check(log(OTHER), objects(&[KEY])), Err(error.to_owned()));
+        assert_eq!(
+            check(log(OTHER), one(Shape::Singular(Kind::Uint32))),
+            Ok(()),
+            "a peer in another language"
+        );
+    }
+
+    #[test]
+    fn a_missing_method_is_named_unless_it_has_a_default() {
+        let host = schema(&[]);
         let plugin = Descriptor { service: "proto.KV".to_owned(), ..Descriptor::default() };
-        assert_eq!(host.check(&plugin), Err(Incompatibility::Method { method: "Put" }));
+        let missing = Incompatibility::Method { service: "proto.KV", method: "Put" };
+        assert_eq!(host.check(&plugin), Err(missing));
+        let method = Method { is_optional: true, ..host.methods[0] };
+        let lenient = Schema { methods: std::slice::from_ref(leak(method)), ..*host };
+        assert_eq!((lenient.check(&plugin), lenient.lacking(&plugin).count()), (Ok(()), 1));
         let other = Descriptor { service: "proto.Log".to_owned(), ..Descriptor::default() };
         assert_eq!(
             host.check(&other).map_err(|error| error.to_string()),

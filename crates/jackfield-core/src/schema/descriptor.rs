@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::writer::{INTERFACE, OPTIONAL};
 use crate::codec::{DecodeError, RawField, Reader};
 
 /// An interface as a file or a peer describes it.
@@ -16,6 +17,12 @@ pub struct Descriptor {
     pub version: String,
     /// The methods.
     pub methods: Vec<MethodDescriptor>,
+    /// The messages that are described in the same file, by full name.
+    pub messages: Arc<BTreeMap<String, MessageDescriptor>>,
+    /// The enums that are described in the same file, by full name.
+    pub enums: Arc<BTreeMap<String, EnumDescriptor>>,
+    /// The other interfaces that are described in the same file.
+    pub others: Vec<Self>,
 }
 
 /// A method of a [`Descriptor`].
@@ -24,13 +31,37 @@ pub struct Descriptor {
 pub struct MethodDescriptor {
     /// The name.
     pub name: String,
-    /// The fields of the request.
-    pub arguments: Arc<[FieldDescriptor]>,
-    /// The fields of the response.
-    pub result: Arc<[FieldDescriptor]>,
+    /// The full name of the request.
+    pub request: String,
+    /// The full name of the response.
+    pub response: String,
+    /// What comes as a stream.
+    pub streams: Streams,
+    /// Whether the interface allows a plugin to lack it.
+    pub is_optional: bool,
 }
 
-/// A field of a [`MethodDescriptor`].
+/// A message of a [`Descriptor`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageDescriptor {
+    /// The fields.
+    pub fields: Vec<FieldDescriptor>,
+    /// Whether it is the entry of a map.
+    pub is_entry: bool,
+}
+
+/// What of a method comes as a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, clippy::struct_excessive_bools, reason = "there are two directions")]
+pub struct Streams {
+    /// The requests.
+    pub requests: bool,
+    /// The responses.
+    pub responses: bool,
+}
+
+/// A field of a [`MessageDescriptor`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldDescriptor {
@@ -40,6 +71,20 @@ pub struct FieldDescriptor {
     pub number: u32,
     /// The number of the type in protobuf (`FieldDescriptorProto.Type`), which may be one that no Rust type here has.
     pub kind: u32,
+    /// The full name of the message or enum, where it is one.
+    pub type_name: String,
+    /// Whether it comes any number of times.
+    pub is_repeated: bool,
+    /// The interface of which it is an object, where it is one.
+    pub interface: String,
+}
+
+/// An enum of a [`Descriptor`]: the numbers of its variants, with their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnumDescriptor {
+    /// The variants.
+    pub variants: BTreeMap<i32, String>,
 }
 
 /// Bytes do not describe an interface.
@@ -55,15 +100,15 @@ pub enum DescriptorError {
         /// The message.
         message: String,
     },
+    /// The descriptor holds no service of this name.
+    Service {
+        /// The service.
+        service: String,
+    },
     /// The description is longer than any interface's.
     TooLong {
         /// How many bytes it has.
         len: usize,
-    },
-    /// The descriptor holds no service, or several.
-    Services {
-        /// How many it holds.
-        count: usize,
     },
 }
 
@@ -74,10 +119,13 @@ impl fmt::Display for DescriptorError {
             Self::Message { method, message } => {
                 write!(f, "method `{method}` uses the message `{message}`, which is not described")
             }
+            Self::Service { service } if service.is_empty() => {
+                f.write_str("expected the description of a service, found none")
+            }
+            Self::Service { service } => write!(f, "expected the description of `{service}`, found none"),
             Self::TooLong { len } => {
                 write!(f, "an interface description has at most {MAX_LEN} bytes, this one has {len}")
             }
-            Self::Services { count } => write!(f, "expected the description of one service, found {count}"),
         }
     }
 }
@@ -98,75 +146,149 @@ impl From<DecodeError> for DescriptorError {
 }
 
 impl Descriptor {
-    /// Reads the one service of a file descriptor.
+    /// Reads the first service of a file descriptor, which is the only one in most files.
     ///
     /// # Errors
     ///
-    /// The bytes are not a file descriptor, or not one of a single service whose messages it holds.
+    /// The bytes are not a file descriptor, or not one of a service whose messages it holds.
     pub fn parse(file: &[u8]) -> Result<Self, DescriptorError> {
-        if file.len() > MAX_LEN {
-            return Err(DescriptorError::TooLong { len: file.len() });
+        let mut services = parse_file(file)?;
+        if services.is_empty() {
+            return Err(DescriptorError::Service { service: String::new() });
         }
-        let mut package = String::new();
-        let mut messages: Vec<Message> = Vec::new();
-        let mut services = Vec::new();
-        let mut reader = Reader::new(file);
-        while let Some(field) = reader.next_field()? {
-            match field.number {
-                2 => package = text(&field)?,
-                4 => messages.push(Message::parse(field.bytes()?)?),
-                6 => services.push(Service::parse(field.bytes()?)?),
-                _ => {}
-            }
-        }
-        let [service] = services.as_slice() else {
-            return Err(DescriptorError::Services { count: services.len() });
+        let mut first = services.remove(0);
+        first.others = services;
+        Ok(first)
+    }
+
+    /// Reads the service of this name, of several in one file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), or there is none of this name.
+    pub fn parse_service(file: &[u8], service: &str) -> Result<Self, DescriptorError> {
+        let mut services = parse_file(file)?;
+        let Some(index) = services.iter().position(|found| found.service == service) else {
+            return Err(DescriptorError::Service { service: service.to_owned() });
         };
-        let qualify =
-            |name: &str| if package.is_empty() { name.to_owned() } else { format!("{package}.{name}") };
-        let messages: BTreeMap<String, Arc<[FieldDescriptor]>> = messages
-            .into_iter()
-            .map(|message| (format!(".{}", qualify(&message.name)), message.fields.into()))
-            .collect();
-        let fields = |method: &str, type_name: &str| {
-            messages.get(type_name).cloned().ok_or_else(|| DescriptorError::Message {
-                method: method.to_owned(),
-                message: type_name.to_owned(),
-            })
-        };
-        let methods = service.methods.iter().map(|[name, input, output]| {
-            Ok(MethodDescriptor {
-                name: name.clone(),
-                arguments: fields(name, input)?,
-                result: fields(name, output)?,
-            })
-        });
-        Ok(Self {
-            service: qualify(&service.name),
-            version: String::new(),
-            methods: methods.collect::<Result<_, DescriptorError>>()?,
-        })
+        let mut found = services.remove(index);
+        found.others = services;
+        Ok(found)
+    }
+
+    /// The message of this full name.
+    pub fn message(&self, name: &str) -> Option<&MessageDescriptor> {
+        self.messages.get(name)
     }
 }
 
-struct Message {
-    name: String,
-    fields: Vec<FieldDescriptor>,
+/// All services of a file.
+fn parse_file(file: &[u8]) -> Result<Vec<Descriptor>, DescriptorError> {
+    if file.len() > MAX_LEN {
+        return Err(DescriptorError::TooLong { len: file.len() });
+    }
+    let mut package = String::new();
+    let (mut raw_messages, mut raw_enums, mut raw_services) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reader = Reader::new(file);
+    while let Some(field) = reader.next_field()? {
+        match field.number {
+            2 => package = text(&field)?,
+            4 => raw_messages.push(field.bytes()?),
+            5 => raw_enums.push(field.bytes()?),
+            6 => raw_services.push(field.bytes()?),
+            _ => {}
+        }
+    }
+    let mut types = Types::default();
+    let prefix = if package.is_empty() { String::new() } else { format!("{package}.") };
+    for message in raw_messages {
+        types.message(&prefix, message, 0)?;
+    }
+    for enumeration in raw_enums {
+        types.enumeration(&prefix, enumeration)?;
+    }
+    let (messages, enums) = (Arc::new(types.messages), Arc::new(types.enums));
+    let services = raw_services.into_iter().map(|service| {
+        let (service, methods) = parse_service(&prefix, service)?;
+        for method in &methods {
+            for message in [&method.request, &method.response] {
+                if !messages.contains_key(message) {
+                    let (method, message) = (method.name.clone(), message.clone());
+                    return Err(DescriptorError::Message { method, message });
+                }
+            }
+        }
+        let (messages, enums) = (messages.clone(), enums.clone());
+        Ok(Descriptor { service, methods, messages, enums, ..Descriptor::default() })
+    });
+    services.collect()
 }
 
-impl Message {
-    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut message = Self { name: String::new(), fields: Vec::new() };
+/// The types of a file, by full name.
+#[derive(Default)]
+struct Types {
+    messages: BTreeMap<String, MessageDescriptor>,
+    enums: BTreeMap<String, EnumDescriptor>,
+}
+
+impl Types {
+    fn message(&mut self, prefix: &str, bytes: &[u8], depth: u32) -> Result<(), DecodeError> {
+        if depth > MAX_DEPTH {
+            return Err(DecodeError::TooDeep { limit: MAX_DEPTH });
+        }
+        let (mut name, mut message) = (String::new(), MessageDescriptor::default());
+        let (mut messages, mut enums) = (Vec::new(), Vec::new());
         let mut reader = Reader::new(bytes);
         while let Some(field) = reader.next_field()? {
             match field.number {
-                1 => message.name = text(&field)?,
+                1 => name = text(&field)?,
                 2 => message.fields.push(parse_field(field.bytes()?)?),
+                3 => messages.push(field.bytes()?),
+                4 => enums.push(field.bytes()?),
+                7 => message.is_entry = is_set(field.bytes()?, 7)?,
                 _ => {}
             }
         }
-        Ok(message)
+        let name = format!("{prefix}{name}");
+        for nested in messages {
+            self.message(&format!("{name}."), nested, depth + 1)?;
+        }
+        for nested in enums {
+            self.enumeration(&format!("{name}."), nested)?;
+        }
+        self.messages.insert(name, message);
+        Ok(())
     }
+
+    fn enumeration(&mut self, prefix: &str, bytes: &[u8]) -> Result<(), DecodeError> {
+        let (mut name, mut parsed) = (String::new(), EnumDescriptor::default());
+        let mut reader = Reader::new(bytes);
+        while let Some(field) = reader.next_field()? {
+            match field.number {
+                1 => name = text(&field)?,
+                2 => {
+                    let (number, variant) = parse_variant(field.bytes()?)?;
+                    parsed.variants.entry(number).or_insert(variant);
+                }
+                _ => {}
+            }
+        }
+        self.enums.insert(format!("{prefix}{name}"), parsed);
+        Ok(())
+    }
+}
+
+fn parse_variant(bytes: &[u8]) -> Result<(i32, String), DecodeError> {
+    let (mut name, mut number) = (String::new(), 0);
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        match field.number {
+            1 => name = text(&field)?,
+            2 => number = field.varint()? as i32,
+            _ => {}
+        }
+    }
+    Ok((number, name))
 }
 
 fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
@@ -176,43 +298,72 @@ fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
         match field.number {
             1 => parsed.name = text(&field)?,
             3 => parsed.number = field.u32()?,
+            4 => parsed.is_repeated = field.u32()? == LABEL_REPEATED,
             5 => parsed.kind = field.u32()?,
+            6 => parsed.type_name = type_name(&field)?,
+            8 => parsed.interface = option(field.bytes()?)?,
             _ => {}
         }
     }
     Ok(parsed)
 }
 
-struct Service {
-    name: String,
-    /// Name, input type and output type of each method.
-    methods: Vec<[String; 3]>,
-}
-
-impl Service {
-    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut service = Self { name: String::new(), methods: Vec::new() };
-        let mut reader = Reader::new(bytes);
-        while let Some(field) = reader.next_field()? {
-            match field.number {
-                1 => service.name = text(&field)?,
-                2 => service.methods.push(parse_method(field.bytes()?)?),
-                _ => {}
-            }
-        }
-        Ok(service)
-    }
-}
-
-fn parse_method(bytes: &[u8]) -> Result<[String; 3], DecodeError> {
-    let mut method = [String::new(), String::new(), String::new()];
+/// Name and methods of a service.
+fn parse_service(prefix: &str, bytes: &[u8]) -> Result<(String, Vec<MethodDescriptor>), DecodeError> {
+    let (mut name, mut real_name, mut methods) = (String::new(), String::new(), Vec::new());
     let mut reader = Reader::new(bytes);
     while let Some(field) = reader.next_field()? {
-        if let 1..=3 = field.number {
-            method[field.number as usize - 1] = text(&field)?;
+        match field.number {
+            1 => name = text(&field)?,
+            2 => methods.push(parse_method(field.bytes()?)?),
+            3 => real_name = option(field.bytes()?)?,
+            _ => {}
+        }
+    }
+    Ok((if real_name.is_empty() { format!("{prefix}{name}") } else { real_name }, methods))
+}
+
+fn parse_method(bytes: &[u8]) -> Result<MethodDescriptor, DecodeError> {
+    let mut method = MethodDescriptor::default();
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        match field.number {
+            1 => method.name = text(&field)?,
+            2 => method.request = type_name(&field)?,
+            3 => method.response = type_name(&field)?,
+            4 => method.is_optional = is_set(field.bytes()?, OPTIONAL)?,
+            5 => method.streams.requests = field.varint()? != 0,
+            6 => method.streams.responses = field.varint()? != 0,
+            _ => {}
         }
     }
     Ok(method)
+}
+
+/// A full name, which descriptors write with a dot before it.
+fn type_name(field: &RawField<'_>) -> Result<String, DecodeError> {
+    Ok(text(field)?.trim_start_matches('.').to_owned())
+}
+
+/// Our own option with the name of an interface.
+fn option(options: &[u8]) -> Result<String, DecodeError> {
+    let mut reader = Reader::new(options);
+    while let Some(field) = reader.next_field()? {
+        if field.number == INTERFACE {
+            return text(&field);
+        }
+    }
+    Ok(String::new())
+}
+
+fn is_set(options: &[u8], number: u32) -> Result<bool, DecodeError> {
+    let mut reader = Reader::new(options);
+    while let Some(field) = reader.next_field()? {
+        if field.number == number {
+            return Ok(field.varint()? != 0);
+        }
+    }
+    Ok(false)
 }
 
 fn text(field: &RawField<'_>) -> Result<String, DecodeError> {
@@ -221,3 +372,6 @@ fn text(field: &RawField<'_>) -> Result<String, DecodeError> {
 
 /// What a description may have at the most, so that reading one that was made up stays cheap.
 const MAX_LEN: usize = 1 << 20;
+/// How deep messages may be nested in a description.
+const MAX_DEPTH: u32 = 100;
+const LABEL_REPEATED: u32 = 3;

@@ -6,11 +6,20 @@
 
 mod compatibility;
 mod descriptor;
+mod proto;
+mod reach;
+mod types;
 pub(crate) mod writer;
 
 pub use compatibility::Incompatibility;
-pub use descriptor::{Descriptor, DescriptorError, FieldDescriptor, MethodDescriptor};
+pub use descriptor::{
+    Descriptor, DescriptorError, EnumDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor,
+    Streams,
+};
 pub use jackfield_abi::Mode;
+#[doc(hidden)]
+pub use types::EMPTY;
+pub use types::{EnumType, Field, Kind, MessageType, Shape, TypeName, Variant};
 
 /// The description of an interface.
 ///
@@ -55,7 +64,7 @@ impl Schema {
     }
 
     /// The schema as a protobuf `FileDescriptorProto`.
-    pub fn to_file_descriptor(&self) -> Vec<u8> {
+    pub fn to_file_descriptor(&'static self) -> Vec<u8> {
         let mut buffer = vec![0; writer::file_len(self)];
         writer::write_file(self, &mut buffer);
         buffer
@@ -92,62 +101,33 @@ pub struct Method {
     pub path: &'static str,
     /// Whether the method blocks.
     pub mode: Mode,
-    /// The fields of the request.
+    /// The fields of the request. One of them may be a stream.
     pub arguments: &'static [Field],
     /// The fields of the response: none or one.
     pub result: &'static [Field],
+    /// Whether a plugin may lack the method, since it has a body in the trait.
+    pub is_optional: bool,
 }
 
-/// The description of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "generated code writes it as a constant")]
-pub struct Field {
-    /// The name.
-    pub name: &'static str,
-    /// The number, from 1.
-    pub number: u32,
-    /// The type.
-    pub kind: Kind,
-}
-
-/// The type of a field, with protobuf's number for it (`FieldDescriptorProto.Type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum Kind {
-    /// `bool`.
-    Bool = 8,
-    /// `bytes`.
-    Bytes = 12,
-    /// `double`.
-    Double = 1,
-    /// `float`.
-    Float = 2,
-    /// `int32`.
-    Int32 = 5,
-    /// `int64`.
-    Int64 = 3,
-    /// `string`.
-    String = 9,
-    /// `uint32`.
-    Uint32 = 13,
-    /// `uint64`.
-    Uint64 = 4,
-}
-
-impl Kind {
-    /// The name in a `.proto` file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool",
-            Self::Bytes => "bytes",
-            Self::Double => "double",
-            Self::Float => "float",
-            Self::Int32 => "int32",
-            Self::Int64 => "int64",
-            Self::String => "string",
-            Self::Uint32 => "uint32",
-            Self::Uint64 => "uint64",
-        }
+impl Method {
+    /// The argument that is a stream, if there is one.
+    pub const fn request_stream(&self) -> Option<&'static Field> {
+        stream(self.arguments)
     }
+
+    /// The result, if it is a stream.
+    pub const fn response_stream(&self) -> Option<&'static Field> {
+        stream(self.result)
+    }
+}
+
+const fn stream(fields: &'static [Field]) -> Option<&'static Field> {
+    let mut index = 0;
+    while index < fields.len() {
+        if fields[index].is_stream {
+            return Some(&fields[index]);
+        }
+        index += 1;
+    }
+    None
 }

@@ -43,7 +43,25 @@ impl Connection {
     /// # Errors
     /// What the peer answered, or what the wire said; `status` tells them apart.
     pub(crate) async fn unary(&self, path: PathAndQuery, request: Bytes) -> Result<Bytes, Status> {
-        let request = self.request(path, request)?;
+        self.answer(self.request(path, request)?).await
+    }
+
+    /// The same, with further headers.
+    ///
+    /// # Errors
+    /// As for [`unary`](Self::unary).
+    pub(crate) async fn unary_with(
+        &self,
+        path: PathAndQuery,
+        request: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Bytes, Status> {
+        let mut request = self.request(path, request)?;
+        request.headers_mut().extend(headers);
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Bytes, Status> {
         let response = self.wire.sender.clone().send_request(request).await.map_err(broken)?;
         let (head, body) = response.into_parts();
         // An answer without a message may have its status in place of the head.

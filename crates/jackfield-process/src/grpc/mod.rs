@@ -4,6 +4,7 @@ mod broker;
 mod connect;
 mod connection;
 pub(crate) mod generated;
+pub(crate) mod headers;
 mod message;
 mod mux;
 mod raw;

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use jackfield_core::{CallError, Error, Mode, Service};
+use jackfield_core::{CallError, CallOptions, Error, Mode, Parcel, Service};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 
-use crate::grpc::{GRPC, Message, read_message, status};
+use crate::grpc::{GRPC, Message, headers, read_message, status};
 
 /// Everything that a plugin answers, by path.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
             Some(answerer) => {
                 let answerer = answerer.clone();
                 Box::pin(async move {
-                    Ok(match answerer.answer(request.into_body()).await {
+                    let (head, body) = request.into_parts();
+                    Ok(match answerer.answer(body, headers::read(&head.headers)).await {
                         Ok(message) => respond(message),
                         Err(status) => status.into_http(),
                     })
@@ -69,15 +70,17 @@ struct Answerer {
 }
 
 impl Answerer {
-    async fn answer(self, body: Incoming) -> Result<Bytes, Status> {
+    async fn answer(self, body: Incoming, options: Option<CallOptions>) -> Result<Bytes, Status> {
         let (message, _) = read_message(body).await?;
         let request = message.ok_or_else(|| Status::internal("expected a message, found none"))?;
         let Self { service, index, mode } = self;
         let answer = match mode {
-            Mode::Async => service.call(index, request).await,
-            Mode::Blocking => block(move || service.call_blocking(index, request)).await,
+            Mode::Async => service.call(index, request.into(), options).await,
+            Mode::Blocking => {
+                block(move || service.call_blocking(index, request.into(), options.as_ref())).await
+            }
         };
-        answer.map_err(status::write)
+        answer.map(|parcel| parcel.bytes).map_err(status::write)
     }
 }
 
@@ -89,7 +92,7 @@ fn respond(message: Bytes) -> Response<Body> {
 }
 
 /// A method that blocks must not stop the thread on which all the others are answered.
-async fn block(call: impl FnOnce() -> Result<Bytes, Error> + Send + 'static) -> Result<Bytes, Error> {
+async fn block(call: impl FnOnce() -> Result<Parcel, Error> + Send + 'static) -> Result<Parcel, Error> {
     match tokio::task::spawn_blocking(call).await {
         Ok(answer) => answer,
         Err(error) => Err(CallError::Panicked { message: error.to_string() }.into()),

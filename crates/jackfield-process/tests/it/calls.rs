@@ -26,9 +26,12 @@ pub(crate) async fn load_with(
 }
 
 pub(crate) async fn get(channel: &Arc<dyn Channel>, key: &str) -> Result<Bytes, Error> {
-    channel.call(&GET, message([key.as_bytes()])).await.map(|response| first_field(&response))
+    channel
+        .call(&GET, message([key.as_bytes()]).into(), None)
+        .await
+        .map(|response| first_field(&response.bytes))
 }
 
 pub(crate) async fn put(channel: &Arc<dyn Channel>, key: &str, value: &[u8]) -> Result<(), Error> {
-    channel.call(&PUT, message([key.as_bytes(), value])).await.map(drop)
+    channel.call(&PUT, message([key.as_bytes(), value]).into(), None).await.map(drop)
 }

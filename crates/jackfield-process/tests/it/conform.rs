@@ -2,7 +2,7 @@
 
 use jackfield_core::__private::MethodSpec;
 use jackfield_core::{
-    Candidate, Context, Description, Field, Interface, Kind, Load, LoadErrorKind, Method, Mode, Schema,
+    Candidate, Context, Description, Field, Interface, Kind, Load, LoadErrorKind, Method, Mode, Schema, Shape,
 };
 use jackfield_process::{ProcessBackend, ProcessPlugin};
 
@@ -29,8 +29,9 @@ const GET_BY_NUMBER: Method = Method {
     name: "Get",
     path: "/proto.KV/Get",
     mode: Mode::Async,
-    arguments: &[Field { name: "key", number: 1, kind: Kind::Int64 }],
+    arguments: &[Field::new("key", 1, Shape::Singular(Kind::Int64))],
     result: &[],
+    is_optional: false,
 };
 
 fn refusal<I: Interface + ?Sized>(plugin: &ProcessPlugin) -> LoadErrorKind {

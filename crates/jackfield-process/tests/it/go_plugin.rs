@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jackfield_core::{CallError, Candidate, Channel, Context, Error, Load, Unloaded};
+use jackfield_core::{CallError, Candidate, Channel, Context, Error, Load, Parcel, Unloaded};
 use jackfield_process::{ProcessBackend, ProcessPlugin};
 
 use crate::calls::{get, load, put, run};
@@ -68,10 +68,13 @@ fn any_executor_and_any_thread_may_call() {
         load(&plugin).await
     });
     // The runtime under which it was loaded is gone.
-    let request = || message([b"__size:1000000".as_slice()]);
-    assert_eq!(first_field(&channel.call_blocking(&GET, request()).unwrap()).len(), 1_000_000);
+    let request = || Parcel::from(message([b"__size:1000000".as_slice()]));
+    assert_eq!(first_field(&channel.call_blocking(&GET, request(), None).unwrap().bytes).len(), 1_000_000);
     run(async {
-        assert_eq!(first_field(&channel.call_blocking(&GET, request()).unwrap()).len(), 1_000_000);
+        assert_eq!(
+            first_field(&channel.call_blocking(&GET, request(), None).unwrap().bytes).len(),
+            1_000_000
+        );
     });
 }
 

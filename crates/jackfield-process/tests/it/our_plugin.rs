@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use jackfield_core::{CallError, Code, Error, Field, Kind, Method, Mode, Unloaded};
+use jackfield_core::{CallError, Code, Error, Field, Kind, Method, Mode, Shape, Unloaded};
 use jackfield_process::{ProcessBackend, ProcessPlugin};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
@@ -15,8 +15,9 @@ static ECHO: Method = Method {
     name: "Echo",
     path: "/proto.KV/Echo",
     mode: Mode::Blocking,
-    arguments: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
-    result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+    arguments: &[Field::new("value", 1, Shape::Singular(Kind::Bytes))],
+    result: &[Field::new("value", 1, Shape::Singular(Kind::Bytes))],
+    is_optional: false,
 };
 
 static ABSENT: Method = Method { name: "Absent", path: "/proto.KV/Absent", ..ECHO };
@@ -55,15 +56,15 @@ fn our_host_calls_it_under_auto_mtls() {
 fn blocking_methods_answer_too() {
     let backend = ProcessBackend::start().unwrap();
     let (_instance, channel) = run(load(&plugin(&backend)));
-    let answer = channel.call_blocking(&ECHO, message([b"twice".as_slice()])).unwrap();
-    assert_eq!(first_field(&answer), "twice");
+    let answer = channel.call_blocking(&ECHO, message([b"twice".as_slice()]).into(), None).unwrap();
+    assert_eq!(first_field(&answer.bytes), "twice");
 }
 
 #[test]
 fn a_method_that_is_not_there_is_named() {
     let backend = ProcessBackend::start().unwrap();
     let (_instance, channel) = run(load(&plugin(&backend)));
-    let error = channel.call_blocking(&ABSENT, message([])).unwrap_err();
+    let error = channel.call_blocking(&ABSENT, message([]).into(), None).unwrap_err();
     assert_eq!(error, CallError::Unimplemented { method: "/proto.KV/Absent".into() }.into());
 }
 
@@ -113,7 +114,10 @@ fn each_runtime_may_have_its_own_connection() {
             run(async {
                 assert_eq!(get(&channel, "__size:1000000").await.unwrap().len(), 1_000_000);
                 let echo = message([b"twice".as_slice()]);
-                assert_eq!(first_field(&channel.call_blocking(&ECHO, echo).unwrap()), "twice");
+                assert_eq!(
+                    first_field(&channel.call_blocking(&ECHO, echo.into(), None).unwrap().bytes),
+                    "twice"
+                );
             });
         }
         run(async {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jackfield_core::__private::MethodSpec;
-use jackfield_core::{Bytes, Description, Field, Interface, Kind, Method, Mode, Schema};
+use jackfield_core::{Bytes, Description, Field, Interface, Kind, Method, Mode, Schema, Shape};
 use jackfield_fixtures::{Build, GoModule, Profile, available, go_programs};
 use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
 
@@ -53,8 +53,9 @@ pub(crate) static GET: Method = Method {
     name: "Get",
     path: "/proto.KV/Get",
     mode: Mode::Async,
-    arguments: &[Field { name: "key", number: 1, kind: Kind::String }],
-    result: &[Field { name: "value", number: 1, kind: Kind::Bytes }],
+    arguments: &[Field::new("key", 1, Shape::Singular(Kind::String))],
+    result: &[Field::new("value", 1, Shape::Singular(Kind::Bytes))],
+    is_optional: false,
 };
 
 pub(crate) static PUT: Method = Method {
@@ -62,10 +63,11 @@ pub(crate) static PUT: Method = Method {
     path: "/proto.KV/Put",
     mode: Mode::Async,
     arguments: &[
-        Field { name: "key", number: 1, kind: Kind::String },
-        Field { name: "value", number: 2, kind: Kind::Bytes },
+        Field::new("key", 1, Shape::Singular(Kind::String)),
+        Field::new("value", 2, Shape::Singular(Kind::Bytes)),
     ],
     result: &[],
+    is_optional: false,
 };
 
 /// A message whose fields, numbered from 1, hold these bytes.

@@ -1,5 +1,7 @@
 //! The text of a type, put together in a constant.
 
+use crate::signature;
+
 /// The text of a type, put together in a constant: two sides that agree on the text agree on layout and meaning.
 ///
 /// ```
@@ -22,20 +24,39 @@ impl TypeText {
         Self { bytes: [0; MAX_LEN], len: 0 }
     }
 
-    /// The text with `text` behind it.
-    ///
-    /// # Panics
-    ///
-    /// It would be longer than 4,096 bytes. In a constant, that is an error of the compiler.
+    /// The text with `text` behind it. Of what would be longer than 4,096 bytes a number stands for the end.
     #[must_use]
     pub const fn push(mut self, text: &str) -> Self {
+        if self.len + text.len() > MAX_LEN - NUMBER_LEN {
+            return self.push_number(signature::of(text));
+        }
         let text = text.as_bytes();
-        assert!(self.len + text.len() <= MAX_LEN, "the text of a type has more than 4,096 bytes");
         let mut index = 0;
         while index < text.len() {
             self.bytes[self.len] = text[index];
             self.len += 1;
             index += 1;
+        }
+        self
+    }
+
+    /// Replaces the last sixteen digits, if they are such a number already, or appends them.
+    const fn push_number(mut self, number: u64) -> Self {
+        let mut number = number;
+        if self.len > MAX_LEN - NUMBER_LEN {
+            number = signature::tuple(&[signature::of(self.as_str()), number]);
+            self.len = MAX_LEN - NUMBER_LEN;
+        } else {
+            while self.len < MAX_LEN - NUMBER_LEN {
+                self.bytes[self.len] = b' ';
+                self.len += 1;
+            }
+        }
+        let mut digit = NUMBER_LEN;
+        while digit > 0 {
+            digit -= 1;
+            self.bytes[self.len] = b"0123456789abcdef"[(number >> (4 * digit)) as usize & 0xf];
+            self.len += 1;
         }
         self
     }
@@ -71,3 +92,27 @@ const fn is_nothing(text: &str) -> bool {
 }
 
 const MAX_LEN: usize = 4096;
+/// How many hexadecimal digits a number of 64 bits has.
+const NUMBER_LEN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_ends_in_a_number() {
+        const LONG: &str = match std::str::from_utf8(&[b'a'; 3000]) {
+            Ok(text) => text,
+            Err(_) => panic!("it is ASCII"),
+        };
+        let texts = [
+            TypeText::new().push(LONG).push(LONG),
+            TypeText::new().push(LONG).push(LONG).push("b"),
+            TypeText::new().push(LONG).push(LONG).push("c"),
+        ];
+        for (index, text) in texts.iter().enumerate() {
+            assert_eq!(text.as_str().len(), MAX_LEN);
+            assert!(texts[..index].iter().all(|other| other.as_str() != text.as_str()), "{index}");
+        }
+    }
+}

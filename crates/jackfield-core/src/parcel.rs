@@ -1,0 +1,174 @@
+//! An encoded message together with what cannot be encoded: streams and objects.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use jackfield_abi::{self as abi, Feed, Object, Passed, Refusal, Reply};
+
+use crate::codec::DecodeError;
+use crate::error::Error;
+use crate::generated::refusal_error;
+use crate::schema::Schema;
+use crate::{Channel, Service};
+
+/// An encoded message together with what cannot be encoded, as it goes over a wire.
+#[derive(Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it is exactly what crosses")]
+pub struct Parcel {
+    /// The message.
+    pub bytes: Bytes,
+    /// What belongs to it, each under the number of its field.
+    pub parts: Vec<(u32, Part)>,
+}
+
+impl From<Bytes> for Parcel {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, parts: Vec::new() }
+    }
+}
+
+/// What cannot be encoded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Part {
+    /// An object of another interface.
+    Object(Peer),
+    /// A stream of messages, each with one field.
+    Stream(Messages),
+}
+
+/// A stream of encoded messages. It is asked for a message only when somebody wants one, and dropping it tells its
+/// source that nobody does any more.
+pub struct Messages(Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>);
+
+impl Messages {
+    /// Messages from this source. An error is the last item.
+    pub fn new(stream: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+
+    pub(crate) fn into_crossing(self) -> abi::Messages {
+        abi::Messages::new(Crossing(self.0))
+    }
+
+    pub(crate) fn from_crossing(messages: abi::Messages) -> Self {
+        Self::new(Crossed(Some(messages)))
+    }
+}
+
+impl Stream for Messages {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Messages")
+    }
+}
+
+/// A stream of this side's, as the other side polls it.
+struct Crossing(Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>);
+
+impl Feed for Crossing {
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Reply<Bytes>>> {
+        self.0.as_mut().poll_next(context).map(|item| item.map(|message| message.map_err(Refusal::from)))
+    }
+}
+
+/// A stream of the other side's, until it ended.
+struct Crossed(Option<abi::Messages>);
+
+impl Stream for Crossed {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(messages) = &mut self.0 else { return Poll::Ready(None) };
+        let item = std::task::ready!(messages.poll_message(context));
+        if !matches!(item, Some(Ok(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(item.map(|reply| reply.map_err(|refusal| refusal_error(&refusal, "the stream"))))
+    }
+}
+
+/// An object of another interface, on its way from one side to the other.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Peer {
+    /// It is in a library, or in this program.
+    Bound(Arc<Object>),
+    /// It is at the other end of a wire.
+    Channel(Arc<dyn Channel>),
+    /// It is this side's, and about to be handed over.
+    Offered(Offer),
+}
+
+/// An object of this side's that is about to be handed over.
+#[derive(Debug)]
+pub struct Offer {
+    schema: &'static Schema,
+    passed: Passed,
+}
+
+impl Offer {
+    pub(crate) fn new(schema: &'static Schema, passed: Passed) -> Self {
+        Self { schema, passed }
+    }
+
+    /// The object's end of a wire.
+    ///
+    /// # Errors
+    ///
+    /// The object was handed over already.
+    pub fn into_service(self) -> Result<Service, DecodeError> {
+        let object = self.passed.into_object().ok_or_else(gone)?;
+        Ok(Service::new(self.schema, object))
+    }
+}
+
+fn gone() -> DecodeError {
+    DecodeError::Interface { reason: "the object was handed over already".to_owned() }
+}
+
+impl Parcel {
+    pub(crate) fn into_crossing(self) -> abi::Parcel {
+        let parts = self.parts.into_iter().map(|(number, part)| {
+            let part = match part {
+                Part::Object(peer) => abi::Part::Object(peer.into_passed()),
+                Part::Stream(messages) => abi::Part::Stream(messages.into_crossing()),
+            };
+            (number, part)
+        });
+        abi::Parcel { bytes: self.bytes, parts: parts.collect() }
+    }
+
+    pub(crate) fn from_crossing(parcel: abi::Parcel) -> Self {
+        let parts = parcel.parts.into_iter().filter_map(|(number, part)| {
+            let part = match part {
+                abi::Part::Object(passed) => Part::Object(Peer::Bound(passed.into_object()?)),
+                abi::Part::Stream(messages) => Part::Stream(Messages::from_crossing(messages)),
+            };
+            Some((number, part))
+        });
+        Self { bytes: parcel.bytes, parts: parts.collect() }
+    }
+}
+
+impl Peer {
+    /// What crosses. Only an object of this side's is ever handed over: what came from elsewhere is passed on by its
+    /// handle, which is one.
+    fn into_passed(self) -> Passed {
+        match self {
+            Self::Offered(offer) => offer.passed,
+            Self::Bound(_) | Self::Channel(_) => Passed::new::<()>("", &[], ()),
+        }
+    }
+}
