@@ -9,6 +9,7 @@ mod export;
 mod implementation;
 mod model;
 mod parse;
+mod portable;
 mod rust;
 mod symbol;
 
@@ -34,6 +35,15 @@ pub fn interface(arguments: TokenStream, item: TokenStream) -> syn::Result<Token
 /// The block is no implementation of an interface.
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     implementation::expand(arguments, item)
+}
+
+/// Expands `#[derive(Portable)] struct …`.
+///
+/// # Errors
+///
+/// The type cannot cross by name.
+pub fn portable(item: TokenStream) -> syn::Result<TokenStream> {
+    portable::expand(item)
 }
 
 /// Expands `#[symbol] pub fn …` and `#[symbol] pub static …`.

@@ -59,7 +59,11 @@ pub use streaming::{ByteStream, Streaming};
 
 /// The symbols of a plugin: what may be exported by name, and what a plugin is given when it is loaded.
 pub mod symbols {
-    pub use jackfield_abi::symbols::{Func, Init, Portable, Signature, Var};
+    pub use jackfield_abi::symbols::{
+        Channel, Closed, Func, Init, Portable, Receiving, Select, Sending, Signature, Var,
+    };
+    #[cfg(feature = "macros")]
+    pub use jackfield_macros::Portable;
 }
 
 /// What generated code calls. Nothing here is for people, and none of it is stable.
@@ -86,7 +90,7 @@ pub mod __private {
     pub use bytes::Bytes;
     pub use jackfield_abi::Reply;
     pub use jackfield_abi::runtime;
-    pub use jackfield_abi::symbols::{Exports, Function, Holds, Symbol, Variable};
+    pub use jackfield_abi::symbols::{CrossesAs, Exports, Function, Holds, Portable, Symbol, TypeText, Variable};
     pub use jackfield_abi::{
         Encoded as EncodedValue, Entry, Export, MethodSpec, Offered, Retired, StaticRef, send_log, wants_log,
     };

@@ -52,6 +52,15 @@ pub fn symbol(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(jackfield_codegen::symbol(arguments.into(), item.into()))
 }
 
+/// Lets a struct cross between a host and a plugin by name: as the value of a variable, an argument or a result.
+///
+/// Both sides may declare it on their own: what counts are the names and types of the fields, in their order. A host
+/// writes `#[portable(crate = jackfield)]`.
+#[proc_macro_derive(Portable, attributes(portable))]
+pub fn portable(item: TokenStream) -> TokenStream {
+    finish(jackfield_codegen::portable(item.into()))
+}
+
 /// Exports a plugin: `export!(FileKv::open as dyn Kv)`, `export!(greet, NAME, init = setup)`.
 ///
 /// It lists, separated by commas, the interfaces, each with its constructor: a function from `&Context` to

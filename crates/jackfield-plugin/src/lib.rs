@@ -59,7 +59,7 @@ mod tokio_runtime;
 #[cfg(feature = "tracing")]
 mod tracing_events;
 
-pub use jackfield_core::symbols::{Func, Init, Var};
+pub use jackfield_core::symbols::{Channel, Closed, Func, Init, Portable, Select, Var};
 pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
 pub use jackfield_macros::{export, plugin, symbol};
 #[cfg(feature = "process")]

@@ -21,7 +21,7 @@ pub mod native {
 #[cfg(feature = "native")]
 pub mod symbols {
     pub use jackfield_native::symbols::{
-        Downcast, DowncastError, Event, Func, Function, LookupError, OpenError, Pinned, Plugin, Signature,
-        Symbol, Var, Variable,
+        Channel, Closed, Downcast, DowncastError, Event, Func, Function, LookupError, OpenError, Pinned,
+        Plugin, Portable, Receiving, Select, Sending, Signature, Symbol, Var, Variable,
     };
 }

@@ -53,5 +53,11 @@ pub use jackfield_core::{
 pub use backends::process;
 #[cfg(feature = "native")]
 pub use backends::{native, symbols};
+/// What generated code calls. Nothing here is for people, and none of it is stable.
+#[doc(hidden)]
+pub mod __private {
+    pub use jackfield_core::__private::*;
+}
+
 pub use manager::{Builder, Manager, ReloadError, Reloaded};
 pub use registry::{GetError, Names, PluginId};

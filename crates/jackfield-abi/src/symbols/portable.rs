@@ -15,7 +15,7 @@ use crate::buffer::{Keep, RawBytes};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross between a host and a plugin by name",
     note = "what can: integers, floats, `bool`, `String`, `Bytes`, `Vec<u8>`, `Option`, `Result`, tuples, `Func`, `Channel`, \
-            and a struct or enum with `#[derive(Portable)]`"
+            and a struct with `#[derive(Portable)]`"
 )]
 pub unsafe trait Portable: Sized + Send + 'static {
     /// What crosses.

@@ -32,7 +32,9 @@ mod table;
 mod variable;
 mod version;
 
-pub use jackfield_core::symbols::{Func, Portable, Signature, Var};
+pub use jackfield_core::symbols::{
+    Channel, Closed, Func, Portable, Receiving, Select, Sending, Signature, Var,
+};
 
 pub(crate) use catalog::Catalog;
 pub use catalog::Event;
