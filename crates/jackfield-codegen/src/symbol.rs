@@ -70,8 +70,7 @@ fn expand_function(settings: &Settings, item: &ItemFn) -> syn::Result<TokenStrea
             }
         }
     };
-    let exported =
-        Exported { item: quote!(#item), visibility: &item.vis, ident, constructor, implementation };
+    let exported = Exported { item: quote!(#item), ident, constructor, implementation };
     Ok(exported.expand(settings))
 }
 
@@ -98,15 +97,13 @@ fn expand_variable(settings: &Settings, item: &ItemStatic) -> syn::Result<TokenS
         }
     };
     let constructor = format_ident!("variable");
-    let exported =
-        Exported { item: quote!(#item), visibility: &item.vis, ident, constructor, implementation };
+    let exported = Exported { item: quote!(#item), ident, constructor, implementation };
     Ok(exported.expand(settings))
 }
 
 /// An item that is exported.
 struct Exported<'a> {
     item: TokenStream,
-    visibility: &'a Visibility,
     ident: &'a Ident,
     /// What makes the entry of the table.
     constructor: Ident,
@@ -117,7 +114,7 @@ impl Exported<'_> {
     /// The item itself, and a type of the same name: types and values have namespaces of their own, so a path to the
     /// one is a path to the other.
     fn expand(&self, settings: &Settings) -> TokenStream {
-        let Self { item, visibility, ident, constructor, implementation } = self;
+        let Self { item, ident, constructor, implementation } = self;
         let krate = &settings.krate;
         let spelt = ident.to_string();
         let spelt = LitStr::new(spelt.trim_start_matches("r#"), ident.span());
@@ -127,10 +124,8 @@ impl Exported<'_> {
         marker.set_span(Span::call_site().located_at(ident.span()));
         quote! {
             #item
-            #[doc(hidden)]
             #[derive(Debug)]
-            #[non_exhaustive]
-            #visibility enum #marker {}
+            pub(crate) enum #marker {}
             const _: () = {
                 use #krate::__private as jackfield;
                 #implementation

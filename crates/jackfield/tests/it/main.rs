@@ -1,10 +1,13 @@
 //! The host's door against plugins that are linked in and plugins in shared libraries.
 
 mod alone;
+mod examples;
 mod hostile;
+mod hot;
 mod logs;
 mod native;
 mod reactor;
+mod scenario;
 mod seen;
 mod slots;
 mod support;
