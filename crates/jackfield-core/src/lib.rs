@@ -90,7 +90,9 @@ pub mod __private {
     pub use bytes::Bytes;
     pub use jackfield_abi::Reply;
     pub use jackfield_abi::runtime;
-    pub use jackfield_abi::symbols::{CrossesAs, Exports, Function, Holds, Portable, Symbol, TypeText, Variable};
+    pub use jackfield_abi::symbols::{
+        CrossesAs, Exports, Function, Holds, Portable, Symbol, TypeText, Variable,
+    };
     pub use jackfield_abi::{
         Encoded as EncodedValue, Entry, Export, MethodSpec, Offered, Retired, StaticRef, send_log, wants_log,
     };

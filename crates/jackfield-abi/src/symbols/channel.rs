@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::portable::Portable;
 use super::queue::{Closed, Queue, Ticket};
-use crate::type_text::TypeText;
 use super::wait::wait;
 use crate::buffer::Keep;
 use crate::future::WakerRef;
 use crate::shim;
+use crate::type_text::TypeText;
 
 /// A channel between a host and a plugin, as Go's `chan` is one: clones are the same channel, and whoever has one can
 /// send, receive and close.
@@ -364,7 +364,8 @@ unsafe impl<T: Portable> Portable for Channel<T> {
     const NEEDS_PEER: bool = true;
 
     fn give(self, peer: &Keep) -> RawChannel {
-        let peer = if T::NEEDS_PEER { peer.as_ref().map(Arc::downgrade) } else { None };
+        // Whoever waits leaves a waker here, whose code is the other side's.
+        let peer = peer.as_ref().map(Arc::downgrade);
         let data = Box::into_raw(Box::new(Given { channel: self, peer })).cast();
         RawChannel { data, table: &raw const *const { &Functions::<T>::TABLE } }
     }
@@ -398,8 +399,12 @@ unsafe extern "C" fn offer<T: Portable>(data: *mut c_void, value: T::Repr, ticke
 }
 
 unsafe extern "C" fn accepted<T: Portable>(data: *mut c_void, ticket: Ticket, waker: WakerRef) -> u32 {
-    // SAFETY: whoever calls holds the channel.
-    status(|| waker.with(|waker| unsafe { given::<T>(data) }.channel.poll_accepted(ticket, waker)))
+    status(|| {
+        // SAFETY: whoever calls holds the channel.
+        let given = unsafe { given::<T>(data) };
+        let Some(peer) = given.peer() else { return Poll::Ready(Err(Closed)) };
+        waker.with(&peer, |waker| given.channel.poll_accepted(ticket, waker))
+    })
 }
 
 unsafe extern "C" fn take<T: Portable>(
@@ -414,7 +419,7 @@ unsafe extern "C" fn take<T: Portable>(
         let Some(peer) = given.peer() else { return Poll::Ready(Err(Closed)) };
         // SAFETY: the caller passes a place for the ticket.
         let ticket = unsafe { &mut *ticket };
-        waker.with(|waker| given.channel.poll_take(ticket, waker)).map_ok(|value| {
+        waker.with(&peer, |waker| given.channel.poll_take(ticket, waker)).map_ok(|value| {
             // SAFETY: the caller passes a place for the value.
             unsafe { place.write(MaybeUninit::new(value.give(&peer))) };
         })

@@ -4,8 +4,8 @@ use std::fmt;
 use std::mem::MaybeUninit;
 
 use super::portable::Portable;
-use crate::type_text::TypeText;
 use crate::buffer::Keep;
+use crate::type_text::TypeText;
 
 /// A type that crosses as another one, under a text of its own. `#[derive(Portable)]` implements it for a struct, which
 /// crosses as the tuple of its fields.
