@@ -48,3 +48,27 @@ fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Versions {
 fn build() -> Artifacts {
     jackfield_fixtures::build(&Build::fixtures()).expect("the fixtures build")
 }
+
+/// The studio, as each lane reaches it.
+pub(crate) mod studio {
+    use super::{Candidate, NativeBackend, build};
+
+    /// Linked into this program.
+    pub(crate) fn linked() -> Box<dyn Candidate> {
+        Box::new(::studio::PLUGIN)
+    }
+
+    /// A shared library.
+    #[expect(unsafe_code, reason = "a host writes it once")]
+    pub(crate) fn native() -> Box<dyn Candidate> {
+        // SAFETY: the suite loads libraries of this repository only.
+        Box::new(unsafe { NativeBackend::new() }.library(build().library("studio")))
+    }
+
+    /// A shared library whose types are taken to have another layout than the host's.
+    #[expect(unsafe_code, reason = "a host writes it once")]
+    pub(crate) fn encoded() -> Box<dyn Candidate> {
+        // SAFETY: as above.
+        Box::new(unsafe { NativeBackend::new() }.encoded().library(build().library("studio")))
+    }
+}

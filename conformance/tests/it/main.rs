@@ -4,4 +4,5 @@ mod backends;
 mod interop;
 mod kv_example;
 mod rooms;
+mod studio;
 mod suite;

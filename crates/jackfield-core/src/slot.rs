@@ -20,8 +20,8 @@ pub struct Slot {
 
 /// Wakes calls whose deadline has come. The core has no clock of its own.
 pub trait Timer: fmt::Debug + Send + Sync {
-    /// Wakes once, at this time or soon after it.
-    fn wake_at(&self, deadline: Instant, waker: Waker);
+    /// Wakes once, at this time or soon after it, unless what it returns was dropped before.
+    fn wake_at(&self, deadline: Instant, waker: Waker) -> Box<dyn Send>;
 }
 
 impl Slot {

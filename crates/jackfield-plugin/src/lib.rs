@@ -60,7 +60,10 @@ mod tokio_runtime;
 mod tracing_events;
 
 pub use jackfield_core::symbols::{Channel, Closed, Func, Init, Portable, Select, Var};
-pub use jackfield_core::{BoxFuture, Bytes, CallError, Code, Context, Error, Failure, Fault, Plugin};
+pub use jackfield_core::{
+    BoxFuture, ByteStream, Bytes, CallError, CallOptions, Code, Context, Error, Failure, Fault, Handle,
+    Plugin, Stream, Streaming, Value,
+};
 pub use jackfield_macros::{export, plugin, symbol};
 #[cfg(feature = "process")]
 pub use jackfield_process::{Broker, BrokerError, GrpcChannel, Handshake, ServeConfig, Served, Services};

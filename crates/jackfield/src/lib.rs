@@ -45,8 +45,9 @@ mod manager;
 mod registry;
 
 pub use jackfield_core::{
-    BoxFuture, Bytes, CallError, Candidate, Code, Context, Error, Failure, Fault, Handle, Instance,
-    Interface, Load, LoadError, LoadErrorKind, Plugin, Unloaded, Value, schema,
+    BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, Error, Failure, Fault,
+    Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Plugin, Stream, Streaming, Unloaded, Value,
+    schema,
 };
 
 #[cfg(feature = "process")]

@@ -2,7 +2,8 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Instant;
 
 use jackfield_abi::{self as abi, Bound, CallOptions, Refusal, RefusalKind, Reply, Running, Started};
 
@@ -12,7 +13,7 @@ use super::method::{Crossed, Given, Lend, MethodOf, method};
 use crate::codec::DecodeError;
 use crate::error::{CallError, Error, Failure, Fault};
 use crate::parcel::Parcel;
-use crate::slot::{Generation, Lane};
+use crate::slot::{Generation, Lane, Timer};
 use crate::{BoxFuture, Handle};
 
 type Outcome<M> = Result<<M as MethodOf>::Output, Error<<M as MethodOf>::Fault>>;
@@ -96,19 +97,41 @@ pub fn start_or<'a, M: MethodOf>(
     let Some(options) = handle.options() else {
         return Box::pin(poll_fn(move |context| state.poll(handle, context)));
     };
-    let mut timer = handle.slot().timer().zip(options.expires_at());
-    Box::pin(poll_fn(move |context| {
-        if let Some((timer, deadline)) = timer.take() {
-            timer.wake_at(deadline, context.waker().clone());
+    let mut alarm =
+        handle.slot().timer().zip(options.expires_at()).map(|(timer, deadline)| Alarm::new(timer, deadline));
+    Box::pin(poll_fn(move |context| match state.poll(handle, context) {
+        Poll::Pending if options.remaining().is_some_and(|left| left.is_zero()) => {
+            state = State::Done;
+            Poll::Ready(Err(CallError::DeadlineExceeded { method: method::<M>().path.to_owned() }.into()))
         }
-        match state.poll(handle, context) {
-            Poll::Pending if options.remaining().is_some_and(|left| left.is_zero()) => {
-                state = State::Done;
-                Poll::Ready(Err(CallError::DeadlineExceeded { method: method::<M>().path.to_owned() }.into()))
+        Poll::Pending => {
+            if let Some(alarm) = &mut alarm {
+                alarm.set(context.waker());
             }
-            polled => polled,
+            Poll::Pending
         }
+        ready => ready,
     }))
+}
+
+/// Wakes a pending call at its deadline.
+struct Alarm<'a> {
+    timer: &'a Arc<dyn Timer>,
+    deadline: Instant,
+    /// Whom it wakes, and what keeps it set.
+    set: Option<(Waker, Box<dyn Send>)>,
+}
+
+impl<'a> Alarm<'a> {
+    fn new(timer: &'a Arc<dyn Timer>, deadline: Instant) -> Self {
+        Self { timer, deadline, set: None }
+    }
+
+    fn set(&mut self, waker: &Waker) {
+        if !self.set.as_ref().is_some_and(|(before, _)| before.will_wake(waker)) {
+            self.set = Some((waker.clone(), self.timer.wake_at(self.deadline, waker.clone())));
+        }
+    }
 }
 
 /// What runs where the plugin lacks a method.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jackfield_core::{
     CallError, Candidate, Context, Description, Handle, Instance, Interface, Lane, Load, LoadError,
-    LoadErrorKind, Slot, Unloaded,
+    LoadErrorKind, Slot, Timer, Unloaded,
 };
 use tokio::sync::Mutex;
 
 use super::drain::drain;
+use super::timer::ThreadTimer;
 use crate::registry::{Entry, GetError, PluginId, Registry};
 
 /// Loads plugins, swaps them while they are called, and unloads them. Clones share what is loaded.
@@ -23,6 +24,7 @@ pub struct Manager {
 
 struct Shared {
     registry: Registry<Control>,
+    timer: Arc<dyn Timer>,
     drain_deadline: Duration,
     stop_deadline: Duration,
 }
@@ -58,7 +60,9 @@ impl Builder {
     /// The manager.
     pub fn build(self) -> Manager {
         let Self { drain_deadline, stop_deadline } = self;
-        Manager { shared: Arc::new(Shared { registry: Registry::new(), drain_deadline, stop_deadline }) }
+        let timer = Arc::new(ThreadTimer::default());
+        let registry = Registry::new();
+        Manager { shared: Arc::new(Shared { registry, timer, drain_deadline, stop_deadline }) }
     }
 }
 
@@ -111,7 +115,8 @@ impl Manager {
             return Err(load.error(taken()));
         }
         let instance = candidate.load(&load).await?;
-        let slot = Arc::new(Slot::new::<I>(instance.lane()));
+        let slot = Slot::new::<I>(instance.lane()).with_timer(self.shared.timer.clone());
+        let slot = Arc::new(slot);
         let control = Control { load: load.clone(), instance: Mutex::new(Some(instance)) };
         let entry = Entry { slot: slot.clone(), extra: Arc::new(control) };
         if let Err(entry) = self.shared.registry.add(id.clone(), entry) {

@@ -2,5 +2,6 @@
 
 mod drain;
 mod lifecycle;
+mod timer;
 
 pub use lifecycle::{Builder, Manager, ReloadError, Reloaded};

@@ -1,0 +1,258 @@
+//! Everything that an interface may say, over every lane.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jackfield::{
+    ByteStream, Bytes, CallError, CallOptions, Candidate, Error, Failure, Handle, Manager, Streaming,
+};
+use studio_interface::{Colour, Listener, Place, Refused, Session, Studio, Take, Track};
+
+use crate::backends;
+
+/// Runs each case on each lane.
+macro_rules! on_every_lane {
+    ($($case:ident),* $(,)?) => {
+        on_every_lane!(@ linked: $($case),*);
+        on_every_lane!(@ native: $($case),*);
+        on_every_lane!(@ encoded: $($case),*);
+    };
+    (@ $lane:ident: $($case:ident),*) => {
+        mod $lane {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::load(&*super::backends::studio::$lane()).await).await;
+            })*
+        }
+    };
+}
+
+on_every_lane! {
+    user_types_cross,
+    references_cross,
+    streams_go_in_and_out_and_both_ways,
+    nobody_is_asked_for_more_than_is_wanted,
+    a_dropped_stream_ends_at_its_source,
+    an_error_ends_a_stream,
+    bytes_stream_in_both_directions,
+    errors_of_the_users_own_cross,
+    objects_are_returned_and_end,
+    objects_are_called_back_nested_and_both_ways,
+    a_dropped_call_is_given_up,
+    options_reach_the_plugin,
+    a_deadline_ends_a_call,
+    defaults_run_where_the_plugin_says_nothing,
+}
+
+async fn load(candidate: &dyn Candidate) -> (Manager, Handle<dyn Studio>) {
+    let manager = Manager::new();
+    let studio = manager.load("studio", candidate).await.expect("loaded");
+    (manager, studio)
+}
+
+fn session(name: &str) -> Session {
+    Session {
+        name: name.to_owned(),
+        start: Some(0),
+        takes: vec![
+            Take::Lost,
+            Take::Mono(Bytes::from_static(b"mono")),
+            Take::Stereo { left: Bytes::new(), right: Bytes::from(vec![7; 100_000]) },
+        ],
+        labels: BTreeMap::from([
+            ("a".to_owned(), "short".to_owned()),
+            ("b".to_owned(), "longest".to_owned()),
+        ]),
+        previous: None,
+    }
+}
+
+async fn user_types_cross((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let session = Session { previous: Some(Box::new(session("one"))), ..session("two") };
+    assert_eq!(studio.session(session.clone()), Ok(session));
+    for colour in [Colour::Red, Colour::Green, Colour::Blue] {
+        let place = Place { channel: 3, level: -0.5, colour };
+        assert_eq!(studio.shift(place), Ok(Place { channel: 4, ..place }));
+    }
+    let turned = studio.turn(vec![("a".to_owned(), -1)], HashMap::from([(7, 9)]), Some(false));
+    assert_eq!(turned, Ok((vec![-1], BTreeMap::from([(9, "7".to_owned())]), Some(true))));
+    assert_eq!(studio.turn(vec![], HashMap::new(), None), Ok((vec![], BTreeMap::new(), None)));
+}
+
+async fn references_cross((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let words = ["ä".to_owned(), String::new()];
+    assert_eq!(studio.join("-", &words, b"!"), Ok("ä-!".to_owned()));
+    assert_eq!(studio.join("", &[], &[]), Ok(String::new()));
+    assert_eq!(studio.join_later("-", &words, b"!").await, Ok("ä-!".to_owned()));
+    assert_eq!(studio.longest(&session("one")).await, Ok(Some("longest".to_owned())));
+}
+
+async fn streams_go_in_and_out_and_both_ways((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let numbers = || (1..=1000).collect::<Streaming<i64>>();
+    assert_eq!(studio.total(numbers()).await, Ok(500_500));
+    let counted: Vec<u32> = studio.count(1000, None).expect("a stream").try_collect().await.expect("numbers");
+    assert_eq!(counted, (0..1000).collect::<Vec<_>>());
+    let sums = studio.sums(10, numbers()).await.expect("a stream");
+    let last = sums.try_fold(0, |_, sum| std::future::ready(Ok(sum))).await;
+    assert_eq!(last, Ok(500_510));
+    // One at a time, there and back.
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let numbers = Streaming::new(stream::unfold(receiver, |mut receiver| async {
+        let number = receiver.recv().await?;
+        Some((Ok(number), receiver))
+    }));
+    let mut sums = studio.sums(0, numbers).await.expect("a stream");
+    for (number, sum) in [(1, 1), (2, 3), (3, 6)] {
+        sender.send(number).await.expect("somebody reads");
+        assert_eq!(sums.next().await, Some(Ok(sum)));
+    }
+    drop(sender);
+    assert_eq!(sums.next().await, None);
+}
+
+async fn nobody_is_asked_for_more_than_is_wanted((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let mut numbers = studio.count(1_000_000, None).expect("a stream");
+    assert_eq!(studio.counted(), Ok(0));
+    for expected in 0..5 {
+        assert_eq!(numbers.next().await, Some(Ok(expected)));
+    }
+    assert_eq!(studio.counted(), Ok(5), "whoever reads slowly slows down whoever writes");
+}
+
+async fn a_dropped_stream_ends_at_its_source((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let source = Arc::new(());
+    let numbers = Streaming::new({
+        let source = source.clone();
+        stream::repeat(1).map(move |number| {
+            let _ = &source;
+            Ok(number)
+        })
+    });
+    let mut sums = studio.sums(0, numbers).await.expect("a stream");
+    assert_eq!(sums.next().await, Some(Ok(1)));
+    assert_eq!(Arc::strong_count(&source), 2);
+    drop(sums);
+    assert_eq!(Arc::strong_count(&source), 1, "the drop went there and back");
+}
+
+async fn an_error_ends_a_stream((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let mut numbers = studio.count(1, Some("enough".to_owned())).expect("a stream");
+    assert_eq!(numbers.next().await, Some(Ok(0)));
+    assert_eq!(numbers.next().await, Some(Err(Failure::new("enough").into())));
+    assert_eq!(numbers.next().await, None);
+    let broken = stream::iter([Ok(1), Err(Failure::new("broken off").into())]);
+    assert_eq!(studio.total(Streaming::new(broken)).await, Err(Failure::new("broken off").into()));
+}
+
+async fn bytes_stream_in_both_directions((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let size = 3_000_001;
+    let content = ByteStream::from_reader(std::io::Cursor::new(vec![7; size]));
+    assert_eq!(studio.upload("abc", content).await, Ok(size as u64 + 3));
+    let content = studio.download(size as u64).await.expect("a stream").collect().await;
+    assert_eq!(content, Ok(vec![7; size]));
+    assert_eq!(studio.upload("", Bytes::new().into()).await, Ok(0));
+}
+
+async fn errors_of_the_users_own_cross((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    assert_eq!(studio.select(1), Ok(()));
+    assert_eq!(studio.select(0), Err(Error::Plugin(Refused::Closed)));
+    let refused = Error::Plugin(Refused::Channel { asked: 9, count: 8 });
+    assert_eq!((studio.select(9), studio.select_later(9).await), (Err(refused.clone()), Err(refused)));
+}
+
+async fn objects_are_returned_and_end((manager, studio): (Manager, Handle<dyn Studio>)) {
+    let track = studio.new_track("a").expect("a track");
+    let child = track.child("b").await.expect("a track");
+    let grandchild = child.child("c").await.expect("a track");
+    assert_eq!((track.name(), grandchild.name()), (Ok("a".to_owned()), Ok("a/b/c".to_owned())));
+    assert_eq!(studio.tracks(), Ok(3));
+    let takes: Vec<Take> = child.play().await.expect("a stream").try_collect().await.expect("takes");
+    assert_eq!(takes, [Take::Lost, Take::Mono(Bytes::from_static(b"a/b"))]);
+    drop((track.clone(), child));
+    assert_eq!(studio.tracks(), Ok(2));
+    drop((track, grandchild));
+    assert_eq!(studio.tracks(), Ok(0));
+    manager.unload("studio").await.expect("unloaded");
+}
+
+/// A listener that calls the studio back while it is being told.
+struct Curious {
+    studio: Handle<dyn Studio>,
+    heard: Arc<AtomicU32>,
+}
+
+impl Listener for Curious {
+    fn hear(&self, event: u32) -> Result<bool, Error> {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+        Ok(self.studio.join("", &[event.to_string()], &[])? != "7")
+    }
+
+    fn hear_later(&self, event: u32) -> jackfield::BoxFuture<'_, Result<bool, Error>> {
+        Box::pin(async move {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(self.studio.join_later("", &[event.to_string()], &[]).await? != "7")
+        })
+    }
+
+    fn exchange(
+        &self,
+        track: Handle<dyn Track>,
+    ) -> jackfield::BoxFuture<'_, Result<Handle<dyn Track>, Error>> {
+        Box::pin(async move { Ok(track) })
+    }
+}
+
+async fn objects_are_called_back_nested_and_both_ways((manager, studio): (Manager, Handle<dyn Studio>)) {
+    let heard = Arc::new(AtomicU32::new(0));
+    let listener = || Handle::<dyn Listener>::new(Curious { studio: studio.clone(), heard: heard.clone() });
+    assert_eq!(studio.tell(listener(), 5).await, Ok(5));
+    assert_eq!(studio.tell_now(listener(), 5), Ok(5));
+    assert_eq!((studio.tell(listener(), 100).await, studio.tell_now(listener(), 100)), (Ok(8), Ok(8)));
+    assert_eq!(heard.load(Ordering::Relaxed), 26);
+    // The plugin keeps one beyond the call, and lets it go when it ends.
+    studio.keep(listener()).expect("kept");
+    assert_eq!(Arc::strong_count(&heard), 2);
+    studio.keep(Handle::new(Curious { studio: studio.clone(), heard: heard.clone() })).expect("kept");
+    assert_eq!(Arc::strong_count(&heard), 2);
+    // What went there and back is still what it was.
+    let track = studio.new_track("a").expect("a track");
+    let track = listener().exchange(track).await.expect("the same");
+    assert_eq!(track.name(), Ok("a".to_owned()));
+    drop(track);
+    manager.unload("studio").await.expect("unloaded");
+    assert_eq!(Arc::strong_count(&heard), 1);
+}
+
+async fn a_dropped_call_is_given_up((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let mut hanging = studio.hang();
+    assert!(futures_util::FutureExt::now_or_never(&mut hanging).is_none());
+    assert_eq!(studio.given_up(), Ok(0));
+    drop(hanging);
+    assert_eq!(studio.given_up(), Ok(1));
+}
+
+async fn options_reach_the_plugin((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let none = Ok((BTreeMap::new(), false));
+    assert_eq!((studio.options(), studio.options_later().await), (none.clone(), none.clone()));
+    let options = CallOptions::new().metadata("request-id", "4711").timeout(Duration::from_secs(60));
+    let with = Handle::with(&studio, options);
+    let some = Ok((BTreeMap::from([("request-id".to_owned(), "4711".to_owned())]), true));
+    assert_eq!((with.options(), with.options_later().await), (some.clone(), some));
+    assert_eq!(studio.options(), none, "the other handle is as it was");
+}
+
+async fn a_deadline_ends_a_call((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let hurried = Handle::with(&studio, CallOptions::new().timeout(Duration::from_millis(20)));
+    let error = hurried.hang().await.expect_err("it never answers");
+    assert!(matches!(error, Error::Call(CallError::DeadlineExceeded { .. })), "{error}");
+    assert_eq!(studio.given_up(), Ok(1), "the plugin hears of it");
+}
+
+async fn defaults_run_where_the_plugin_says_nothing((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    assert_eq!(studio.greet("Ada"), Ok("Hello, Ada!".to_owned()));
+    assert_eq!(studio.greet_later("Ada").await, Ok("Hello, Ada!".to_owned()));
+}
