@@ -8,6 +8,7 @@ use clap::Parser;
 mod codegen;
 mod compare;
 mod fuzz;
+mod header;
 
 /// Tasks of the repository.
 #[derive(Debug, Parser)]
@@ -18,6 +19,8 @@ enum Task {
     Compare(compare::Options),
     /// Runs the fuzz targets, each for a while.
     Fuzz(fuzz::Options),
+    /// Renews the C header from the layout of the Rust types.
+    Header,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -26,6 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Codegen => codegen::run(root).map(|()| ExitCode::SUCCESS),
         Task::Compare(options) => compare::run(root, &options),
+        Task::Header => header::run(root).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(options) => fuzz::run(root, &options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -28,6 +28,10 @@ impl<T> Slice<T> {
 
     /// The slice.
     pub const fn as_slice(&self) -> &[T] {
+        // In C, where there is nothing there is no address.
+        if self.len == 0 {
+            return &[];
+        }
         // SAFETY: the only constructor took both fields from one `&'static [T]`. A value in a library was built by
         // the same constructor there, and what it borrows is mapped for as long as the value itself.
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
@@ -86,6 +90,9 @@ impl View {
     /// # Safety
     /// The bytes that were viewed are still alive.
     pub(crate) unsafe fn as_slice<'a>(self) -> &'a [u8] {
+        if self.len == 0 {
+            return &[];
+        }
         // SAFETY: both fields came from one slice, which the caller says is alive.
         unsafe { std::slice::from_raw_parts(self.data, self.len) }
     }

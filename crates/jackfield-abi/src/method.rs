@@ -227,6 +227,11 @@ impl MethodSpec {
     pub const fn mode(&self) -> Mode {
         self.mode
     }
+
+    /// What stands for its types and its arguments' numbers, see [`signature`].
+    pub const fn signature(&self) -> u64 {
+        self.signature
+    }
 }
 
 /// The identity of a method's types and mode inside one build; it never crosses.

@@ -26,7 +26,7 @@ pub const fn fields(numbers: &[u32]) -> u64 {
 }
 
 /// The number of a method with arguments of this number, a result of this name, and fields of this number.
-pub(crate) const fn method(arguments: u64, output: &str, fields: u64) -> u64 {
+pub const fn method(arguments: u64, output: &str, fields: u64) -> u64 {
     list(bytes(START, b"fn"), &[arguments, of(output), fields])
 }
 

@@ -154,6 +154,13 @@ impl Source {
         writer.len()
     }
 
+    /// The note, where it is not needed in a constant.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut buffer = vec![0; self.len()];
+        self.write(&mut Writer::new(&mut buffer));
+        buffer
+    }
+
     /// A note is never empty.
     pub const fn is_empty(&self) -> bool {
         false

@@ -21,11 +21,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tables, String> {
         let (offset, size) = header.file_range(file.endian());
         tables::check_end(offset, size, bytes.len())?;
     }
-    if is_program(&file) {
+    let flags = flags(&file);
+    // A program that can be loaded at any address looks like a library in all else.
+    if flags & elf::DF_1_PIE.0 != 0 {
         return Err("expected a shared library, found a program\n(hint: run it as a process)".to_owned());
     }
     let tables = Tables {
         segments: loads(&file).map(|header| addresses(header, file.endian())).collect(),
+        is_permanent: flags & elf::DF_1_NODELETE.0 != 0,
         note: tables::section(&file, SECTION),
         relro: relro(&file),
         ..Tables::default()
@@ -46,12 +49,10 @@ fn addresses(header: &elf::ProgramHeader64<Endianness>, endian: Endianness) -> R
     start..start.saturating_add(header.p_memsz(endian))
 }
 
-/// Whether it is a program that can be loaded at any address, which looks like a library in all but one flag.
-fn is_program(file: &ElfFile64<'_, Endianness>) -> bool {
-    let Ok(dynamic) = file.elf_section_table().dynamic_table(file.endian(), file.data()) else {
-        return false;
-    };
-    dynamic.iter().any(|entry| entry.tag == elf::DT_FLAGS_1 && entry.val & elf::DF_1_PIE.0 != 0)
+/// What the file asks of the loader (`DT_FLAGS_1`).
+fn flags(file: &ElfFile64<'_, Endianness>) -> u64 {
+    let Ok(dynamic) = file.elf_section_table().dynamic_table(file.endian(), file.data()) else { return 0 };
+    dynamic.iter().find(|entry| entry.tag == elf::DT_FLAGS_1).map_or(0, |entry| entry.val)
 }
 
 fn imports(file: &ElfFile64<'_, Endianness>, extent: u64) -> Vec<(Import, u64)> {

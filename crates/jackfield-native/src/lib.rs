@@ -19,6 +19,7 @@
 //! thread ends.
 
 mod backend;
+mod c_header;
 mod elf;
 mod error;
 #[cfg(fuzzing)]
@@ -40,6 +41,7 @@ mod thread_locals;
 mod threads;
 
 pub use backend::{NativeBackend, NativePlugin};
+pub use c_header::{CHeaderError, c_header};
 pub use error::NativeError;
 pub use image::{Digest, Image};
 pub use progress::Step;

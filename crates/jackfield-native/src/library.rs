@@ -35,7 +35,13 @@ impl Library {
         // SAFETY: the type is a pointer, which is only compared and checked below.
         let found = unsafe { handle.get::<*const Entry>(symbol.as_str()) }.map(|entry| *entry);
         let base = memory.base_of(&handle);
-        let rest = Remains { handle: Some(handle), watch: None, attachment: None, memory };
+        let rest = Remains {
+            handle: Some(handle),
+            watch: None,
+            attachment: None,
+            is_permanent: tables.is_permanent,
+            memory,
+        };
         let mut library = Self { rest: ManuallyDrop::new(rest), entry: std::ptr::null() };
         let Ok(entry) = found else { return Err(NativeError::NoEntry { path, symbol }) };
         let base = base

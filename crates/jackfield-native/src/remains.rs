@@ -18,6 +18,8 @@ pub(crate) struct Remains {
     pub(crate) watch: Option<Watch>,
     /// What its threads may call until the end.
     pub(crate) attachment: Option<Attachment>,
+    /// Whether it asks never to be unmapped.
+    pub(crate) is_permanent: bool,
     /// The loader would take a later library of the same path for this one, so its path stays reserved.
     pub(crate) memory: Memory,
 }
@@ -30,6 +32,8 @@ impl Remains {
     ///
     /// But for those threads, nothing uses the library any more.
     pub(crate) unsafe fn end(mut self, deadline: Duration) -> Unloaded {
+        // What stays for good may keep its threads.
+        let deadline = if self.is_permanent { Duration::ZERO } else { deadline };
         if let Some(watch) = &self.watch {
             watch.holders().started().wait(deadline);
         }
@@ -63,6 +67,11 @@ impl Remains {
     }
 
     fn pinned_by(&self) -> Vec<String> {
+        if self.is_permanent {
+            return vec![
+                "its own wish: it is marked as never to be unmapped, as everything in Go is".to_owned(),
+            ];
+        }
         let threads = self.watch.as_ref().map(|watch| watch.holders().threads()).unwrap_or_default();
         if threads.is_empty() {
             return vec!["the system's loader, for a reason that it does not tell".to_owned()];

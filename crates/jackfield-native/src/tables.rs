@@ -15,6 +15,8 @@ use crate::{elf, macho, pe};
 pub(crate) struct Tables {
     /// The addresses, relative to its base, that are mapped from the file.
     pub(crate) segments: Vec<Range<u64>>,
+    /// Whether it asks never to be unmapped, as everything that Go makes does.
+    pub(crate) is_permanent: bool,
     /// The content of the section with the note, if the file has one.
     pub(crate) note: Option<Vec<u8>>,
     /// Where, relative to its base, the library keeps the addresses of functions that we replace.

@@ -13,7 +13,8 @@ pub mod process {
 #[cfg(feature = "native")]
 pub mod native {
     pub use jackfield_native::{
-        Digest, Image, NativeBackend, NativeError, NativePlugin, Step, pinned_libraries,
+        CHeaderError, Digest, Image, NativeBackend, NativeError, NativePlugin, Step, c_header,
+        pinned_libraries,
     };
 }
 

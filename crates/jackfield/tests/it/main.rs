@@ -1,6 +1,7 @@
 //! The host's door against plugins that are linked in and plugins in shared libraries.
 
 mod alone;
+mod c;
 mod examples;
 mod hostile;
 mod hot;
