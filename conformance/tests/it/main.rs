@@ -3,6 +3,7 @@
 mod backends;
 mod interop;
 mod kv_example;
+mod proto;
 mod rooms;
 mod studio;
 mod suite;
