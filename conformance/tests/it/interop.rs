@@ -3,15 +3,17 @@
 //! What it finds is kept in `docs/interop.md`; run it with `JACKFIELD_BLESS=1` to write that file anew.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use jackfield_fixtures::{Build, GoModule, available, go_programs, workspace};
+use jackfield_fixtures::{Build, GoModule, Python, available, go_programs, python, workspace};
 
 /// A host or a plugin of the counter, by the language it is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Peer {
     Go,
+    Python,
     Rust,
 }
 
@@ -31,7 +33,7 @@ struct Task {
 }
 
 const TASKS: [Task; 8] = [
-    Task { name: "unary", commands: &[("put n 40", ""), ("put n 2", ""), ("get n", "42\n")] },
+    Task { name: "unary", commands: &[("blob 10", "ok 10\n")] },
     Task { name: "client stream", commands: &[("upload 3000", "3072000\n")] },
     Task { name: "server stream", commands: &[("download 3000", "3072000\n")] },
     Task { name: "both streams", commands: &[("echo 100", "ok 100\n")] },
@@ -41,7 +43,13 @@ const TASKS: [Task; 8] = [
     Task { name: "16 MiB", commands: &[("blob 16777216", "ok 16777216\n")] },
 ];
 
-const PAIRS: [(Peer, Peer); 3] = [(Peer::Rust, Peer::Go), (Peer::Rust, Peer::Rust), (Peer::Go, Peer::Rust)];
+const PAIRS: [(Peer, Peer); 5] = [
+    (Peer::Rust, Peer::Go),
+    (Peer::Rust, Peer::Python),
+    (Peer::Rust, Peer::Rust),
+    (Peer::Go, Peer::Rust),
+    (Peer::Python, Peer::Rust),
+];
 
 /// What a pair cannot do, and whose doing that is.
 struct Reason {
@@ -49,7 +57,29 @@ struct Reason {
     text: &'static str,
 }
 
-const REASONS: &[Reason] = &[];
+const REASONS: &[Reason] = &[
+    Reason {
+        applies: |pair, _| pair.has_python() && pair.security == "AutoMTLS",
+        text: "The Python peers are written with grpcio alone, which makes no certificates.",
+    },
+    Reason {
+        applies: |pair, _| pair.has_python() && pair.multiplexing == "yes",
+        text: "grpcio connects by itself: nothing can be put between it and its socket.",
+    },
+    Reason {
+        applies: |pair, task| pair.has_python() && BROKERED.contains(&task.name),
+        text: "The Python peers have no broker, as is usual for plugins that are not written in Go.",
+    },
+];
+
+/// What goes through the broker.
+const BROKERED: [&str; 3] = ["callback", "100 callbacks at once", "returned object"];
+
+impl Pair {
+    fn has_python(&self) -> bool {
+        [self.host, self.plugin].contains(&Peer::Python)
+    }
+}
 
 #[test]
 fn every_pair_does_every_task() {
@@ -94,6 +124,7 @@ fn pairs() -> Vec<Pair> {
 /// Where the programs are.
 struct Programs {
     go: PathBuf,
+    python: Python,
     host: PathBuf,
     plugin: PathBuf,
 }
@@ -101,18 +132,20 @@ struct Programs {
 impl Programs {
     fn find() -> Option<Self> {
         let go = available(go_programs(GoModule::Newest))?;
+        let python = available(python())?;
         let rust = jackfield_fixtures::build(&Build::fixtures()).expect("the examples build");
         let program = |name| rust.program(name).to_owned();
-        Some(Self { go, host: program("counter-host"), plugin: program("counter-plugin") })
+        Some(Self { go, python, host: program("counter-host"), plugin: program("counter-plugin") })
     }
 
     fn perform(&self, pair: &Pair, task: &Task, home: &Path) -> Result<(), String> {
         let flag = |on: bool| if on { "1" } else { "0" };
         for (command, expected) in task.commands {
-            let output = program(self.host_of(pair))
+            let mut host = self.host_of(pair);
+            let output = host
                 .args(command.split(' '))
                 .current_dir(home)
-                .env("COUNTER_PLUGIN", self.plugin_of(pair))
+                .env("COUNTER_PLUGIN", self.plugin_of(pair, home))
                 .env("COUNTER_AUTOMTLS", flag(pair.security == "AutoMTLS"))
                 .env("COUNTER_MULTIPLEX", flag(pair.multiplexing == "yes"))
                 .output()
@@ -126,18 +159,34 @@ impl Programs {
         Ok(())
     }
 
-    fn host_of(&self, pair: &Pair) -> PathBuf {
+    fn host_of(&self, pair: &Pair) -> Command {
         match pair.host {
-            Peer::Go => self.go.join("counter-host"),
-            Peer::Rust => self.host.clone(),
+            Peer::Go => program(&self.go.join("counter-host")),
+            Peer::Python => {
+                let mut command = program(self.python.interpreter());
+                command.arg(self.python.script("counter_host.py"));
+                command
+            }
+            Peer::Rust => program(&self.host),
         }
     }
 
-    fn plugin_of(&self, pair: &Pair) -> PathBuf {
+    fn plugin_of(&self, pair: &Pair, home: &Path) -> PathBuf {
         match pair.plugin {
             Peer::Go => self.go.join("counter-plugin"),
+            Peer::Python => self.python_plugin(home),
             Peer::Rust => self.plugin.clone(),
         }
+    }
+
+    /// A script that a host can start without arguments.
+    fn python_plugin(&self, home: &Path) -> PathBuf {
+        let script = home.join("counter-plugin");
+        let (interpreter, plugin) = (self.python.interpreter(), self.python.script("counter_plugin.py"));
+        let text = format!("#!/bin/sh\nexec {} {}\n", interpreter.display(), plugin.display());
+        std::fs::write(&script, text).expect("the directory is ours");
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("the file is ours");
+        script
     }
 }
 
@@ -164,7 +213,7 @@ fn keep(page: &str) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
-fn program(path: PathBuf) -> Command {
+fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     command.stdin(Stdio::null());
     command
@@ -176,5 +225,5 @@ const INTRODUCTION: &str = "# Who gets along with whom over gRPC
 
 Made by the tests (`cargo test -p jackfield-conformance interop`); a cell says yes only because a test just did it.
 The Go peers are built on the newest go-plugin. A returned object is one that the plugin serves through the broker,
-a callback one that the host serves there.
+a callback one that the host serves there. A line stands for a cell that a peer cannot do, and names the reason below.
 ";

@@ -1,10 +1,12 @@
 //! A plugin program with what a macro would write spelled out: the interface of the tests' peers.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
 use jackfield_process::{Handshake, ServeConfig};
+use rustix::process::{Signal, getpid, kill_process};
 
 #[path = "../tests/it/own_tls.rs"]
 #[expect(clippy::unwrap_used, reason = "a test that brings no files should see it")]
@@ -41,6 +43,29 @@ impl Files {
                 Ok(Bytes::new())
             }
             ("__env", name) => Ok(std::env::var(name).map_err(failure)?.into()),
+            ("__abort", _) => std::process::abort(),
+            ("__exit", status) => std::process::exit(status.parse().map_err(failure)?),
+            ("__fault", _) => {
+                // The first one only takes away what std does about a fault.
+                for _ in 0..2 {
+                    kill_process(getpid(), Signal::SEGV).map_err(failure)?;
+                }
+                Ok(Bytes::new())
+            }
+            ("__memory", megabytes) => {
+                let limit = megabytes.parse::<u64>().map_err(failure)? << 20;
+                let limit = rustix::process::Rlimit { current: Some(limit), maximum: Some(limit) };
+                rustix::process::setrlimit(rustix::process::Resource::As, limit).map_err(failure)?;
+                let mut hoard = Vec::new();
+                loop {
+                    hoard.push(vec![1_u8; 1 << 20]);
+                }
+            }
+            ("__line", _) => {
+                let mut line = String::new();
+                std::io::stdin().read_line(&mut line)?;
+                Ok(line.into())
+            }
             ("__greeting", _) => Ok(self.greeting.clone().unwrap_or_default().into()),
             ("__panic", _) => panic!("this key is poisoned"),
             ("__pid", _) => Ok(std::process::id().to_string().into()),
@@ -51,14 +76,14 @@ impl Files {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "a test asks for it")]
     fn write(key: &str, value: &[u8]) -> Result<(), Error> {
         let text = String::from_utf8_lossy(value);
         match key {
             "__log" => tracing::info!(key, "{text}"),
             "__null" => {}
             "__stderr" => eprint!("{text}"),
-            "__stdout" => print!("{text}"),
+            "__stdout" => std::io::stdout().write_all(value)?,
+            "__stdout_flush" => std::io::stdout().flush()?,
             _ => std::fs::write(format!("kv_{key}"), value)?,
         }
         Ok(())
@@ -93,7 +118,11 @@ static ENTRY: Entry = Entry::new(&[], &EXPORTS);
 const PLUGIN: Plugin =
     Plugin { name: "kv", version: "1.0.0", interfaces: &[<dyn Kv as Interface>::SCHEMA], entry: &ENTRY };
 
+#[expect(clippy::print_stdout, reason = "a test asks for it")]
 fn main() -> ExitCode {
+    if let Ok(banner) = std::env::var("KV_BANNER") {
+        print!("{banner}");
+    }
     configure(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying"))).serve()
 }
 

@@ -2,6 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::backend::ProcessBackend;
 use crate::channel::Link;
@@ -46,7 +49,8 @@ impl Reattach {
             shared.io.keep(watch);
             tracing::debug!(plugin = name, pid = reattach.pid, "attached to a plugin");
             let wires = Wires::attached(&reattach, Place::of(&shared.sockets))?;
-            let started = connect(&shared, child, wires, Printed::default()).await?;
+            let connecting = connect(&shared, child, wires, Printed::default());
+            let started = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
             Ok((started, shared))
         });
         let (started, shared) = attaching.await.map_err(|_| AttachError::NoThread)??;
@@ -69,6 +73,8 @@ async fn find(reattach: &Reattach) -> Result<Option<ProcessHandle>, AttachError>
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A host could not attach itself to a plugin. Nobody was killed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -82,6 +88,9 @@ pub enum AttachError {
     /// Nobody listens where the plugin did.
     #[error("reattachment process not found: nobody listens on the plugin's socket")]
     NotFound(#[source] io::Error),
+    /// Who listens does not answer.
+    #[error("expected the plugin to answer within {} s", PATIENCE.as_secs())]
+    Silent,
     /// The plugin speaks something else.
     #[error("expected protocol `grpc`, found `{found}`")]
     Protocol {

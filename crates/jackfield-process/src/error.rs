@@ -63,7 +63,7 @@ pub enum StartError {
     /// The process could not be watched.
     #[error("failed to watch the plugin's process")]
     Supervise(#[source] io::Error),
-    /// It did not announce itself in time.
+    /// It did not announce itself, or did not answer, in time.
     #[error("expected a handshake within {} s, found none", .0.as_secs_f32())]
     Timeout(Duration),
     /// AutoMTLS could not be prepared.

@@ -117,7 +117,8 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
         Multiplexing::Off => None,
     };
     let wires = Wires { target, trunk, place, version, keys };
-    Ok(connect(shared, child, wires, plan.printed).await?)
+    let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
+    Ok(connected.map_err(|_| StartError::Timeout(plan.start_timeout))??)
 }
 
 fn launch(

@@ -3,6 +3,7 @@
 mod config;
 mod connection;
 mod dispatch;
+mod kept;
 mod listener;
 mod many;
 mod parent;

@@ -7,14 +7,14 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jackfield_core::{Context, Error, Plugin, Service};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::config::{Network, ServeConfig, Set};
 use super::connection::{Accept, Acceptor, Connections};
 use super::dispatch::Dispatch;
+use super::kept::Pieces;
 use super::listener::{Listener, Place};
 use super::parent;
 use super::stdout::Redirected;
@@ -146,7 +146,7 @@ impl Live<()> {
     pub(super) fn prepare(
         choice: Choice,
         offer: &PluginOffer,
-        printed: mpsc::Receiver<Bytes>,
+        printed: Pieces,
     ) -> Result<Live<impl Future<Output = ()> + use<>>, ServeError> {
         let Choice { version, services, set, tls, place } = choice;
         let (tls, certificate) = secure(tls, offer)?;

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::thread;
 
+use super::kept::{Keeper, Pieces, kept};
 use bytes::Bytes;
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{dup2_stdout, stdout};
-use tokio::sync::mpsc;
 
 /// The standard output, taken over.
 #[derive(Debug)]
@@ -16,27 +16,27 @@ pub(super) struct Redirected {
     /// Where the handshake goes.
     pub(super) original: File,
     /// What is printed from now on.
-    pub(super) printed: mpsc::Receiver<Bytes>,
+    pub(super) printed: Pieces,
 }
 
 impl Redirected {
     /// Puts a pipe in the place of the standard output, and a thread at its other end.
     ///
     /// The thread waits for nobody, least of all for a runtime that may itself be stuck in a `println!`: what
-    /// is printed while no host reads is kept up to a megabyte, and lost beyond.
+    /// is printed faster than a host reads is [kept](kept), and lost only beyond that.
     pub(super) fn take() -> io::Result<Self> {
         let original = File::from(fcntl_dupfd_cloexec(stdout(), 3)?);
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         dup2_stdout(&writer)?;
         // What was printed without a line feed lies in a buffer; now it cannot get in front of the handshake.
         io::stdout().flush()?;
-        let (sender, printed) = mpsc::channel(MAX_KEPT / CHUNK);
-        thread::Builder::new().name("jackfield-stdout".into()).spawn(move || pump(reader.into(), &sender))?;
+        let (keeper, printed) = kept();
+        thread::Builder::new().name("jackfield-stdout".into()).spawn(move || pump(reader.into(), &keeper))?;
         Ok(Self { original, printed })
     }
 }
 
-fn pump(mut reader: File, sender: &mpsc::Sender<Bytes>) {
+fn pump(mut reader: File, keeper: &Keeper) {
     let mut buffer = [0; CHUNK];
     let mut lost = false;
     loop {
@@ -46,7 +46,7 @@ fn pump(mut reader: File, sender: &mpsc::Sender<Bytes>) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
-        if sender.try_send(Bytes::copy_from_slice(&buffer[..length])).is_err() && !lost {
+        if !keeper.keep(Bytes::copy_from_slice(&buffer[..length])) && !lost {
             lost = true;
             tracing::warn!("the host does not read what this plugin prints; some of it is lost");
         }
@@ -54,4 +54,3 @@ fn pump(mut reader: File, sender: &mpsc::Sender<Bytes>) {
 }
 
 const CHUNK: usize = 4 * 1024;
-const MAX_KEPT: usize = 1024 * 1024;

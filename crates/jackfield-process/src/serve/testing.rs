@@ -3,9 +3,10 @@
 use std::io;
 use std::thread;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::config::ServeConfig;
+use super::kept::kept;
 use super::program::{Choice, Live, ServeError};
 use crate::handshake::PluginOffer;
 use crate::reattach::{Owner, Reattach};
@@ -79,7 +80,7 @@ fn serve(
     let runtime = runtime.map_err(ServeError::Runtime)?;
     runtime.block_on(async {
         // What is printed goes where it always does.
-        let (_silent, printed) = mpsc::channel(1);
+        let (_silent, printed) = kept();
         let live = Live::prepare(choice, &offer, printed)?;
         let mut reattach = Reattach::new(live.announcement.version, live.announcement.address.clone());
         reattach.pid = Some(std::process::id());

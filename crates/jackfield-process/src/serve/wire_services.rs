@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, watch};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::kept::Pieces;
 use super::program::ended;
 use crate::grpc::Broker;
 use crate::grpc::generated::DESCRIPTORS;
@@ -30,7 +31,7 @@ pub(super) struct WireServices {
     /// Hears of it.
     pub(super) end: watch::Receiver<bool>,
     /// What the plugin prints.
-    pub(super) printed: mpsc::Receiver<Bytes>,
+    pub(super) printed: Pieces,
     /// This side's broker.
     pub(super) broker: Broker,
 }
@@ -139,7 +140,7 @@ impl GrpcController for Controller {
 
 /// Passes on what the plugin prints. Of two hosts that ask, one waits until the other is gone.
 struct Stdio {
-    printed: Arc<Mutex<mpsc::Receiver<Bytes>>>,
+    printed: Arc<Mutex<Pieces>>,
     end: watch::Receiver<bool>,
 }
 
@@ -160,10 +161,10 @@ impl GrpcStdio for Stdio {
 }
 
 /// What was printed before the end is passed on before the stream ends.
-async fn next_piece(printed: &Mutex<mpsc::Receiver<Bytes>>, end: watch::Receiver<bool>) -> Option<Bytes> {
+async fn next_piece(printed: &Mutex<Pieces>, end: watch::Receiver<bool>) -> Option<Bytes> {
     tokio::select! {
         biased;
-        piece = async { printed.lock().await.recv().await } => piece,
+        piece = async { printed.lock().await.next().await } => piece,
         () = ended(end) => None,
     }
 }

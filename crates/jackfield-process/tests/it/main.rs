@@ -3,11 +3,14 @@
 
 mod calls;
 mod conform;
+mod death;
 mod go_plugin;
 mod guard;
+mod hostile;
 mod netrpc;
 mod options;
 mod our_plugin;
+mod output;
 mod own_tls;
 mod peers;
 mod raw;

@@ -1,0 +1,116 @@
+//! What a plugin prints reaches the host to the byte, and what it reads is the host's.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use jackfield_process::{ProcessBackend, ProcessPlugin, Stream};
+
+use crate::calls::{get, load, put, run};
+use crate::peers::{Go, handshake, our_plugin};
+
+fn ours(backend: &ProcessBackend) -> ProcessPlugin {
+    ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(backend)
+}
+
+#[test]
+fn ten_megabytes_arrive_to_the_byte() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![ours(&backend)];
+    if Go::is_here() {
+        plugins.extend([Go::Newest.plugin(&backend).auto_mtls(), Go::V1_4.plugin(&backend)]);
+    }
+    let piece: Vec<u8> = (0..2_500_000_u32).map(|index| (index % 251) as u8).collect();
+    for plugin in plugins {
+        let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+        let plugin = plugin.on_print(move |stream, bytes| {
+            assert_eq!(stream, Stream::Stdout);
+            sender.send(bytes.to_vec()).unwrap();
+        });
+        run(async {
+            let (_instance, channel) = load(&plugin).await;
+            for _ in 0..4 {
+                put(&channel, "__stdout", &piece).await.unwrap();
+            }
+            let _flushed = put(&channel, "__stdout_flush", b"").await;
+            let mut arrived = Vec::new();
+            while arrived.len() < 4 * piece.len() {
+                arrived.extend(printed.recv().await.unwrap());
+            }
+            assert!(arrived.chunks(piece.len()).all(|chunk| chunk == piece));
+        });
+    }
+}
+
+#[test]
+fn what_takes_the_output_may_panic() {
+    let backend = ProcessBackend::start().unwrap();
+    let seen = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&seen);
+    let plugin = ours(&backend).on_print(move |_, _| {
+        *count.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        panic!("what the host does is its own affair");
+    });
+    run(async {
+        let (_instance, channel) = load(&plugin).await;
+        put(&channel, "__stdout", b"a line\n").await.unwrap();
+        while *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == 0 {
+            get(&channel, "__pid").await.unwrap();
+        }
+        get(&channel, "__pid").await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_printed_before_the_handshake_without_a_line_feed_does_no_harm() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+        let plugin = ours(&backend).env("KV_BANNER", "early bird").on_print(move |_, bytes| {
+            sender.send(bytes.to_vec()).unwrap();
+        });
+        let (_instance, channel) = load(&plugin).await;
+        get(&channel, "__pid").await.unwrap();
+        let mut arrived = Vec::new();
+        while arrived.len() < "early bird".len() {
+            arrived.extend(printed.recv().await.unwrap());
+        }
+        assert_eq!(arrived, b"early bird");
+    });
+}
+
+/// No test, unless the one below starts it as the host whose input the plugin reads.
+#[test]
+fn acts_as_a_host_with_input() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    let line = run(async {
+        let (_instance, channel) = load(&ours(&backend)).await;
+        get(&channel, "__line").await.unwrap()
+    });
+    std::fs::write(std::env::var_os(ROLE).unwrap(), line).unwrap();
+}
+
+#[test]
+fn a_plugin_reads_the_hosts_input() {
+    let home = tempfile::tempdir().unwrap();
+    let output = home.path().join("line");
+    let mut host = host_command().env(ROLE, &output).stdin(Stdio::piped()).spawn().unwrap();
+    host.stdin.take().unwrap().write_all(b"from the terminal\n").unwrap();
+    assert!(host.wait().unwrap().success());
+    let mut line = String::new();
+    std::fs::File::open(output).unwrap().read_to_string(&mut line).unwrap();
+    assert_eq!(line, "from the terminal\n");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its host")]
+fn host_command() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "output::acts_as_a_host_with_input"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+const ROLE: &str = "JACKFIELD_TEST_ACT_AS_A_HOST_WITH_INPUT";
