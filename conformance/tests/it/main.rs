@@ -5,5 +5,6 @@ mod interop;
 mod kv_example;
 mod proto;
 mod rooms;
+mod runner;
 mod studio;
 mod suite;

@@ -52,6 +52,14 @@ pub enum StartError {
     /// The backend's I/O thread is gone.
     #[error("the I/O thread of the process backend has ended")]
     NoThread,
+    /// It did not become a plugin where the runner runs it.
+    #[error("the plugin did not start where its runner runs it\n({diagnosis})")]
+    Runner {
+        /// What the runner says of it.
+        diagnosis: String,
+        /// What went wrong.
+        source: Box<Self>,
+    },
     /// The system could not start the program.
     #[error("failed to start `{program}`")]
     Spawn {

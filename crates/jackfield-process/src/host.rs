@@ -19,6 +19,7 @@ use crate::handshake::{Handshake, Multiplexing, PORTS};
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 use crate::printed::{Printed, Stream};
+use crate::runner::Runner;
 use crate::running::Running;
 use crate::start::{Plan, Security, Started, start};
 use crate::tls::TlsConfig;
@@ -48,6 +49,7 @@ pub struct ProcessPlugin {
     ports: RangeInclusive<u16>,
     socket_group: Option<String>,
     checksum: Option<Checksum>,
+    runner: Option<Arc<dyn Runner>>,
     backend: Option<ProcessBackend>,
 }
 
@@ -75,6 +77,7 @@ impl ProcessPlugin {
             ports: PORTS,
             socket_group: None,
             checksum: None,
+            runner: None,
             backend: None,
         }
     }
@@ -159,6 +162,12 @@ impl ProcessPlugin {
     /// Sets the ports that a plugin on TCP may take; 10000 to 25000 otherwise.
     pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.ports = ports;
+        self
+    }
+
+    /// Runs the program elsewhere, such as in a container.
+    pub fn runner(mut self, runner: impl Runner + 'static) -> Self {
+        self.runner = Some(Arc::new(runner));
         self
     }
 
@@ -267,6 +276,7 @@ impl ProcessPlugin {
             ports: self.ports.clone(),
             socket_group: self.socket_group.clone(),
             checksum: self.checksum,
+            runner: self.runner.clone(),
             printed: self.printed.clone(),
         }
     }

@@ -73,6 +73,7 @@ pub mod netrpc;
 mod outlet;
 mod printed;
 mod reattach;
+mod runner;
 mod running;
 mod serve;
 mod start;
@@ -91,6 +92,7 @@ pub use self::handshake::{Address, Announcement, CookieError, Handshake, Handsha
 pub use self::host::ProcessPlugin;
 pub use self::printed::Stream;
 pub use self::reattach::{Owner, Reattach, ReattachParseError};
+pub use self::runner::{Bubblewrap, Program, Runner};
 pub use self::running::Running;
 pub use self::serve::{ServeConfig, Services, TestError, TestPlugin, serve, serve_many};
 pub use self::tls::{TlsConfig, TlsError};

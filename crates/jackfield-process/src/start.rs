@@ -19,6 +19,7 @@ use crate::grpc::{Broker, Brokered, ConnectError, Connection, Cutter, Fate, Mux,
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
 use crate::reattach::{Keys, Reattach};
+use crate::runner::{Program, Runner, Translator};
 use crate::serve::{DETACHED, Place};
 use crate::tls::{Identity, TlsConfig, TlsError};
 use crate::yamux::{self, Config, Role};
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) socket_group: Option<String>,
     /// What its program must be.
     pub(crate) checksum: Option<Checksum>,
+    /// What runs it elsewhere.
+    pub(crate) runner: Option<Arc<dyn Runner>>,
 }
 
 /// Whether a connection is encrypted and both ends are known.
@@ -101,7 +104,15 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
     };
     let place = place(shared, &plan)?;
     let (child, line) = launch(shared, &plan, identity.as_ref(), &place, image)?;
-    let announcement = hear(&child, line, &plan).await?;
+    let translator = plan.runner.clone().map(|runner| Translator {
+        runner,
+        sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
+    });
+    let announcement = hear(&child, line, &plan).await;
+    let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
+    if let Some(translator) = &translator {
+        announcement.address = translator.plugin_to_host(announcement.address);
+    }
     let version = announcement.version;
     let keys = identity.as_ref().zip(announcement.certificate.clone()).map(|(identity, peer)| Keys {
         certificate: identity.certificate().to_vec(),
@@ -116,7 +127,7 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
         Multiplexing::On => Some(multiplex(shared, &mut target).await?),
         Multiplexing::Off => None,
     };
-    let wires = Wires { target, trunk, place, version, keys };
+    let wires = Wires { target, trunk, place, translator, version, keys };
     let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
     Ok(connected.map_err(|_| StartError::Timeout(plan.start_timeout))??)
 }
@@ -149,6 +160,10 @@ fn launch(
     for mark in marks {
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
+    if let Some(runner) = &plan.runner {
+        let sockets = place.directory.as_deref().unwrap_or(shared.sockets.path());
+        launch = runner.wrap(Program::of(&launch, sockets)).into_launch(&launch);
+    }
     let process = spawn(&launch, image.as_ref())
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = plan.name, pid = process.id(), "started a plugin");
@@ -156,6 +171,14 @@ fn launch(
         supervise(process, plan.name.clone(), instance, launch.bond).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     Ok((child, line))
+}
+
+/// Says what the runner knows, too.
+fn diagnosed(error: StartError, runner: Option<&dyn Runner>) -> StartError {
+    match runner.and_then(Runner::diagnose) {
+        Some(diagnosis) => StartError::Runner { diagnosis, source: Box::new(error) },
+        None => error,
+    }
 }
 
 /// Waits for the plugin's announcement.
@@ -256,6 +279,7 @@ pub(crate) struct Wires {
     /// What ends all connections at once, if they share a socket.
     trunk: Option<Cutter>,
     place: Place,
+    translator: Option<Translator>,
     version: i32,
     keys: Option<Keys>,
 }
@@ -265,7 +289,7 @@ impl Wires {
     pub(crate) fn attached(reattach: &Reattach, place: Place) -> Result<Self, TlsError> {
         let target = Target { address: reattach.address.clone(), tls: reattach.tls()?, mux: None };
         let (version, keys) = (reattach.protocol_version, reattach.keys.clone());
-        Ok(Self { target, trunk: None, place, version, keys })
+        Ok(Self { target, trunk: None, place, translator: None, version, keys })
     }
 }
 
@@ -273,7 +297,7 @@ impl Wires {
 pub(crate) async fn connect(
     shared: &Shared,
     child: ChildHandle,
-    Wires { target, trunk, place, version, keys }: Wires,
+    Wires { target, trunk, place, translator, version, keys }: Wires,
     printed: Printed,
 ) -> Result<Started, ConnectError> {
     let connected = target.connect().await?;
@@ -282,6 +306,7 @@ pub(crate) async fn connect(
     let tasks = shared.io.tasks();
     let broker = Broker::new(Brokered {
         place,
+        translator,
         tls: target.tls.clone(),
         fate: Fate::of_plugin(tasks.clone(), end.clone()),
         mux: target.mux.clone(),

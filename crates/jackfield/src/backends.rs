@@ -4,8 +4,9 @@
 #[cfg(feature = "process")]
 pub mod process {
     pub use jackfield_process::{
-        BackendError, Broker, BrokerError, Death, GrpcChannel, Handshake, HandshakeError, ProcessBackend,
-        ProcessPlugin, Running, Served, StartError, Stream, TlsConfig,
+        Address, BackendError, Broker, BrokerError, Bubblewrap, Death, GrpcChannel, Handshake,
+        HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program, Reattach, Runner, Running, Served,
+        StartError, Stream, TlsConfig,
     };
 }
 

@@ -83,6 +83,16 @@ mod tests {
         LineReader::default().read(line)
     }
 
+    /// Recorded of the Go peers of the fixtures.
+    #[test]
+    fn what_real_plugins_logged_is_a_record() {
+        for line in include_str!("../../tests/golden/go_log.txt").lines() {
+            let record = read(line);
+            assert!([Level::DEBUG, Level::INFO].contains(&record.level), "{line}");
+            assert!(!record.message.is_empty() && !record.message.starts_with('{'), "{line}");
+        }
+    }
+
     #[test]
     fn hclog_json_keeps_its_other_keys() {
         let line = r#"{"@level":"warn","@message":"hi","@timestamp":"2026-01-01T00:00:00.000000Z","@module":"a","n":1}"#;

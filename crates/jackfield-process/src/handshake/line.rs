@@ -323,6 +323,19 @@ mod tests {
         assert_eq!(announcement, Announcement::new(1, unix("/tmp/plugin3414874462")));
     }
 
+    /// Recorded of the Go peers of the fixtures.
+    #[test]
+    fn what_real_plugins_wrote_is_read_and_written_equal() {
+        let recorded = include_str!("../../tests/golden/go_handshakes.txt");
+        let lines: Vec<_> = recorded.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(lines.len(), 7);
+        for line in lines {
+            let announcement = parse(line).unwrap();
+            assert_eq!((announcement.version, announcement.protocol), (1, Protocol::Grpc));
+            assert_eq!(announcement.to_string(), line);
+        }
+    }
+
     #[test]
     fn four_fields_mean_net_rpc() {
         let announcement = parse("1|+04|tcp|127.0.0.1:1234").unwrap();

@@ -154,8 +154,14 @@ impl Live<()> {
         let (tasks, kept) = Tasks::here();
         let mux = (offer.multiplexing == MultiplexingOffer::Wanted).then(Mux::default).map(Arc::new);
         let fate = Fate::of_host(tasks.clone());
-        let broker =
-            Broker::new(Brokered { tasks: tasks.clone(), place, tls: tls.clone(), fate, mux: mux.clone() });
+        let broker = Broker::new(Brokered {
+            tasks: tasks.clone(),
+            place,
+            tls: tls.clone(),
+            translator: None,
+            fate,
+            mux: mux.clone(),
+        });
 
         let (ending, end) = watch::channel(false);
         let own = set.services.map(|make| make(&broker)).unwrap_or_default();

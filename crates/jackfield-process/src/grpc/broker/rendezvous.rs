@@ -17,6 +17,7 @@ use crate::grpc::generated::go_plugin::ConnInfo;
 use crate::grpc::generated::go_plugin::conn_info::Knock;
 use crate::grpc::{ConnectError, Fate, GrpcChannel, Mux};
 use crate::handshake::Address;
+use crate::runner::Translator;
 use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Place};
 use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
@@ -41,6 +42,8 @@ pub(crate) struct Brokered {
     pub(crate) place: Place,
     /// What it speaks there.
     pub(crate) tls: Option<TlsConfig>,
+    /// What its sockets are called on the other side.
+    pub(crate) translator: Option<Translator>,
     /// What becomes of the other side.
     pub(crate) fate: Fate,
     /// The streams over the one socket, if the two multiplex.
@@ -131,7 +134,12 @@ impl Broker {
             None => {
                 let listener = Listener::bind(&side.place);
                 let listener = listener.map_err(|source| BrokerError::Listen { id, source })?;
-                self.inner.feed.say(describe(id, &listener.address()));
+                let address = listener.address();
+                let address = match &side.translator {
+                    Some(translator) => translator.host_to_plugin(address),
+                    None => address,
+                };
+                self.inner.feed.say(describe(id, &address));
                 Ok(self.accept_from(id, listener, dispatch))
             }
         }
@@ -166,7 +174,14 @@ impl Broker {
                 admitted(id, self.offer(id).await?)?;
                 stream(turn).await
             }
-            None => open(&address(&self.offer(id).await?)?).await,
+            None => {
+                let address = address(&self.offer(id).await?)?;
+                let address = match &side.translator {
+                    Some(translator) => translator.plugin_to_host(address),
+                    None => address,
+                };
+                open(&address).await
+            }
         }
         .map_err(|error| BrokerError::Connect { id, source: ConnectError::Socket(error) })?;
         let connected = start_http(socket, cutter, side.tls.as_ref()).await;

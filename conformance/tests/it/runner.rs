@@ -1,0 +1,128 @@
+//! A runner in whose place sockets have other names: both sides find each other all the same.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use counter::handshake;
+use counter::proto::add_helper_server::{AddHelper, AddHelperServer};
+use counter::proto::counter_client::CounterClient;
+use counter::proto::peer_client::PeerClient;
+use counter::proto::{GetRequest, OpenRequest, PutRequest, SumRequest, SumResponse};
+use jackfield::process::{Address, Bubblewrap, ProcessBackend, ProcessPlugin, Program, Runner};
+use jackfield_fixtures::{Build, GoModule, available, go_programs};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+/// Starts plugins in the directory of sockets, which they therefore call `.`, a name that the host cannot use.
+#[derive(Debug)]
+struct Beside;
+
+impl Runner for Beside {
+    fn wrap(&self, mut program: Program) -> Program {
+        program.set_sockets(".");
+        program.directory = Some(program.sockets.clone());
+        program
+    }
+
+    fn plugin_to_host(&self, address: Address, sockets: &Path) -> Address {
+        match address {
+            Address::Unix(path) if path.is_relative() => Address::Unix(sockets.join(path)),
+            other => panic!("expected a name that holds inside only, found {other:?}"),
+        }
+    }
+
+    fn host_to_plugin(&self, address: Address, sockets: &Path) -> Address {
+        match address {
+            Address::Unix(path) => {
+                let name = path.strip_prefix(sockets).expect("the host's sockets are there");
+                Address::Unix(Path::new(".").join(name))
+            }
+            other => other,
+        }
+    }
+
+    fn diagnose(&self) -> Option<String> {
+        Some("it was started beside its sockets".to_owned())
+    }
+}
+
+struct Adder;
+
+#[tonic::async_trait]
+impl AddHelper for Adder {
+    async fn sum(&self, request: Request<SumRequest>) -> Result<Response<SumResponse>, Status> {
+        let SumRequest { a, b } = request.into_inner();
+        Ok(Response::new(SumResponse { r: a + b }))
+    }
+}
+
+#[tokio::test]
+async fn both_sides_find_each_others_sockets() {
+    let backend = ProcessBackend::start().expect("processes can be started");
+    for program in plugins() {
+        let plugin = ProcessPlugin::new(&program).handshake(handshake()).runner(Beside).backend(&backend);
+        let running = plugin.start("counter").await.expect("the plugin starts");
+        talk(&running).await;
+        running.stop(Duration::from_secs(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_runner_says_what_it_knows() {
+    let plugin = ProcessPlugin::new("/bin/false").handshake(handshake()).runner(Beside);
+    let error = plugin.start("counter").await.expect_err("it is no plugin");
+    assert!(error.to_string().contains("(it was started beside its sockets)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_plugin_runs_under_bubblewrap() {
+    if !bubblewrap_works() {
+        return;
+    }
+    let backend = ProcessBackend::start().expect("processes can be started");
+    for program in plugins() {
+        let home = tempfile::tempdir().expect("a directory");
+        let plugin = ProcessPlugin::new(&program)
+            .handshake(handshake())
+            .current_dir(home.path())
+            .runner(Bubblewrap::new().writable(home.path()))
+            .backend(&backend);
+        let running = plugin.start("counter").await.expect("the plugin starts");
+        talk(&running).await;
+        running.stop(Duration::from_secs(2)).await;
+    }
+}
+
+/// Calls the plugin, lets it call back, and calls what it serves.
+async fn talk(running: &jackfield::process::Running) {
+    let broker = running.broker();
+    let served = broker.serve(broker.next_id(), Routes::new(AddHelperServer::new(Adder))).await;
+    let served = served.expect("a socket");
+    let mut counter = CounterClient::new(running.channel());
+    let put = PutRequest { add_server: served.id(), key: "n".to_owned(), value: 7 };
+    counter.put(put).await.expect("the plugin finds the host");
+    let opened = PeerClient::new(running.channel()).open(OpenRequest { key: "ab".to_owned() }).await;
+    let id = opened.expect("the plugin answers").get_ref().counter_server;
+    let object = broker.dial(id).await.expect("the host finds the plugin");
+    let value = CounterClient::new(object).get(GetRequest { key: "cd".to_owned() }).await;
+    assert_eq!(value.expect("the object answers").get_ref().value, 4);
+}
+
+fn plugins() -> Vec<PathBuf> {
+    let rust = jackfield_fixtures::build(&Build::fixtures()).expect("the examples build");
+    let mut plugins = vec![rust.program("counter-plugin").to_owned()];
+    plugins.extend(available(go_programs(GoModule::Newest)).map(|go| go.join("counter-plugin")));
+    plugins
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
+#[expect(clippy::disallowed_methods, reason = "a test looks for its peer")]
+fn bubblewrap_works() -> bool {
+    let mut command = std::process::Command::new("bwrap");
+    let works = command.args(["--unshare-all", "--ro-bind", "/", "/", "true"]).output();
+    let works = works.is_ok_and(|output| output.status.success());
+    if !works {
+        eprintln!("not tested: plugins under bubblewrap, which is not here or may not run");
+    }
+    works
+}
