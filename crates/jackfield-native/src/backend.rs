@@ -36,6 +36,9 @@ impl NativeBackend {
     ///
     /// # Platform-specific behaviour
     ///
+    /// A library's constructors (`.init_array`, which C and C++ use) run inside the system's loader, before anything of
+    /// Jackfield's can catch what they do, and the loader trusts the relocations of a file that was made to deceive it.
+    ///
     /// On Linux a library is loaded from sealed memory, so neither `$ORIGIN` in its dependencies nor a debugger's
     /// search by path finds its file. A statically linked musl host cannot load libraries at all.
     ///

@@ -65,6 +65,23 @@ async fn a_plugin_in_c_is_loaded() {
 }
 
 #[tokio::test]
+async fn ten_thousand_symbols_stand_in_nobodys_way() {
+    let directory = directory();
+    let header = directory.path().join("greeter.h");
+    let mut text = std::fs::read_to_string(&header).expect("a header");
+    for number in 0..10_000 {
+        text += &format!("int symbol_{number}(void);\nint symbol_{number}(void) {{ return {number}; }}\n");
+    }
+    std::fs::write(&header, text).expect("written");
+    let Some(path) = available(c_library("greeter", directory.path())) else { return };
+    let context = Context::new("c", [("greeting".to_owned(), "Good day".to_owned())]);
+    let manager = Manager::new();
+    let greeter = manager.load_with::<dyn Greeter>(context, &native().library(path)).await.expect("loaded");
+    exercise(&greeter).await;
+    assert_eq!(manager.unload("c").await, Ok(Unloaded::Unmapped));
+}
+
+#[tokio::test]
 async fn a_constructor_in_c_refuses() {
     let directory = directory();
     let Some(path) = available(c_library("greeter", directory.path())) else { return };
