@@ -33,6 +33,7 @@ mod interface;
 mod linked;
 pub mod log;
 pub mod note;
+mod object;
 mod parcel;
 pub mod schema;
 mod service;
@@ -64,6 +65,8 @@ pub mod symbols {
     };
     #[cfg(feature = "macros")]
     pub use jackfield_macros::Portable;
+
+    pub use crate::object::{AssertError, Object};
 }
 
 /// What generated code calls. Nothing here is for people, and none of it is stable.

@@ -59,7 +59,7 @@ mod tokio_runtime;
 #[cfg(feature = "tracing")]
 mod tracing_events;
 
-pub use jackfield_core::symbols::{Channel, Closed, Func, Init, Portable, Select, Var};
+pub use jackfield_core::symbols::{Channel, Closed, Func, Init, Object, Portable, Select, Var};
 pub use jackfield_core::{
     BoxFuture, ByteStream, Bytes, CallError, CallOptions, Code, Context, Error, Failure, Fault, Handle,
     Plugin, Stream, Streaming, Value,

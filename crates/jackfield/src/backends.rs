@@ -23,7 +23,7 @@ pub mod native {
 #[cfg(feature = "native")]
 pub mod symbols {
     pub use jackfield_native::symbols::{
-        Channel, Closed, Downcast, DowncastError, Event, Func, Function, LookupError, OpenError, Pinned,
-        Plugin, Portable, Receiving, Select, Sending, Signature, Symbol, Var, Variable,
+        AssertError, Channel, Closed, Downcast, DowncastError, Event, Func, Function, LookupError, Object,
+        OpenError, Pinned, Plugin, Portable, Receiving, Select, Sending, Signature, Symbol, Var, Variable,
     };
 }

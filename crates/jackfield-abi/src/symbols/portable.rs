@@ -3,6 +3,8 @@
 use bytes::Bytes;
 
 use crate::buffer::{Keep, RawBytes};
+use crate::cross;
+use crate::object::{Passed, RawObject};
 
 /// A type whose values can be handed over between a host and a library, in a C representation of their own.
 ///
@@ -14,7 +16,7 @@ use crate::buffer::{Keep, RawBytes};
 /// `NAME` stands for one `Repr` and one meaning: two sides that agree on the text agree on both.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross between a host and a plugin by name",
-    note = "what can: integers, floats, `bool`, `String`, `Bytes`, `Vec<u8>`, `Option`, `Result`, tuples, `Func`, `Channel`, \
+    note = "what can: integers, floats, `bool`, `String`, `Bytes`, `Vec<u8>`, `Option`, `Result`, tuples, `Func`, `Channel`, `Object`, \
             and a struct with `#[derive(Portable)]`"
 )]
 pub unsafe trait Portable: Sized + Send + 'static {
@@ -138,5 +140,21 @@ unsafe impl Portable for String {
         let bytes = unsafe { Vec::take(repr, peer) };
         // An honest peer holds text, so the lossy way is never taken.
         Self::from_utf8(bytes).unwrap_or_else(|error| Self::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+// SAFETY: an object crosses as it does between methods; what it can do is asked of its table.
+unsafe impl Portable for Passed {
+    type Repr = RawObject;
+    const NAME: &'static str = "Object";
+    const NEEDS_PEER: bool = true;
+
+    fn give(self, peer: &Keep) -> RawObject {
+        cross::Output::give(self, peer)
+    }
+
+    unsafe fn take(repr: RawObject, peer: &Keep) -> Self {
+        // SAFETY: passed on.
+        unsafe { cross::Output::take(repr, peer) }
     }
 }

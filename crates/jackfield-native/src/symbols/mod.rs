@@ -33,7 +33,7 @@ mod variable;
 mod version;
 
 pub use jackfield_core::symbols::{
-    Channel, Closed, Func, Portable, Receiving, Select, Sending, Signature, Var,
+    AssertError, Channel, Closed, Func, Object, Portable, Receiving, Select, Sending, Signature, Var,
 };
 
 pub(crate) use catalog::Catalog;

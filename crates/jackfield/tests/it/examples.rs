@@ -73,3 +73,41 @@ fn a_function_is_registered_and_called_without_a_lookup() {
     let expected = printed("hello from a function that was registered\n", "", 0);
     assert_eq!(run("register", [libraries().library("symbols-register")]), expected);
 }
+
+#[test]
+fn an_object_is_asserted_to_an_interface_that_the_host_declares() {
+    let (stdout, stderr, code) = run("doctor", [libraries().library("symbols-doctor")]);
+    assert_eq!((stdout.as_str(), code), ("", Some(0)), "{stderr}");
+    // Each line begins with the time, `2006/01/02 15:04:05 `.
+    let time = "0000/00/00 00:00:00 ";
+    let digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
+    let lines: Vec<_> = stderr.split('\n').collect();
+    let told = lines.iter().map(|line| match line.split_at_checked(time.len()) {
+        Some((before, line)) if digits(before) == time => line,
+        _ => line,
+    });
+    let told: Vec<_> =
+        told.map(|line| if line.starts_with("now is") { digits(line) } else { line.to_owned() }).collect();
+    assert_eq!(
+        told,
+        [
+            "main int function called",
+            "main function called",
+            "plugin init function called",
+            "plugin opened",
+            "read plugin variable Doctor",
+            "now is  0000-00-00T00:00:00Z",
+            "shell has exected ->>>>> test",
+            "",
+            "",
+        ]
+    );
+
+    let (stdout, _, code) = run("doctor", [libraries().library("symbols-doctor-bad")]);
+    assert_eq!((stdout.as_str(), code), ("unexpected type from module symbol\n", Some(1)));
+}
+
+#[test]
+fn an_interface_may_be_declared_on_both_sides() {
+    assert_eq!(run("driver", [libraries().library("symbols-driver")]), printed("mydriver\n", "", 0));
+}
