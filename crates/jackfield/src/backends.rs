@@ -19,8 +19,8 @@ pub mod native {
     };
 }
 
-/// Functions and variables of shared libraries by name, as Go's `plugin` package has them.
 #[cfg(feature = "native")]
+#[doc = include_str!("../../../docs/coming-from-go-plugin-package.md")]
 pub mod symbols {
     pub use jackfield_native::symbols::{
         AssertError, Channel, Closed, Downcast, DowncastError, Event, Func, Function, LookupError, Object,

@@ -477,3 +477,57 @@ impl fmt::Debug for RawChannel {
         f.debug_struct("RawChannel").field("data", &self.data).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A channel, and the same one as the other side has it.
+    fn both(capacity: usize) -> [Channel<String>; 2] {
+        let here = Channel::new(capacity);
+        // SAFETY: given and taken once, in this line.
+        let there = unsafe { Channel::take(here.clone().give(&None), &None) };
+        [here, there]
+    }
+
+    #[test]
+    fn values_arrive_in_order_on_either_side() {
+        for capacity in [0, 1, 5] {
+            let [here, there] = both(capacity);
+            for (from, to) in [(&here, &there), (&there, &here)] {
+                std::thread::scope(|scope| {
+                    scope.spawn(|| (0..100).for_each(|number| from.send(number.to_string()).expect("open")));
+                    (0..100).for_each(|number| assert_eq!(to.recv(), Ok(number.to_string())));
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_channel_makes_its_sender_wait_and_takes_back_what_it_gives_up() {
+        let [here, there] = both(1);
+        assert_eq!(there.send_timeout("one".to_owned(), Duration::ZERO), Ok(true));
+        assert_eq!(there.send_timeout("two".to_owned(), Duration::ZERO), Ok(false), "there is room for one");
+        assert_eq!((here.try_recv(), here.try_recv()), (Ok(Some("one".to_owned())), Ok(None)));
+        let [here, there] = both(0);
+        assert_eq!(there.send_timeout("one".to_owned(), Duration::ZERO), Ok(false), "nobody receives");
+        assert_eq!(here.recv_timeout(Duration::ZERO), Ok(None), "it was taken back");
+    }
+
+    #[test]
+    fn closing_ends_whoever_waits() {
+        for (close, wait) in [(0, 1), (1, 0)] {
+            let (channels, full) = (both(0), both(1));
+            full[0].send("kept".to_owned()).expect("there is room");
+            std::thread::scope(|scope| {
+                let receiver = scope.spawn(|| channels[wait].recv());
+                let sender = scope.spawn(|| full[wait].send("refused".to_owned()));
+                channels[close].close();
+                full[close].close();
+                assert_eq!(receiver.join().expect("no panic"), Err(Closed));
+                assert_eq!(sender.join().expect("no panic"), Err(Closed));
+            });
+            assert_eq!((full[wait].recv(), full[wait].recv()), (Ok("kept".to_owned()), Err(Closed)));
+        }
+    }
+}

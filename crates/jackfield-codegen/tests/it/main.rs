@@ -122,6 +122,70 @@ fn clashes_on_the_wire_are_refused() {
     );
 }
 
+/// The mistakes in an item that is exported by name.
+fn mistakes(result: syn::Result<TokenStream>) -> Vec<String> {
+    result.expect_err("mistakes").into_iter().map(|error| error.to_string()).collect()
+}
+
+#[test]
+fn what_cannot_be_a_symbol_is_told() {
+    let symbol = |item| mistakes(jackfield_codegen::symbol(TokenStream::new(), tokens(item)));
+    assert_eq!(
+        symbol(
+            "async unsafe fn run<T>(&self, value: &mut T, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8) {}"
+        ),
+        [
+            "only what is `pub` can be exported",
+            "a function that is exported cannot be generic",
+            "a function that is exported cannot be `async`: export an interface, whose methods can",
+            "a function that is exported cannot be `unsafe`",
+            "a function that is exported has at most 8 arguments",
+            "a method cannot be exported: export a function",
+            "a mutable reference cannot cross: return the value",
+        ]
+    );
+    assert_eq!(
+        symbol("static mut COUNT: u32 = 0;"),
+        [
+            "only what is `pub` can be exported",
+            "a variable cannot be `static mut`: `Var` has a lock of its own",
+            "a variable that is exported is a `Var<T>`: the plugin and its host both write to it",
+        ]
+    );
+    assert_eq!(symbol("pub struct Name;"), ["a symbol is a `pub fn` or a `pub static`"]);
+}
+
+#[test]
+fn what_cannot_cross_by_name_is_told() {
+    let portable = |item| mistakes(jackfield_codegen::portable(tokens(item)));
+    assert_eq!(
+        portable("struct Pair<T>(T, T);"),
+        ["a type that crosses by name cannot be generic: its text has to name each field's type"]
+    );
+    assert_eq!(
+        portable("enum Colour { Red, Green }"),
+        ["only a struct can cross by name: for an enum, use a number or a `Result`"]
+    );
+    assert_eq!(
+        portable("struct Many(u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8);"),
+        ["a struct that crosses by name has at most 12 fields: make some of them a struct"]
+    );
+}
+
+#[test]
+fn the_list_of_exports_is_checked() {
+    let package = Package { name: "kv-by-hand".to_owned(), version: "1.0.0".to_owned() };
+    let export = |arguments| mistakes(jackfield_codegen::export(tokens(arguments), &package));
+    assert_eq!(export("greet()"), [EXPECTED]);
+    assert_eq!(
+        export("greet, colour = \"red\""),
+        ["expected `handshake`, `id`, `init`, `name`, `runtime` or `version`"]
+    );
+}
+
+const EXPECTED: &str = "expected a constructor and its interface, or the name of a symbol: \
+                        `export!(FileKv::open as dyn Kv)`, `export!(greet, NAME)`";
+
 fn assert_same(text: syn::Result<TokenStream>, file: &str) {
     let generated = text.expect("no mistake");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/rust/kv-by-hand/src").join(file);
