@@ -19,12 +19,11 @@ pub struct Package {
     pub version: String,
 }
 
-impl Package {
-    /// A symbol that no other plugin has, so that several can be linked into one host.
-    fn symbol(&self) -> String {
-        let text = format!("jackfield_entry_{}_{}", self.name, self.version);
-        text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
-    }
+/// A symbol that no other plugin has, so that several can be linked into one host.
+fn entry_symbol(name: &LitStr, version: &LitStr) -> LitStr {
+    let text = format!("jackfield_entry_{}_{}", name.value(), version.value());
+    let text: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    LitStr::new(&text, Span::call_site())
 }
 
 /// Expands the macro.
@@ -32,9 +31,9 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
     let Arguments { exports, symbols, settings } = syn::parse2(arguments)?;
     let Settings { handshake, id, init, name, runtime, version } = settings;
     let literal = |text: &str| LitStr::new(text, Span::call_site());
-    let symbol = literal(&package.symbol());
     let name = name.unwrap_or_else(|| literal(&package.name));
     let version = version.unwrap_or_else(|| literal(&package.version));
+    let symbol = entry_symbol(&name, &version);
     let id = match id {
         Some(id) => quote!(::core::option::Option::Some(#id)),
         None => quote!(::core::option_env!("JACKFIELD_PLUGIN_ID")),

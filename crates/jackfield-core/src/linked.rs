@@ -21,6 +21,7 @@ fn bind(plugin: &Plugin, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind
         let descriptor = Descriptor::parse(&linked.to_file_descriptor());
         schema.check(&descriptor.map_err(|error| LoadErrorKind::backend("static", error))?)?;
     }
+    plugin.init(&load.context).map_err(LoadErrorKind::Refused)?;
     Ok(Box::new(LinkedInstance(load.bind(plugin.entry.exports(), None, abi::Lane::Direct)?)))
 }
 

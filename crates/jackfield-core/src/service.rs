@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
+use jackfield_abi::symbols::{Host, Offered, Registered};
 use jackfield_abi::{Bound, CallOptions, Context, Entry, Object, Running, Started};
 
 use crate::error::{CallError, Error};
@@ -27,14 +28,37 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Constructs the plugin's objects, one for each interface.
+    /// Runs the plugin's `init`, and constructs its objects, one for each interface.
     ///
     /// # Errors
     ///
-    /// A constructor refused or panicked.
+    /// The `init` or a constructor refused or panicked.
     pub fn open(&self, context: &Context) -> Result<Vec<Service>, Error> {
+        self.init(context)?;
         let exports = self.entry.exports().iter().zip(self.interfaces);
         exports.map(|(export, schema)| Service::open(schema, export, context)).collect()
+    }
+
+    /// Runs the plugin's `init`, where no host is at hand whom it could ask.
+    pub(crate) fn init(&self, context: &Context) -> Result<(), Error> {
+        self.entry.init(context, &Alone, &None).map_err(|refusal| constructor_error(&refusal))
+    }
+}
+
+/// Answers an `init` in a program: there are no functions by name.
+struct Alone;
+
+impl Host for Alone {
+    fn find(&self, name: &str, _: &str) -> Result<Offered, String> {
+        Err(format!(
+            "there is no function `{name}` of a host here\n(hint: only a shared library can ask for one)"
+        ))
+    }
+
+    fn register(&self, name: &str, _: Registered) -> Result<(), String> {
+        Err(format!(
+            "nobody can call `{name}` by name here\n(hint: only a shared library can register a function)"
+        ))
     }
 }
 

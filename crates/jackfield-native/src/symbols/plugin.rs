@@ -77,6 +77,17 @@ impl Plugin {
     ///
     /// There is none, or the plugin was unloaded.
     pub fn lookup(&self, name: &str) -> Result<Symbol, LookupError> {
+        if let Some(table) = self.shared.table.try_enter()
+            && let Some(cell) = table.find(name)
+        {
+            return Ok(Symbol::new(cell.clone()));
+        }
+        self.lookup_slowly(name)
+    }
+
+    /// All other ways, kept out of line so that the first is short: a thread's first look, a name that is not there.
+    #[inline(never)]
+    fn lookup_slowly(&self, name: &str) -> Result<Symbol, LookupError> {
         let table = self.shared.table.enter();
         match table.find(name) {
             Some(cell) => Ok(Symbol::new(cell.clone())),

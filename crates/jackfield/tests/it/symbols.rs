@@ -357,3 +357,50 @@ fn a_hundred_cycles_leave_nothing_behind() {
         assert_eq!(plugin.unload(), Ok(Unloaded::Unmapped));
     }
 }
+
+mod moody {
+    use jackfield_core::{Context, Error, Failure, interface};
+    use jackfield_plugin::Init;
+
+    #[interface(service = "test.Moody", version = "1.0")]
+    pub(super) trait Moody {
+        fn mood(&self) -> Result<String, Error>;
+    }
+
+    pub(super) struct Mood;
+
+    impl Moody for Mood {
+        fn mood(&self) -> Result<String, Error> {
+            Ok("fine".to_owned())
+        }
+    }
+
+    fn init(init: &mut Init<'_>) -> Result<(), Error> {
+        match init.context().config("mood") {
+            Some("bad") => Err(Failure::new("not on a Thursday").into()),
+            _ => Ok(()),
+        }
+    }
+
+    impl Mood {
+        fn open(_: &Context) -> Result<Self, Error> {
+            Ok(Self)
+        }
+    }
+
+    jackfield_plugin::export!(Mood::open as dyn Moody, init = init, name = "moody");
+}
+
+#[tokio::test]
+async fn init_runs_in_a_plugin_that_is_linked_in_too() {
+    let load = |mood: &str| {
+        let context = jackfield::Context::new("moody", [("mood".to_owned(), mood.to_owned())]);
+        async move { jackfield::Manager::new().load_with::<dyn moody::Moody>(context, &moody::PLUGIN).await }
+    };
+    let moody = load("good").await.expect("it is in the mood");
+    assert_eq!(moody::Moody::mood(&moody), Ok("fine".to_owned()));
+    let error = load("bad").await.expect_err("it refuses");
+    assert!(
+        matches!(error.kind(), jackfield::LoadErrorKind::Refused(reason) if reason.to_string() == "not on a Thursday")
+    );
+}
