@@ -60,6 +60,10 @@ pub enum StartError {
         /// What went wrong.
         source: Box<Self>,
     },
+    /// It does not speak net/rpc as go-plugin does, or refused to be one.
+    #[cfg(feature = "netrpc")]
+    #[error("failed to talk to the plugin over net/rpc")]
+    Rpc(#[from] crate::netrpc::RpcError),
     /// The system could not start the program.
     #[error("failed to start `{program}`")]
     Spawn {

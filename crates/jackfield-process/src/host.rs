@@ -15,13 +15,15 @@ use crate::checksum::Checksum;
 use crate::child::{Bond, Environment, Launch};
 use crate::conform::conform;
 use crate::error::StartError;
-use crate::handshake::{Handshake, Multiplexing, PORTS};
+use crate::handshake::{Handshake, Multiplexing, PORTS, Protocol};
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
+#[cfg(feature = "netrpc")]
+use crate::netrpc::plugin::{self, NetRpc};
 use crate::printed::{Printed, Stream};
 use crate::runner::Runner;
 use crate::running::Running;
-use crate::start::{Plan, Security, Started, start};
+use crate::start::{Announced, Plan, Security, Started, announce, connect, start};
 use crate::tls::TlsConfig;
 
 /// A program that becomes a plugin when it is loaded.
@@ -50,6 +52,8 @@ pub struct ProcessPlugin {
     socket_group: Option<String>,
     checksum: Option<Checksum>,
     runner: Option<Arc<dyn Runner>>,
+    #[cfg(feature = "netrpc")]
+    net_rpc: Option<NetRpc>,
     backend: Option<ProcessBackend>,
 }
 
@@ -78,6 +82,8 @@ impl ProcessPlugin {
             socket_group: None,
             checksum: None,
             runner: None,
+            #[cfg(feature = "netrpc")]
+            net_rpc: None,
             backend: None,
         }
     }
@@ -142,6 +148,14 @@ impl ProcessPlugin {
     /// Shows the program the host's whole environment, save what an outer host told this one.
     pub fn inherit_env(mut self) -> Self {
         self.launch.environment = Environment::Inherited;
+        self
+    }
+
+    /// Lets the plugin answer over go-plugin's older protocol too, if that is what it speaks. Otherwise such a plugin
+    /// is refused.
+    #[cfg(feature = "netrpc")]
+    pub fn net_rpc(mut self, net_rpc: NetRpc) -> Self {
+        self.net_rpc = Some(net_rpc);
         self
     }
 
@@ -224,21 +238,33 @@ impl ProcessPlugin {
         Ok(Running::new(self.link(started, owner)))
     }
 
-    async fn load_instance(&self, load: &Load) -> Result<ProcessInstance, LoadErrorKind> {
+    async fn load_instance(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
         let backend = self.own_backend()?;
         let owner = Arc::clone(backend.shared());
         let shared = Arc::clone(&owner);
-        let (plan, schema) = (self.plan(&load.context), load.interface.schema());
-        let patience = self.start_timeout;
+        #[cfg_attr(not(feature = "netrpc"), expect(unused_mut, reason = "it can only be gRPC"))]
+        let (mut plan, schema) = (self.plan(&load.context), load.interface.schema());
+        let this = self.clone();
+        #[cfg(feature = "netrpc")]
+        plan.protocols.extend(self.net_rpc.as_ref().map(|_| Protocol::NetRpc));
         let task = owner.io.start_task(async move {
-            let started = start(&shared, plan).await?;
-            let conforms = timeout(patience, conform(&started.connection, schema)).await;
-            conforms.map_err(|_| StartError::Timeout(patience))??;
-            Ok((started, shared))
+            let announced = announce(&shared, &plan).await?;
+            #[cfg(feature = "netrpc")]
+            if let (Protocol::NetRpc, Some(options)) = (announced.protocol, &this.net_rpc) {
+                let connecting = plugin::connect(&shared, announced, options, (schema, plan.printed));
+                let connected = timeout(this.start_timeout, connecting).await;
+                let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;
+                return Ok(Box::new(instance) as Box<dyn Instance>);
+            }
+            let Announced { child, wires, .. } = announced;
+            let connecting = timeout(this.start_timeout, connect(&shared, child, wires, plan.printed)).await;
+            let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
+            let started = connected.map_err(StartError::from)?;
+            let conforms = timeout(this.start_timeout, conform(&started.connection, schema)).await;
+            conforms.map_err(|_| StartError::Timeout(this.start_timeout))??;
+            Ok(Box::new(ProcessInstance::new(this.link(started, shared))) as Box<dyn Instance>)
         });
-        let started: Result<_, LoadErrorKind> = task.await.map_err(|_| StartError::NoThread)?;
-        let (started, shared) = started?;
-        Ok(ProcessInstance::new(self.link(started, shared)))
+        task.await.map_err(|_| StartError::NoThread)?
     }
 
     fn own_backend(&self) -> Result<ProcessBackend, StartError> {
@@ -278,6 +304,7 @@ impl ProcessPlugin {
             checksum: self.checksum,
             runner: self.runner.clone(),
             printed: self.printed.clone(),
+            protocols: vec![Protocol::Grpc],
         }
     }
 }
@@ -295,7 +322,7 @@ impl Candidate for ProcessPlugin {
     fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
         Box::pin(async move {
             match self.load_instance(load).await {
-                Ok(instance) => Ok(Box::new(instance) as Box<dyn Instance>),
+                Ok(instance) => Ok(instance),
                 Err(kind) => Err(load.error(kind)),
             }
         })

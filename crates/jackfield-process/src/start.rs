@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) checksum: Option<Checksum>,
     /// What runs it elsewhere.
     pub(crate) runner: Option<Arc<dyn Runner>>,
+    /// What it may speak.
+    pub(crate) protocols: Vec<Protocol>,
 }
 
 /// Whether a connection is encrypted and both ends are known.
@@ -92,8 +94,26 @@ pub(crate) enum End {
     Disconnected,
 }
 
-/// Starts a plugin. Must run on the I/O thread; whatever was begun ends if this is given up.
+/// A plugin that runs and says where it can be reached.
+pub(crate) struct Announced {
+    /// Its process.
+    pub(crate) child: ChildHandle,
+    /// What leads to it.
+    pub(crate) wires: Wires,
+    /// What it speaks.
+    #[cfg_attr(not(feature = "netrpc"), expect(dead_code, reason = "it can only be gRPC"))]
+    pub(crate) protocol: Protocol,
+}
+
+/// Starts a plugin over gRPC. Must run on the I/O thread; whatever was begun ends if this is given up.
 pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartError> {
+    let Announced { child, wires, .. } = announce(shared, &plan).await?;
+    let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
+    Ok(connected.map_err(|_| StartError::Timeout(plan.start_timeout))??)
+}
+
+/// Starts a plugin as far as it does not matter what it speaks.
+pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, StartError> {
     let identity = match plan.security {
         Security::AutoMtls => Some(Identity::generate()?),
         Security::Own(_) | Security::Plain => None,
@@ -102,34 +122,33 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
         Some(checksum) => Some(checksum.image(&plan.launch).await?),
         None => None,
     };
-    let place = place(shared, &plan)?;
-    let (child, line) = launch(shared, &plan, identity.as_ref(), &place, image)?;
+    let place = place(shared, plan)?;
+    let (child, line) = launch(shared, plan, identity.as_ref(), &place, image)?;
     let translator = plan.runner.clone().map(|runner| Translator {
         runner,
         sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
     });
-    let announcement = hear(&child, line, &plan).await;
+    let announcement = hear(&child, line, plan).await;
     let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     if let Some(translator) = &translator {
         announcement.address = translator.plugin_to_host(announcement.address);
     }
-    let version = announcement.version;
+    let (version, protocol) = (announcement.version, announcement.protocol);
     let keys = identity.as_ref().zip(announcement.certificate.clone()).map(|(identity, peer)| Keys {
         certificate: identity.certificate().to_vec(),
         key: identity.key_bytes(),
         peer,
     });
-    let mut target = aim(announcement, identity.as_ref(), plan.security)?;
+    let mut target = aim(announcement, identity.as_ref(), plan.security.clone())?;
     if plan.launch.bond == Bond::Tight {
         guard(shared, &target.address);
     }
-    let trunk = match plan.multiplexing {
-        Multiplexing::On => Some(multiplex(shared, &mut target).await?),
-        Multiplexing::Off => None,
+    let trunk = match (plan.multiplexing, protocol) {
+        (Multiplexing::On, Protocol::Grpc) => Some(multiplex(shared, &mut target).await?),
+        (Multiplexing::On, Protocol::NetRpc) | (Multiplexing::Off, _) => None,
     };
     let wires = Wires { target, trunk, place, translator, version, keys };
-    let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
-    Ok(connected.map_err(|_| StartError::Timeout(plan.start_timeout))??)
+    Ok(Announced { child, wires, protocol })
 }
 
 fn launch(
@@ -207,7 +226,7 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
         let expected = plan.versions.clone();
         return Err(HandshakeError::IncompatibleVersion { expected, found: announcement.version });
     }
-    if announcement.protocol != Protocol::Grpc {
+    if !plan.protocols.contains(&announcement.protocol) {
         return Err(HandshakeError::UnsupportedProtocol { found: announcement.protocol });
     }
     if plan.multiplexing == Multiplexing::On && announcement.multiplexing != Some(true) {
@@ -275,7 +294,8 @@ fn place(shared: &Shared, plan: &Plan) -> Result<Place, StartError> {
 
 /// What leads to a plugin.
 pub(crate) struct Wires {
-    target: Target,
+    /// Where it can be reached, and how.
+    pub(crate) target: Target,
     /// What ends all connections at once, if they share a socket.
     trunk: Option<Cutter>,
     place: Place,

@@ -72,8 +72,10 @@ impl Wire for Gobs {
             let Some(head) = decoder.reader.next(input)? else { return Ok(None) };
             decoder.answer = Some(head.decode()?);
         }
-        let body = decoder.reader.next(input)?;
-        let head = body.and(decoder.answer.take());
+        let head = match decoder.reader.next(input)? {
+            Some(_body) => decoder.answer.take(),
+            None => None,
+        };
         Ok(head.map(|AnswerHead { seq, error }| Answer { seq, error: (!error.is_empty()).then_some(error) }))
     }
 
@@ -82,8 +84,10 @@ impl Wire for Gobs {
             let Some(head) = decoder.reader.next(input)? else { return Ok(None) };
             decoder.call = Some(head.decode()?);
         }
-        let body = decoder.reader.next(input)?;
-        let head = body.and(decoder.call.take());
+        let head = match decoder.reader.next(input)? {
+            Some(_body) => decoder.call.take(),
+            None => None,
+        };
         Ok(head.map(|RequestHead { method, seq }| Call { method, id: seq }))
     }
 

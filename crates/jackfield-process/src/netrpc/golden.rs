@@ -25,6 +25,19 @@ fn bytes(hex: &str) -> Vec<u8> {
     hex.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
+/// Reads something of which a byte comes at a time.
+fn in_pieces<T>(bytes: &[u8], mut read: impl FnMut(&mut BytesMut) -> Option<T>) -> T {
+    let mut input = BytesMut::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        input.extend_from_slice(&[*byte]);
+        if let Some(whole) = read(&mut input) {
+            assert!(bytes[index + 1..].trim_ascii().is_empty(), "something is left");
+            return whole;
+        }
+    }
+    panic!("{} bytes are not enough", bytes.len())
+}
+
 /// Reads and writes everything that was recorded; `adapt` says how the bytes differ that we write.
 fn round_trip<C, B>(
     codec: &C,
@@ -39,15 +52,13 @@ where
     let (mut asks, mut replies) = (codec.encoder(), codec.encoder());
     let mut read = Vec::new();
     for (seq, [called, answered]) in recorded.iter().enumerate() {
-        let mut input = BytesMut::from(&called[..]);
-        let call: Call<C::Id> = C::read_call(&mut calls, &mut input).unwrap().unwrap();
-        assert!(input.is_empty() || &input[..] == b"\n");
+        let call: Call<C::Id> = in_pieces(called, |input| C::read_call(&mut calls, input).unwrap());
         let argument = B::read(&mut calls).unwrap();
         let mut ours = [Vec::new(), Vec::new()];
         let head = (call.method.as_str(), seq as u64);
         C::write_call(&mut asks, head, &|encoder, out| argument.write(encoder, out), &mut ours[0]).unwrap();
 
-        let answer = C::read_answer(&mut answers, &mut BytesMut::from(&answered[..])).unwrap().unwrap();
+        let answer = in_pieces(answered, |input| C::read_answer(&mut answers, input).unwrap());
         assert_eq!(answer.seq, seq as u64);
         let result = match answer.error {
             Some(error) => {

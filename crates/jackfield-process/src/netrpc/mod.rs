@@ -65,21 +65,25 @@
 //!
 //! [net/rpc]: https://pkg.go.dev/net/rpc
 
+pub(crate) mod binding;
 mod client;
 mod codec;
 mod connection;
 mod error;
 mod gobs;
 mod json;
+pub(crate) mod plugin;
 mod scanner;
 mod server;
 
+pub use self::binding::Unfit;
 pub use self::client::Client;
 pub use self::codec::{Codec, FromBody, ToBody};
 pub use self::connection::{Connection, connect, connect_halves};
 pub use self::error::{BodyError, ProtocolError, RpcError};
 pub use self::gobs::Gobs;
 pub use self::json::{Json, JsonError};
+pub use self::plugin::NetRpc;
 pub use self::server::Server;
 pub use crate::gob::GobError;
 

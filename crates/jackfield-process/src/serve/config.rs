@@ -80,6 +80,16 @@ impl ServeConfig {
         self
     }
 
+    /// Serves a plugin's interfaces in `version` over go-plugin's older protocol, under `name` in its set of plugins.
+    ///
+    /// So one program serves old hosts over net/rpc in one version, and new ones over gRPC in another. A version is
+    /// served over one or the other: this wins.
+    #[cfg(feature = "netrpc")]
+    pub fn net_rpc_in(mut self, version: i32, name: impl Into<String>, plugin: &'static Plugin) -> Self {
+        self.set(version).net_rpc = Some((name.into(), plugin));
+        self
+    }
+
     /// Brings its own TLS. It then does without AutoMTLS, so the host must bring the other half of it.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.tls = Some(tls);
@@ -152,4 +162,6 @@ pub(super) struct Set {
     pub(super) plugin: Option<&'static Plugin>,
     #[expect(clippy::type_complexity, reason = "a name would say no more than the type")]
     pub(super) services: Option<Box<dyn FnOnce(&Broker) -> Services + Send>>,
+    #[cfg(feature = "netrpc")]
+    pub(super) net_rpc: Option<(String, &'static Plugin)>,
 }

@@ -15,7 +15,7 @@ pub(super) struct Keeper {
 
 /// Where they are read, in the same order.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     pieces: mpsc::UnboundedReceiver<Bytes>,
     room: Arc<AtomicUsize>,
     begun: bool,
@@ -42,7 +42,7 @@ impl Pieces {
     /// Waits for the next piece; `None` once there can be no more.
     ///
     /// Cancel safe: a piece is taken or left.
-    pub(super) async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if !self.begun {
             self.begun = true;
             self.room.fetch_add(READ - UNREAD, Ordering::AcqRel);

@@ -6,6 +6,8 @@ mod dispatch;
 mod kept;
 mod listener;
 mod many;
+#[cfg(feature = "netrpc")]
+mod net_rpc;
 mod parent;
 mod program;
 mod stdout;
@@ -15,6 +17,8 @@ mod wire_services;
 pub use self::config::{ServeConfig, Services};
 pub(crate) use self::connection::{Accept, Acceptor, Connections};
 pub(crate) use self::dispatch::Dispatch;
+#[cfg(feature = "netrpc")]
+pub(crate) use self::kept::Pieces;
 pub(crate) use self::listener::{Listener, Place};
 pub use self::many::serve_many;
 pub(crate) use self::parent::DETACHED;

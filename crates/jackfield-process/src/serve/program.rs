@@ -16,6 +16,8 @@ use super::connection::{Accept, Acceptor, Connections};
 use super::dispatch::Dispatch;
 use super::kept::Pieces;
 use super::listener::{Listener, Place};
+#[cfg(feature = "netrpc")]
+use super::net_rpc;
 use super::parent;
 use super::stdout::Redirected;
 use super::wire_services::{self, WireServices};
@@ -117,6 +119,14 @@ impl Choice {
 async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
     let parent_gone = parent::gone();
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+    #[cfg(feature = "netrpc")]
+    if let Some(plugin) = choice.set.net_rpc {
+        let (tls, certificate) = secure(choice.tls, &offer)?;
+        let listener = Listener::bind(&choice.place).map_err(ServeError::Listen)?;
+        let announcement =
+            Announcement { certificate, ..Announcement::new(choice.version, listener.address()) };
+        return net_rpc::live(plugin, (listener, announcement), tls, stdout, parent_gone).await;
+    }
     let Redirected { mut original, printed } = stdout;
     let live = Live::prepare(choice, &offer, printed)?;
     announce(&mut original, &live.announcement).map_err(ServeError::Announce)?;
@@ -232,13 +242,13 @@ fn secure(
     Ok((Some(tls), Some(identity.certificate().to_vec())))
 }
 
-fn announce(stdout: &mut impl Write, announcement: &Announcement) -> io::Result<()> {
+pub(super) fn announce(stdout: &mut impl Write, announcement: &Announcement) -> io::Result<()> {
     stdout.write_all(format!("{announcement}\n").as_bytes())?;
     stdout.flush()
 }
 
 /// What the host configured; nothing, if it is none of ours.
-fn context() -> Context {
+pub(super) fn context() -> Context {
     let text = |key: &str| std::env::var_os(key).map(OsString::into_string).and_then(Result::ok);
     let pairs: Vec<(String, String)> =
         text(CONFIG).and_then(|config| serde_json::from_str(&config).ok()).unwrap_or_default();

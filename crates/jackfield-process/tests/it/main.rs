@@ -8,6 +8,7 @@ mod go_plugin;
 mod guard;
 mod hostile;
 mod netrpc;
+mod netrpc_plugin;
 mod options;
 mod our_plugin;
 mod output;

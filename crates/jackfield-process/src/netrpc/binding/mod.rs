@@ -1,0 +1,18 @@
+//! An interface over net/rpc: what the core says in protobuf, said as Go says it.
+//!
+//! The core gives and takes whole messages. Between those and Go's values stands [`Loose`], a value of which only the
+//! peer knows the type: what comes is read as such and then fitted to the schema, so that a Go plugin may answer with
+//! an `int` where the interface says `u32`, or take its arguments as a map.
+
+mod channel;
+mod fit;
+mod go_name;
+mod loose;
+mod outgoing;
+mod service;
+
+pub(crate) use self::channel::RpcChannel;
+pub use self::fit::Unfit;
+pub(crate) use self::fit::check;
+pub(crate) use self::outgoing::Arguments;
+pub(crate) use self::service::serve;

@@ -1,0 +1,116 @@
+//! Hands out streams by number.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::yamux::{Session, SessionError, Stream};
+
+/// The streams of one session that come after the first three.
+#[derive(Debug)]
+pub(super) struct MuxBroker {
+    session: Session,
+    last: AtomicU32,
+    meetings: Mutex<HashMap<u32, Meeting>>,
+}
+
+/// A number at which one has arrived and waits for the other.
+#[derive(Debug)]
+enum Meeting {
+    /// The stream is there.
+    Parked(Stream),
+    /// Who wants it is there.
+    Wanted(oneshot::Sender<Stream>),
+}
+
+impl MuxBroker {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session, last: AtomicU32::new(0), meetings: Mutex::default() }
+    }
+
+    /// A number that was not given before.
+    pub(super) fn next_id(&self) -> u32 {
+        self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// Opens the stream that the other end offers under number `id`.
+    pub(super) async fn dial(&self, id: u32) -> io::Result<Stream> {
+        let mut stream = self.session.open().await.map_err(|error| io::Error::from(&error))?;
+        stream.write_u32_le(id).await?;
+        match stream.read_u32_le().await? {
+            acknowledged if acknowledged == id => Ok(stream),
+            other => {
+                Err(io::Error::other(format!("expected the number {id} to be acknowledged, found {other}")))
+            }
+        }
+    }
+
+    /// Waits for the stream that the other end opens under number `id`.
+    pub(super) async fn accept(&self, id: u32) -> io::Result<Stream> {
+        let parked = self.meetings().remove(&id);
+        let mut stream = match parked {
+            Some(Meeting::Parked(stream)) => stream,
+            Some(Meeting::Wanted(_)) | None => self.wait(id).await?,
+        };
+        stream.write_u32_le(id).await?;
+        Ok(stream)
+    }
+
+    async fn wait(&self, id: u32) -> io::Result<Stream> {
+        let (sender, stream) = oneshot::channel();
+        self.meetings().insert(id, Meeting::Wanted(sender));
+        match timeout(PATIENCE, stream).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(_)) | Err(_) => {
+                self.meetings().remove(&id);
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("nobody opened the number {id}")))
+            }
+        }
+    }
+
+    /// Takes the streams that come, until the session ends. One whose number does not come holds up no other.
+    pub(super) async fn run(&self) -> SessionError {
+        let mut arriving = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                accepted = self.session.accept() => match accepted {
+                    Ok(stream) => arriving.push(self.receive(stream)),
+                    Err(end) => return end,
+                },
+                Some(()) = arriving.next() => {}
+            }
+        }
+    }
+
+    async fn receive(&self, mut stream: Stream) {
+        let Ok(Ok(id)) = timeout(PATIENCE, stream.read_u32_le()).await else { return };
+        let own = stream.id();
+        let waits = self.meetings().remove(&id);
+        if let Some(Meeting::Wanted(waits)) = waits {
+            // Whoever wanted it may have lost patience.
+            let _lost = waits.send(stream);
+            return;
+        }
+        self.meetings().insert(id, Meeting::Parked(stream));
+        sleep(PATIENCE).await;
+        let mut meetings = self.meetings();
+        if matches!(meetings.get(&id), Some(Meeting::Parked(stream)) if stream.id() == own) {
+            meetings.remove(&id);
+        }
+    }
+
+    fn meetings(&self) -> MutexGuard<'_, HashMap<u32, Meeting>> {
+        // Nothing panics under the lock.
+        self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As long as Go waits.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,92 @@
+//! A plugin over net/rpc as the rest of the house sees it.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gobwire::Dynamic;
+use jackfield_core::{BoxFuture, CallError, Instance, Lane, Unloaded};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::backend::Shared;
+use crate::channel::describe;
+use crate::child::{ChildHandle, Ending, stop};
+use crate::handshake::Address;
+use crate::netrpc::binding::RpcChannel;
+use crate::netrpc::{Client, Gobs, RpcError};
+use crate::start::End;
+
+/// One plugin in its own process. Dropping it kills the process.
+pub(crate) struct NetRpcInstance {
+    pub(super) child: Arc<ChildHandle>,
+    pub(super) control: Client<Gobs>,
+    pub(super) channel: Arc<RpcChannel<Gobs>>,
+    pub(super) end: watch::Receiver<Option<End>>,
+    pub(super) address: Address,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl NetRpcInstance {
+    async fn stop(self: Box<Self>, deadline: Duration) -> Unloaded {
+        let begun = Instant::now();
+        let quit = self.control.call::<Dynamic>("Control.Quit", &true);
+        let patience = match timeout(deadline, quit).await {
+            // It cannot know that it should go.
+            Ok(Err(RpcError::Refused(_))) => Duration::ZERO,
+            // It heard, and may be gone before its answer is out.
+            Ok(_) | Err(_) => deadline.saturating_sub(begun.elapsed()),
+        };
+        match stop(&self.child, patience).await {
+            Ending::Graceful => Unloaded::Exited {
+                status: self.child.death().map_or_else(String::new, |death| death.status_text()),
+            },
+            Ending::Killed | Ending::Stuck => Unloaded::Killed,
+        }
+    }
+}
+
+impl Instance for NetRpcInstance {
+    fn lane(&self) -> Lane {
+        Lane::Channel(self.channel.clone())
+    }
+
+    fn closed(&self) -> BoxFuture<'static, CallError> {
+        let mut end = self.end.clone();
+        Box::pin(async move {
+            match end.wait_for(Option::is_some).await {
+                Ok(end) => describe(end.as_ref()),
+                Err(_) => describe(None),
+            }
+        })
+    }
+
+    fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            // The thread is there as long as `shared` is.
+            shared.io.start_task(self.stop(deadline)).await.unwrap_or(Unloaded::Killed)
+        })
+    }
+}
+
+impl fmt::Debug for NetRpcInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetRpcInstance").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Drop for NetRpcInstance {
+    fn drop(&mut self) {
+        // Callers may hold the channel still; it is of no use any more.
+        self.child.kill();
+        let Some(socket) = self.address.file() else { return };
+        if fs::symlink_metadata(socket).is_ok_and(|file| file.file_type().is_socket()) {
+            // The plugin may just have removed it.
+            let _removed = fs::remove_file(socket);
+        }
+        self.shared.guard.forget(socket);
+    }
+}

@@ -1,0 +1,13 @@
+//! go-plugin's older protocol: net/rpc in streams of yamux, in both roles.
+//!
+//! TLS, if any, lies around all of it. The host opens three streams, whose order says what they are: control, standard
+//! output, standard error. Every further stream, from either side, begins with the number that the two sides agreed on.
+
+mod broker;
+mod host;
+mod instance;
+mod served;
+
+pub use self::host::NetRpc;
+pub(crate) use self::host::connect;
+pub(crate) use self::served::{Dispenser, Hosts, NAME};

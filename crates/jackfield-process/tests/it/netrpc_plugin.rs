@@ -1,0 +1,182 @@
+//! go-plugin's older protocol: our host and Go's plugin, Go's host and our plugin.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_core::{
+    Bytes, CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, interface,
+};
+use jackfield_fixtures::{Build, Profile};
+use jackfield_process::netrpc::NetRpc;
+use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin, Stream};
+
+use crate::calls::run;
+use crate::peers::{Go, chain};
+
+/// The interface of the peers.
+#[interface(service = "proto.Greeter", version = "1.0")]
+trait Greeter {
+    async fn greet(&self) -> Result<String, Error>;
+    async fn put(&self, key: String, value: Bytes) -> Result<(), Error>;
+    async fn get(&self, key: String) -> Result<Bytes, Error>;
+    fn add(&self, a: i64, b: i64) -> Result<i64, Error>;
+}
+
+/// Something that no plugin has.
+#[interface(service = "proto.Greeter", version = "1.0")]
+trait Wider {
+    async fn absent(&self) -> Result<String, Error>;
+}
+
+fn plugin(program: PathBuf, backend: &ProcessBackend) -> ProcessPlugin {
+    ProcessPlugin::new(program)
+        .handshake(Handshake::new(1, "BASIC_PLUGIN", "hello"))
+        .net_rpc(NetRpc::new("greeter").map_arguments("Put"))
+        .backend(backend)
+}
+
+fn go_plugin(go: Go, backend: &ProcessBackend) -> ProcessPlugin {
+    plugin(go.programs().join("netrpc-plugin"), backend)
+}
+
+fn our_plugin() -> PathBuf {
+    let build = Build::fixtures().profile(Profile::own());
+    jackfield_fixtures::build(&build).expect("the example builds").program("netrpc_plugin").to_owned()
+}
+
+async fn load(plugin: &ProcessPlugin) -> (Box<dyn Instance>, Handle<dyn Greeter>) {
+    let load = Load::new(Context::new("greeter", []), Description::of::<dyn Greeter>());
+    let instance = plugin.load(&load).await.unwrap();
+    let slot = Arc::new(Slot::new::<dyn Greeter>(instance.lane()));
+    let greeter = slot.handle::<dyn Greeter>().unwrap();
+    (instance, greeter)
+}
+
+async fn round_trip(plugin: ProcessPlugin) {
+    let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    let plugin = plugin.on_print(move |stream, bytes| sender.send((stream, bytes.to_vec())).unwrap());
+    let (instance, greeter) = load(&plugin).await;
+    assert_eq!(greeter.greet().await.unwrap(), "Hello!");
+    greeter.put("k".into(), Bytes::from_static(b"v")).await.unwrap();
+    assert_eq!(greeter.get("k".into()).await.unwrap(), "v");
+    assert_eq!(greeter.add(40, 2).unwrap(), 42);
+    let Err(Error::Plugin(failure)) = greeter.get("missing".into()).await else { panic!() };
+    assert_eq!(failure.message(), "no such key: missing");
+
+    greeter.put("__stdout".into(), Bytes::from_static(b"out\n")).await.unwrap();
+    assert_eq!(printed.recv().await, Some((Stream::Stdout, b"out\n".to_vec())));
+    let large = Bytes::from(vec![7; 3_000_000]);
+    greeter.put("large".into(), large.clone()).await.unwrap();
+    assert_eq!(greeter.get("large".into()).await.unwrap(), large);
+
+    assert_eq!(instance.unload(Duration::from_secs(2)).await.to_string(), "exited (exit status: 0)");
+    assert!(matches!(greeter.greet().await, Err(Error::Call(_))));
+}
+
+#[test]
+fn we_call_plugins_of_go() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    for go in [Go::Newest, Go::V1_4] {
+        run(round_trip(go_plugin(go, &backend)));
+        run(round_trip(go_plugin(go, &backend).auto_mtls()));
+    }
+}
+
+#[test]
+fn we_call_our_own_plugin_in_whichever_version() {
+    let backend = ProcessBackend::start().unwrap();
+    run(round_trip(plugin(our_plugin(), &backend)));
+    run(round_trip(plugin(our_plugin(), &backend).auto_mtls()));
+    // This host speaks the newer version too, in which the plugin answers over gRPC.
+    run(round_trip(plugin(our_plugin(), &backend).versions([2])));
+}
+
+#[test]
+fn a_death_is_explained() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (instance, greeter) = load(&go_plugin(Go::Newest, &backend)).await;
+        let error = greeter.put("__exit".into(), Bytes::new()).await.unwrap_err();
+        let Error::Call(CallError::Exited { status, .. }) = error else { panic!("{error:?}") };
+        assert_eq!(status, "exit status: 3");
+        assert!(matches!(instance.closed().await, CallError::Exited { .. }));
+    });
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let load = Load::new(Context::new("greeter", []), Description::of::<dyn Wider>());
+        let instance = go_plugin(Go::Newest, &backend).load(&load).await.unwrap();
+        let slot = Arc::new(Slot::new::<dyn Wider>(instance.lane()));
+        let error = slot.handle::<dyn Wider>().unwrap().absent().await.unwrap_err();
+        assert_eq!(error, CallError::Unimplemented { method: "/proto.Greeter/Absent".into() }.into());
+
+        let other = go_plugin(Go::Newest, &backend).net_rpc(NetRpc::new("zzz"));
+        let error = other.load(&load).await.unwrap_err();
+        assert!(chain(&error).contains("unknown plugin type: zzz"), "{}", chain(&error));
+        // Whoever does not ask for net/rpc does not get it.
+        let unasked = ProcessPlugin::new(Go::Newest.programs().join("netrpc-plugin"))
+            .handshake(Handshake::new(1, "BASIC_PLUGIN", "hello"))
+            .backend(&backend);
+        let error = unasked.load(&load).await.unwrap_err();
+        assert!(chain(&error).contains("expected protocol `grpc`, found `netrpc`"), "{}", chain(&error));
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
+fn go_host(go: Go, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    Command::new(go.programs().join("netrpc-host"))
+        .arg(our_plugin())
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn hosts_of_go_call_us() {
+    if !Go::is_here() {
+        return;
+    }
+    for go in [Go::Newest, Go::V1_4] {
+        for auto_mtls in ["0", "1"] {
+            let said = |arguments: &[&str]| {
+                let output = go_host(go, &[("AUTOMTLS", auto_mtls)], arguments);
+                assert!(output.status.success(), "{output:?}");
+                (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+            };
+            assert_eq!(said(&["kv"]).0, "v|no such key: missing|42|printed\n");
+            assert_eq!(said(&["loop", "1000"]).0, "ok 1000\n");
+            let (greeting, log) = said(&["greet"]);
+            assert_eq!(greeting, "Hello!\n");
+            // Go's host logs its events in this order, and our plugin its own in between.
+            let host =
+                ["starting plugin", "plugin started", "waiting for RPC address", "using plugin: version=1"];
+            let plugin =
+                ["the plugin listens", "message from plugin: ", "foo=bar", "message from GreeterHello.Greet"];
+            for events in [&host, &plugin] {
+                let mut rest = &*log;
+                for event in events.iter().chain(&["plugin process exited"]) {
+                    let at =
+                        rest.find(event).unwrap_or_else(|| panic!("{event} is missing, or early, in {log}"));
+                    rest = &rest[at..];
+                }
+            }
+            assert!(!log.contains("failed to exit gracefully"), "{log}");
+        }
+    }
+}
