@@ -77,6 +77,8 @@ mod runner;
 mod running;
 mod serve;
 mod start;
+#[cfg(feature = "stdio")]
+pub mod stdio;
 mod tasks;
 mod tls;
 pub mod yamux;

@@ -20,6 +20,8 @@ pub(crate) use self::guard::{Guard, Unstarted};
 pub(crate) use self::mark::Mark;
 pub(crate) use self::os::{Parent, ProcessHandle, listens, sealed_executable};
 pub(crate) use self::socket_dir::SocketDirectory;
+#[cfg(feature = "stdio")]
+pub(crate) use self::spawn::spawn_talking;
 pub(crate) use self::spawn::{Bond, Environment, Launch, spawn};
 pub(crate) use self::stop::{Ending, stop};
 pub use self::supervise::Death;

@@ -58,18 +58,24 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
         Some(image) => command(format!("/proc/self/fd/{}", image.as_raw_fd())),
         None => command(&launch.program),
     };
-    command.arg0(&launch.program).args(&launch.arguments).env_clear();
-    command.envs(std::env::vars_os().filter(|(key, _)| launch.environment.shows(key)));
-    command.envs(launch.variables.iter().map(|(key, value)| (key, value)));
-    if let Some(directory) = &launch.directory {
-        command.current_dir(directory);
-    }
+    launch.prepare(&mut command);
     command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if launch.bond != Bond::Tight {
         // A log that nobody reads would end it, and so would a signal that a terminal sends to the host's group.
         command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
     command.spawn()
+}
+
+/// Starts a program whose standard input and outputs are all pipes.
+///
+/// # Errors
+/// As [`spawn`].
+#[cfg(feature = "stdio")]
+pub(crate) fn spawn_talking(launch: &Launch) -> io::Result<Child> {
+    let mut command = command(&launch.program);
+    launch.prepare(&mut command);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
 /// A command whose child will be owned by this room.
@@ -79,6 +85,15 @@ pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 impl Launch {
+    fn prepare(&self, command: &mut Command) {
+        command.arg0(&self.program).args(&self.arguments).env_clear();
+        command.envs(std::env::vars_os().filter(|(key, _)| self.environment.shows(key)));
+        command.envs(self.variables.iter().map(|(key, value)| (key, value)));
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+    }
+
     /// Where the program's file is, as the system would find it.
     ///
     /// # Errors

@@ -154,6 +154,15 @@ impl ChildHandle {
         }
     }
 
+    /// Sends SIGINT to the child.
+    #[cfg(feature = "stdio")]
+    pub(crate) fn interrupt(&self) {
+        let Some(process) = &self.process else { return };
+        if let Err(error) = process.get_ref().interrupt() {
+            tracing::error!(%error, "a plugin's process could not be interrupted");
+        }
+    }
+
     /// Kills it, unless it may go on without this host.
     pub(crate) fn let_go(&self) {
         if self.bond == Bond::Tight {

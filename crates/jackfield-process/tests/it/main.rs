@@ -16,4 +16,5 @@ mod own_tls;
 mod peers;
 mod raw;
 mod reattach;
+mod stdio;
 mod yamux;

@@ -44,9 +44,19 @@ impl ProcessHandle {
         }
     }
 
+    /// Sends SIGINT. A process that has ended already is no error.
+    #[cfg(feature = "stdio")]
+    pub(crate) fn interrupt(&self) -> io::Result<()> {
+        self.send(Signal::INT)
+    }
+
     /// Sends SIGKILL. A process that has ended already is no error.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match pidfd_send_signal(&self.0, Signal::KILL) {
+        self.send(Signal::KILL)
+    }
+
+    fn send(&self, signal: Signal) -> io::Result<()> {
+        match pidfd_send_signal(&self.0, signal) {
             Err(Errno::SRCH) => Ok(()),
             result => Ok(result?),
         }

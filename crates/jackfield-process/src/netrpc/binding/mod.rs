@@ -14,5 +14,9 @@ mod service;
 pub(crate) use self::channel::RpcChannel;
 pub use self::fit::Unfit;
 pub(crate) use self::fit::check;
+#[cfg(feature = "stdio")]
+pub(crate) use self::loose::Loose;
 pub(crate) use self::outgoing::Arguments;
+#[cfg(feature = "stdio")]
+pub(crate) use self::outgoing::Outgoing;
 pub(crate) use self::service::serve;

@@ -1,0 +1,67 @@
+//! A plugin program over standard input and output: `stdio_plugin provider|consumer gob|json|stubborn`.
+
+use std::process::ExitCode;
+
+use jackfield_process::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody};
+use jackfield_process::stdio::{consumer, provide};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let result = runtime.block_on(async {
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["provider", "gob"] => provider(Gobs).await,
+            ["provider", "json"] => provider(Json::V1).await,
+            ["consumer", "gob"] => consume(Gobs).await,
+            ["consumer", "json"] => consume(Json::V1).await,
+            // It ends neither at the end of its input nor when it is interrupted.
+            ["stubborn", _] => loop {
+                let _interrupted = tokio::signal::ctrl_c().await;
+            },
+            other => panic!("there is no role {other:?}"),
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn provider<C: Codec>(codec: C) -> Result<(), RpcError>
+where
+    String: FromBody<C> + ToBody<C>,
+{
+    let server = Server::new(codec)
+        .method("Plugin.SayHi", |name: String| say("SayHi", "Hi", name))
+        .method("Plugin.SayBye", |name: String| say("SayBye", "Bye", name))
+        .method("Plugin.Fail", |name: String| async move { Err::<String, _>(format!("no, {name}")) });
+    provide(&server).await
+}
+
+async fn say(method: &'static str, greeting: &'static str, name: String) -> Result<String, String> {
+    eprintln!("got call for {method} with name \"{name}\"");
+    Ok(format!("{greeting} {name}"))
+}
+
+async fn consume<C: Codec>(codec: C) -> Result<(), RpcError>
+where
+    String: FromBody<C>,
+    str: ToBody<C>,
+{
+    let (host, connection) = consumer(codec)?;
+    let talk = async {
+        for method in ["Plugin.SayHi", "Plugin.SayBye"] {
+            let response: String = host.call(method, "plugin").await?;
+            eprintln!("Got response from host:  {response}");
+        }
+        Ok(())
+    };
+    tokio::select! {
+        talked = talk => talked,
+        ended = connection => Err(ended),
+    }
+}

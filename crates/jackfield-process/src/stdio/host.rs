@@ -1,0 +1,213 @@
+//! The host's end: what starts, and in which direction it talks.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind};
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+
+use super::instance::{Consumer, Process, StdioInstance};
+use crate::backend::{ProcessBackend, Shared};
+use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, supervise};
+use crate::error::{BackendError, StartError};
+use crate::netrpc::binding::{Arguments, Loose, Outgoing, RpcChannel, check};
+use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_halves};
+
+/// A program that talks over its standard input and output.
+///
+/// ```no_run
+/// # use jackfield_process::stdio::{StdioCodec, StdioPlugin};
+/// let plugin = StdioPlugin::new("python3").args(["plugins/greeter.py"]).codec(StdioCodec::Json);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct StdioPlugin {
+    launch: Launch,
+    service: String,
+    codec: StdioCodec,
+    arguments: HashMap<String, Arguments>,
+    backend: Option<ProcessBackend>,
+}
+
+/// What a program reads and writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StdioCodec {
+    /// Go's gobs.
+    #[default]
+    Gob,
+    /// JSON-RPC 1.0.
+    Json,
+    /// JSON-RPC 2.0.
+    Json2,
+}
+
+impl StdioPlugin {
+    /// Describes a plugin that `program` is; without a slash it is looked up in `PATH`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            launch: Launch {
+                program: program.into(),
+                arguments: Vec::new(),
+                directory: None,
+                environment: Environment::Clean,
+                variables: Vec::new(),
+                bond: Bond::Tight,
+            },
+            service: "Plugin".to_owned(),
+            codec: StdioCodec::default(),
+            arguments: HashMap::new(),
+            backend: None,
+        }
+    }
+
+    /// Adds arguments of the program.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.launch.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Loads on `backend`. Without one, each load starts a backend of its own.
+    pub fn backend(mut self, backend: &ProcessBackend) -> Self {
+        self.backend = Some(backend.clone());
+        self
+    }
+
+    /// Sets what the program reads and writes; gobs otherwise, as in pie.
+    pub fn codec(mut self, codec: StdioCodec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.launch.variables.push((key.into(), value.into()));
+        self
+    }
+
+    /// Passes the arguments of `method` by name, as a map, in place of a struct of Go's.
+    pub fn map_arguments(mut self, method: impl Into<String>) -> Self {
+        self.arguments.insert(method.into(), Arguments::Map);
+        self
+    }
+
+    /// Sets the name of the service whose methods are called; `Plugin` otherwise.
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = service.into();
+        self
+    }
+
+    /// Starts a program that calls this host, and answers it with `server` until it ends.
+    ///
+    /// What `server` speaks is what the program must. The program ends when what this returns is dropped.
+    ///
+    /// # Errors
+    /// If the program does not start.
+    pub async fn consume<C: Codec>(&self, server: Server<C>) -> Result<Consumer, StartError> {
+        let backend = self.own_backend()?;
+        let owner = Arc::clone(backend.shared());
+        let shared = Arc::clone(&owner);
+        let (launch, name) = (self.launch.clone(), self.launch.program.display().to_string());
+        let task = owner.io.start_task(async move {
+            let Talking { child, stdin, stdout } = start(&shared, &launch, name)?;
+            let (close, mut closed) = watch::channel(false);
+            let serving = async move {
+                tokio::select! {
+                    served = server.serve_halves(stdout, stdin) => served.err().unwrap_or(RpcError::Gone),
+                    _ = closed.wait_for(|closed| *closed) => RpcError::Closed,
+                }
+            };
+            let process = Process::watch(Arc::clone(&shared), child, serving, move || {
+                close.send_replace(true);
+            });
+            Ok(Consumer::new(process))
+        });
+        task.await.map_err(|_| StartError::NoThread)?
+    }
+
+    async fn load_instance(&self, load: &Load) -> Result<StdioInstance, LoadErrorKind> {
+        let schema = load.interface.schema();
+        check(schema).map_err(|unfit| LoadErrorKind::backend("stdio", unfit))?;
+        let backend = self.own_backend().map_err(stdio)?;
+        let owner = Arc::clone(backend.shared());
+        let (shared, this) = (Arc::clone(&owner), self.clone());
+        let name = load.context.plugin().to_owned();
+        let task = owner.io.start_task(async move {
+            let talking = start(&shared, &this.launch, name)?;
+            Ok(match this.codec {
+                StdioCodec::Gob => this.begin(shared, talking, Gobs),
+                StdioCodec::Json => this.begin(shared, talking, Json::V1),
+                StdioCodec::Json2 => this.begin(shared, talking, Json::V2),
+            })
+        });
+        task.await.unwrap_or(Err(StartError::NoThread)).map_err(stdio)
+    }
+
+    fn begin<C: Codec>(&self, shared: Arc<Shared>, talking: Talking, codec: C) -> StdioInstance
+    where
+        Outgoing: ToBody<C>,
+        Loose: FromBody<C>,
+    {
+        let Talking { child, stdin, stdout } = talking;
+        let (client, connection) = connect_halves(stdout, stdin, codec);
+        let closing = client.clone();
+        let process = Process::watch(Arc::clone(&shared), child, connection, move || closing.close());
+        let (service, arguments) = (self.service.clone(), self.arguments.clone());
+        let channel = RpcChannel::new(client, service, arguments, process.end(), shared);
+        StdioInstance::new(process, Arc::new(channel))
+    }
+
+    fn own_backend(&self) -> Result<ProcessBackend, StartError> {
+        match &self.backend {
+            Some(backend) => Ok(backend.clone()),
+            None => Ok(ProcessBackend::start()?),
+        }
+    }
+}
+
+impl Candidate for StdioPlugin {
+    fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
+        Box::pin(async move {
+            match self.load_instance(load).await {
+                Ok(instance) => Ok(Box::new(instance) as Box<dyn Instance>),
+                Err(kind) => Err(load.error(kind)),
+            }
+        })
+    }
+}
+
+/// A program that was started, and both ends of the talk.
+struct Talking {
+    child: ChildHandle,
+    stdin: pipe::Sender,
+    stdout: pipe::Receiver,
+}
+
+/// Must run on the I/O thread.
+fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, StartError> {
+    let instance = Mark::instance().map_err(BackendError::Mark)?;
+    let mut launch = launch.clone();
+    for mark in [&shared.mark, &instance] {
+        launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
+    }
+    let mut process = spawn_talking(&launch)
+        .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
+    tracing::debug!(plugin = name, pid = process.id(), "started a plugin");
+    let ends = process.stdin.take().zip(process.stdout.take());
+    let (child, _, supervisor) =
+        supervise(process, name, instance, Bond::Tight).map_err(StartError::Supervise)?;
+    shared.io.keep(supervisor);
+    let (stdin, stdout) = ends.ok_or_else(|| StartError::Supervise(io::ErrorKind::NotConnected.into()))?;
+    let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(stdin)).map_err(StartError::Supervise)?;
+    let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(StartError::Supervise)?;
+    Ok(Talking { child, stdin, stdout })
+}
+
+fn stdio(error: StartError) -> LoadErrorKind {
+    LoadErrorKind::backend("stdio", error)
+}

@@ -1,0 +1,165 @@
+//! A running program, and how it ends.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_core::{BoxFuture, CallError, Channel, Instance, Lane, Unloaded};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::backend::Shared;
+use crate::channel::describe;
+use crate::child::{ChildHandle, Ending, stop};
+use crate::netrpc::RpcError;
+use crate::start::{End, GRACE};
+
+/// The process of a program. Dropping it kills the process.
+pub(super) struct Process {
+    child: Arc<ChildHandle>,
+    close: Box<dyn Fn() + Send + Sync>,
+    end: watch::Receiver<Option<End>>,
+    shared: Arc<Shared>,
+}
+
+impl Process {
+    /// Takes charge of `child`, whose talk is `connection`, which `close` ends. Must run on the I/O thread.
+    pub(super) fn watch(
+        shared: Arc<Shared>,
+        child: ChildHandle,
+        connection: impl Future<Output = RpcError> + Send + 'static,
+        close: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let child = Arc::new(child);
+        let (ended, end) = watch::channel(None);
+        let died = child.died();
+        shared.io.keep(async move {
+            tokio::pin!(connection, died);
+            let end = tokio::select! {
+                error = &mut connection => {
+                    report(&error);
+                    match timeout(GRACE, died).await {
+                        Ok(death) => End::Died(death),
+                        Err(_) => End::Disconnected,
+                    }
+                }
+                death = &mut died => {
+                    // What it answered before its end is still in the pipe.
+                    let _drained = timeout(GRACE, connection).await;
+                    End::Died(death)
+                }
+            };
+            ended.send_replace(Some(end));
+        });
+        Self { child, close: Box::new(close), end, shared }
+    }
+
+    pub(super) fn end(&self) -> watch::Receiver<Option<End>> {
+        self.end.clone()
+    }
+
+    fn closed(&self) -> BoxFuture<'static, CallError> {
+        let mut end = self.end.clone();
+        Box::pin(async move {
+            match end.wait_for(Option::is_some).await {
+                Ok(end) => describe(end.as_ref()),
+                Err(_) => describe(None),
+            }
+        })
+    }
+
+    /// Closes the pipes, interrupts, waits for a second at the most, and kills: as pie does.
+    fn stop(self, deadline: Duration) -> BoxFuture<'static, Unloaded> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let stopping = async move {
+                (self.close)();
+                self.child.interrupt();
+                match stop(&self.child, deadline.min(PATIENCE)).await {
+                    Ending::Graceful => Unloaded::Exited {
+                        status: self.child.death().map_or_else(String::new, |death| death.status_text()),
+                    },
+                    Ending::Killed | Ending::Stuck => Unloaded::Killed,
+                }
+            };
+            // The thread is there as long as `shared` is.
+            shared.io.start_task(stopping).await.unwrap_or(Unloaded::Killed)
+        })
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("child", &self.child).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        (self.close)();
+        self.child.kill();
+    }
+}
+
+/// A program that provides something.
+#[derive(Debug)]
+pub(super) struct StdioInstance {
+    process: Process,
+    channel: Arc<dyn Channel>,
+}
+
+impl StdioInstance {
+    pub(super) fn new(process: Process, channel: Arc<dyn Channel>) -> Self {
+        Self { process, channel }
+    }
+}
+
+impl Instance for StdioInstance {
+    fn lane(&self) -> Lane {
+        Lane::Channel(Arc::clone(&self.channel))
+    }
+
+    fn closed(&self) -> BoxFuture<'static, CallError> {
+        self.process.closed()
+    }
+
+    fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {
+        self.process.stop(deadline)
+    }
+}
+
+/// A program that calls this host. Dropping it kills the program.
+#[derive(Debug)]
+pub struct Consumer {
+    process: Process,
+}
+
+impl Consumer {
+    pub(super) fn new(process: Process) -> Self {
+        Self { process }
+    }
+
+    /// Ends when the program has ended, or closed its output, and says how.
+    pub async fn closed(&self) -> CallError {
+        self.process.closed().await
+    }
+
+    /// Closes the program's input, interrupts it, and kills it after a second, or after `deadline` if that is sooner.
+    pub async fn stop(self, deadline: Duration) -> Unloaded {
+        self.process.stop(deadline).await
+    }
+}
+
+/// Something that a program printed in between is worth a warning: its author will wonder.
+fn report(error: &RpcError) {
+    match error {
+        RpcError::Protocol(source) => {
+            let error = source as &dyn std::error::Error;
+            tracing::warn!(error, "a plugin wrote something to its standard output that is no answer");
+        }
+        other => tracing::debug!(error = %other, "the talk with a plugin ended"),
+    }
+}
+
+/// As long as pie waits.
+const PATIENCE: Duration = Duration::from_secs(1);

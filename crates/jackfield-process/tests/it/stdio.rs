@@ -1,0 +1,183 @@
+//! Programs that talk over their standard input and output, in both directions and on both sides.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jackfield_core::{
+    CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Unloaded, interface,
+};
+use jackfield_fixtures::{Build, Profile, workspace};
+use jackfield_process::ProcessBackend;
+use jackfield_process::netrpc::{Codec, FromBody, Gobs, Json, Server, ToBody};
+use jackfield_process::stdio::{StdioCodec, StdioPlugin};
+use tokio::sync::mpsc;
+
+use crate::calls::run;
+use crate::peers::Go;
+
+/// What a provider provides.
+#[interface(service = "proto.Speaker", version = "1.0")]
+trait Speaker {
+    async fn say_hi(&self, name: String) -> Result<String, Error>;
+    async fn fail(&self, name: String) -> Result<String, Error>;
+    async fn late(&self, number: i64) -> Result<i64, Error>;
+    async fn print(&self, name: String) -> Result<String, Error>;
+}
+
+fn our_program() -> PathBuf {
+    let build = Build::fixtures().profile(Profile::own());
+    jackfield_fixtures::build(&build).expect("the example builds").program("stdio_plugin").to_owned()
+}
+
+fn go_program() -> PathBuf {
+    Go::Newest.programs().join("stdio-peer")
+}
+
+async fn load(plugin: StdioPlugin) -> (Box<dyn Instance>, Handle<dyn Speaker>) {
+    let load = Load::new(Context::new("speaker", []), Description::of::<dyn Speaker>());
+    let instance = plugin.load(&load).await.unwrap();
+    let slot = Arc::new(Slot::new::<dyn Speaker>(instance.lane()));
+    let speaker = slot.handle::<dyn Speaker>().unwrap();
+    (instance, speaker)
+}
+
+async fn provides(plugin: StdioPlugin) {
+    let (instance, speaker) = load(plugin).await;
+    assert_eq!(speaker.say_hi("master".into()).await.unwrap(), "Hi master");
+    let Err(Error::Plugin(failure)) = speaker.fail("master".into()).await else { panic!() };
+    assert_eq!(failure.message(), "no, master");
+    let error = speaker.print("x".into()).await.unwrap_err();
+    assert_eq!(error, CallError::Unimplemented { method: "/proto.Speaker/Print".into() }.into());
+    assert!(matches!(instance.unload(Duration::from_secs(2)).await, Unloaded::Exited { .. }));
+    assert!(matches!(speaker.say_hi("x".into()).await, Err(Error::Call(_))));
+}
+
+#[test]
+fn go_provides() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    for (name, codec) in [("gob", StdioCodec::Gob), ("json", StdioCodec::Json)] {
+        let plugin = StdioPlugin::new(go_program()).args(["provider", name]).codec(codec).backend(&backend);
+        run(provides(plugin.clone()));
+        run(async {
+            let (_instance, speaker) = load(plugin).await;
+            let late = (0..2000_i64).map(|number| {
+                let speaker = speaker.clone();
+                async move { speaker.late(number).await.unwrap() }
+            });
+            assert_eq!(futures_util::future::join_all(late).await, (0..2000).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
+fn we_provide_to_ourselves() {
+    let backend = ProcessBackend::start().unwrap();
+    for (name, codec) in [("gob", StdioCodec::Gob), ("json", StdioCodec::Json)] {
+        run(provides(
+            StdioPlugin::new(our_program()).args(["provider", name]).codec(codec).backend(&backend),
+        ));
+    }
+}
+
+/// Serves a program that consumes, until it ends, and says what it was asked.
+async fn consumed<C: Codec>(plugin: StdioPlugin, codec: C) -> Vec<String>
+where
+    String: FromBody<C> + ToBody<C>,
+{
+    let (sender, mut asked) = mpsc::unbounded_channel();
+    let says = |method: &'static str, greeting: &'static str| {
+        let sender = sender.clone();
+        move |name: String| {
+            sender.send(format!("{method} {name}")).unwrap();
+            async move { Ok::<_, String>(format!("{greeting} {name}")) }
+        }
+    };
+    let server = Server::new(codec)
+        .method("Plugin.SayHi", says("SayHi", "Hi"))
+        .method("Plugin.SayBye", says("SayBye", "Bye"));
+    drop(sender);
+    let consumer = plugin.consume(server).await.unwrap();
+    let end = consumer.closed().await;
+    assert!(matches!(&end, CallError::Exited { status, .. } if status == "exit status: 0"), "{end:?}");
+    drop(consumer);
+    std::iter::from_fn(|| asked.try_recv().ok()).collect()
+}
+
+#[test]
+fn programs_consume_what_the_host_serves() {
+    let backend = ProcessBackend::start().unwrap();
+    let programs = Go::is_here().then(go_program).into_iter().chain([our_program()]);
+    for program in programs {
+        let plugin = |codec: &str| StdioPlugin::new(&program).args(["consumer", codec]).backend(&backend);
+        let expected = ["SayHi plugin", "SayBye plugin"];
+        assert_eq!(run(consumed(plugin("gob"), Gobs)), expected);
+        assert_eq!(run(consumed(plugin("json"), Json::V1)), expected);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
+fn go_host(role: &str, codec: &str, plugin: &str) -> Output {
+    Command::new(go_program())
+        .args([role, codec])
+        .arg(our_program())
+        .args([plugin, codec])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn hosts_of_go_get_on_with_our_programs() {
+    if !Go::is_here() {
+        return;
+    }
+    for codec in ["gob", "json"] {
+        let output = go_host("provider-host", codec, "provider");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "got call for SayHi with name \"master\"\nResponse from plugin: \"Hi master\"\n\
+             got call for SayBye with name \"master\"\nResponse from plugin: \"Bye master\"\n"
+        );
+        let output = go_host("consumer-host", codec, "consumer");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "got call for SayHi with name \"plugin\"\nGot response from host:  Hi plugin\n\
+             got call for SayBye with name \"plugin\"\nGot response from host:  Bye plugin\n"
+        );
+    }
+}
+
+#[test]
+fn twenty_lines_of_python_are_a_plugin() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let script = workspace().join("fixtures/python/provider.py");
+        let plugin = StdioPlugin::new("python3").args([script]).codec(StdioCodec::Json).backend(&backend);
+        let (_instance, speaker) = load(plugin).await;
+        assert_eq!(speaker.say_hi("bob".into()).await.unwrap(), "Hi bob");
+        let Err(Error::Plugin(failure)) = speaker.fail("bob".into()).await else { panic!() };
+        assert_eq!(failure.message(), "no, bob");
+        // What it prints in between is named, not taken for an answer.
+        let Err(Error::Call(error)) = speaker.print("x".into()).await else { panic!() };
+        assert!(error.to_string().contains("found `loading...`"), "{error}");
+    });
+}
+
+#[test]
+fn a_program_that_does_not_go_is_killed_after_a_second() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let plugin = StdioPlugin::new(our_program()).args(["stubborn", "now"]).backend(&backend);
+        let (instance, _speaker) = load(plugin).await;
+        let begun = Instant::now();
+        assert_eq!(instance.unload(Duration::from_secs(20)).await, Unloaded::Killed);
+        assert!((1..5).contains(&begun.elapsed().as_secs()));
+    });
+}
