@@ -121,20 +121,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "native.handle_call_go",
         unit: "ns",
         ours: Source::Field(CALL, "handle_ns"),
-        peer: Some(Peer {
-            name: "Go's plugin call",
-            source: Source::Field(
-                Run {
-                    arguments: &[
-                        Argument::Text("call"),
-                        Argument::File(Artifact::GoSymbolPlugin),
-                        Argument::Seconds,
-                    ],
-                    ..native(Artifact::GoSymbolHost)
-                },
-                "ns_per_call",
-            ),
-        }),
+        peer: Some(Peer { name: "Go's plugin call", source: Source::Field(GO_CALL, "ns_per_call") }),
         bound: Bound::None,
         about: "the same call against a function of a Go plugin, which can neither be swapped nor unloaded",
     },
@@ -187,6 +174,53 @@ pub(crate) const KEYS: &[Key] = &[
         about: "an `async fn` that is ready at once, polled through a handle",
     },
     Key {
+        name: "native.symbol_call",
+        unit: "ns",
+        ours: Source::Field(SYMBOL, "call_ns"),
+        peer: Some(Peer { name: "a pointer from libloading", source: Source::Field(SYMBOL, "raw_ns") }),
+        bound: Bound::AtMostTimes(1.3),
+        about: "`add(i64, i64)` through a symbol, which survives a reload, an unload and a panic",
+    },
+    Key {
+        name: "native.symbol_call_pinned",
+        unit: "ns",
+        ours: Source::Field(SYMBOL, "pinned_ns"),
+        peer: Some(Peer {
+            name: "a pointer from libloading",
+            source: Source::Field(SYMBOL, "pinned_raw_ns"),
+        }),
+        bound: Bound::AtMostTimes(1.05),
+        about: "the same while the code is pinned",
+    },
+    Key {
+        name: "native.symbol_call_go",
+        unit: "ns",
+        ours: Source::Field(SYMBOL, "call_ns"),
+        peer: Some(Peer { name: "Go's plugin call", source: Source::Field(GO_CALL, "ns_per_call") }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "the same against a function of a Go plugin",
+    },
+    Key {
+        name: "native.lookup",
+        unit: "ns",
+        ours: Source::Field(
+            Run {
+                arguments: &[Argument::Text("lookup"), Argument::File(Artifact::Symbols), Argument::Seconds],
+                ..native(Artifact::Native)
+            },
+            "ns_per_lookup",
+        ),
+        peer: Some(Peer {
+            name: "Go's `Lookup`",
+            source: Source::Field(
+                Run { arguments: &go_symbol("lookup"), ..native(Artifact::GoSymbolHost) },
+                "ns_per_lookup",
+            ),
+        }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "a function by name, in a library that is open",
+    },
+    Key {
         name: "native.open",
         unit: "µs",
         ours: Source::Field(
@@ -237,6 +271,42 @@ pub(crate) const KEYS: &[Key] = &[
         }),
         bound: Bound::AtMost(1.0),
         about: "the longest time between two answers during these updates, less what the caller waited for a core",
+    },
+    Key {
+        name: "native.unload",
+        unit: "kB",
+        ours: Source::Field(
+            Run {
+                arguments: &[
+                    Argument::Text("unload"),
+                    Argument::File(Artifact::ProbeOne),
+                    Argument::Text("1000"),
+                ],
+                ..native(Artifact::Native)
+            },
+            "growth_kb",
+        ),
+        peer: None,
+        bound: Bound::AtMost(1024.0),
+        about: "by how much the host has grown after a library was loaded, called and unmapped 1,000 times",
+    },
+    Key {
+        name: "native.unload_pinned",
+        unit: "kB",
+        ours: Source::Field(
+            Run {
+                arguments: &[
+                    Argument::Text("pinned"),
+                    Argument::File(Artifact::ProbeOne),
+                    Argument::Text("100"),
+                ],
+                ..native(Artifact::Native)
+            },
+            "kept_kb",
+        ),
+        peer: None,
+        bound: Bound::AtMost(300.0),
+        about: "what each library keeps that was unloaded while a thread holds a thread-local of it",
     },
     Key {
         name: "grpc.unary_16",
@@ -407,6 +477,21 @@ const UPDATE: Run = Run {
     ],
     ..native(Artifact::Native)
 };
+
+const SYMBOL: Run = Run {
+    arguments: &[
+        Argument::Text("symbol"),
+        Argument::File(Artifact::Symbols),
+        Argument::File(Artifact::Peers),
+        Argument::Seconds,
+    ],
+    ..native(Artifact::Native)
+};
+const GO_CALL: Run = Run { arguments: &go_symbol("call"), ..native(Artifact::GoSymbolHost) };
+
+const fn go_symbol(what: &'static str) -> [Argument; 3] {
+    [Argument::Text(what), Argument::File(Artifact::GoSymbolPlugin), Argument::Seconds]
+}
 
 const fn probe(what: &'static str) -> [Argument; 3] {
     [Argument::Text(what), Argument::File(Artifact::ProbeOne), Argument::Seconds]

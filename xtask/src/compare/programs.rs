@@ -18,8 +18,10 @@ pub(crate) enum Artifact {
     GrpcHost,
     GrpcPlugin,
     Native,
+    Peers,
     ProbeOne,
     ProbeTwo,
+    Symbols,
     TonicHost,
     TonicPlugin,
 }
@@ -57,12 +59,14 @@ impl Programs {
     }
 
     fn build_ours(&mut self) -> anyhow::Result<()> {
-        let packages = ["jackfield-benches", "adder", "probe-one", "probe-two"];
+        let packages = ["jackfield-benches", "adder", "peers", "probe-one", "probe-two", "symbols-one"];
         let built = jackfield_fixtures::build(&Build::new(packages).profile(Profile::Release))?;
         let libraries = [
             (Artifact::Adder, "adder"),
+            (Artifact::Peers, "peers"),
             (Artifact::ProbeOne, "probe-one"),
             (Artifact::ProbeTwo, "probe-two"),
+            (Artifact::Symbols, "symbols-one"),
         ];
         let programs = [
             (Artifact::GrpcHost, "measure-grpc-host"),

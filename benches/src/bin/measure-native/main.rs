@@ -6,6 +6,7 @@ use std::time::Duration;
 use adder::Adder;
 use anyhow::bail;
 use jackfield::native::NativeBackend;
+use jackfield::symbols::Plugin;
 use jackfield::{Handle, Manager};
 use jackfield_benches::print;
 use probe_interface::Probe;
@@ -14,6 +15,8 @@ use tokio::runtime::Runtime;
 use crate::calls::Buffer;
 
 mod calls;
+mod symbols;
+mod unload;
 mod update;
 
 fn main() -> anyhow::Result<()> {
@@ -30,11 +33,16 @@ fn main() -> anyhow::Result<()> {
         ["get-filled", probe, seconds, size] => {
             calls::get(&host.probe(probe)?, duration(seconds)?, size.parse()?, Buffer::Filled)?
         }
+        ["lookup", symbols, seconds] => symbols::lookup(&host, symbols, duration(seconds)?)?,
         ["open", adder] => host.open(Path::new(adder))?,
+        ["pinned", probe, count] => unload::pinned(&host, probe, count.parse()?)?,
+        ["symbol", symbols, peer, seconds] => symbols::call(&host, symbols, peer, duration(seconds)?)?,
+        ["unload", probe, count] => unload::unmapped(&host, probe, count.parse()?)?,
         ["update", one, two, count] => update::update(&host, [one, two], count.parse()?)?,
         _ => bail!(
             "usage: (async PROBE SECONDS | call PROBE SECONDS | contended PROBE SECONDS | \
-             get PROBE SECONDS SIZE | get-filled PROBE SECONDS SIZE | open ADDER | update PROBE PROBE COUNT)"
+             get PROBE SECONDS SIZE | get-filled PROBE SECONDS SIZE | lookup SYMBOLS SECONDS | open ADDER | \
+             pinned PROBE COUNT | symbol SYMBOLS PEER SECONDS | unload PROBE COUNT | update PROBE PROBE COUNT)"
         ),
     };
     Ok(print(&result)?)
@@ -58,6 +66,10 @@ impl Host {
 
     fn probe(&self, path: &str) -> anyhow::Result<Handle<dyn Probe>> {
         Ok(self.runtime.block_on(self.manager.load("probe", &self.backend.library(path)))?)
+    }
+
+    fn open_symbols(&self, path: &str) -> anyhow::Result<Plugin> {
+        Ok(self.backend.open(path)?)
     }
 
     /// One sample per process, as for the Go peer.
