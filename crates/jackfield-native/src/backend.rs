@@ -47,6 +47,8 @@ impl NativeBackend {
     /// thread-locals, as every plugin in Rust has: it is reported as pinned. On Windows the copy is removed after the
     /// unload, and stays where the host is killed. The code for these two is compiled in CI, but it has not been run.
     pub unsafe fn new() -> Self {
+        // Before a load starts the first thread: with one thread it takes microseconds, with more it takes milliseconds.
+        abi::hot::prepare();
         Self { max_pinned: 256, lane: abi::Lane::Direct, catalog: Arc::new(Catalog::new()) }
     }
 
@@ -169,11 +171,15 @@ impl NativePlugin {
     }
 
     async fn load_in_time(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
+        self.backend.check_pinned().map_err(native)?;
+        // Here, where none of the library's code runs: a thread that comes and goes leaves its share of the heap behind.
+        let image = self.inspect().map_err(native)?;
+        check_interface(&image, load.interface)?;
         let deadline = self.backend.catalog.load_deadline();
         let progress = Progress::default();
         let task = Task::spawn(load.context.plugin(), deadline, {
             let (plugin, load, progress) = (self.clone(), load.clone(), progress.clone());
-            move || plugin.load_now(&load, &progress)
+            move || plugin.load_now(image, &load, &progress)
         });
         let task = task.map_err(|source| native(NativeError::Thread { source }))?;
         match task.await {
@@ -185,10 +191,12 @@ impl NativePlugin {
         }
     }
 
-    fn load_now(&self, load: &Load, progress: &Progress) -> Result<NativeInstance, LoadErrorKind> {
-        self.backend.check_pinned().map_err(native)?;
-        let image = self.inspect().map_err(native)?;
-        check_interface(&image, load.interface)?;
+    fn load_now(
+        &self,
+        image: Image,
+        load: &Load,
+        progress: &Progress,
+    ) -> Result<NativeInstance, LoadErrorKind> {
         let plugin = self.backend.catalog.load_for(image, &load.context, progress).map_err(open_error)?;
         let mut instance = NativeInstance { bound: None, plugin };
         progress.begin(Step::Construct);

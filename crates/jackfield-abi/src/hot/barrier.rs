@@ -2,6 +2,14 @@
 
 use super::sync::{Ordering, fence};
 
+/// Asks the system for what slots need, which the first slot would do otherwise.
+///
+/// While the process has one thread that takes microseconds. Later it takes milliseconds, since Linux then waits until
+/// every core has scheduled.
+pub fn prepare() {
+    is_asymmetric();
+}
+
 /// Whether the light side may do with a compiler fence, because the heavy side can interrupt every thread.
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(super) fn is_asymmetric() -> bool {

@@ -10,6 +10,7 @@ mod barrier;
 mod record;
 mod slot;
 
+pub use barrier::prepare;
 pub use slot::{Announced, Entered, HotSlot, Retired};
 
 /// The atomics: the real ones, or those of the model checker.
