@@ -57,7 +57,7 @@ const START: &str = "/* Made by `cargo xtask header`. */";
 const END: &str = "/* End of what is made. */";
 
 /// What crosses, and its name in C; nothing where C has no use for it.
-const TYPES: [(&str, &str); 29] = [
+const TYPES: [(&str, &str); 30] = [
     ("Slice<u8>", ""),
     ("Text", "jackfield_text"),
     ("View", "jackfield_view"),
@@ -69,6 +69,7 @@ const TYPES: [(&str, &str); 29] = [
     ("WakerFunctions", "jackfield_waker_functions"),
     ("RawFuture<u64>", "jackfield_future"),
     ("RawContext", "jackfield_context"),
+    ("RawOffer", "jackfield_offer"),
     ("RawOptions", "jackfield_options"),
     ("RawStream", "jackfield_stream"),
     ("RawObject", "jackfield_object"),

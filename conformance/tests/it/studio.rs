@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jackfield::{
-    ByteStream, Bytes, CallError, CallOptions, Candidate, Error, Failure, Handle, Manager, Streaming,
+    ByteStream, Bytes, CallError, CallOptions, Candidate, Context, Error, Failure, Handle, Manager,
+    Streaming, Unloaded,
 };
 use studio_interface::{Colour, Listener, Place, Refused, Session, Studio, Take, Track};
 
@@ -45,6 +46,25 @@ on_every_lane! {
     options_reach_the_plugin,
     a_deadline_ends_a_call,
     defaults_run_where_the_plugin_says_nothing,
+    objects_close_with_their_plugin,
+    a_plugin_has_several_interfaces,
+}
+
+/// Runs each case on each lane, with the candidate itself.
+macro_rules! load_on_every_lane {
+    ($($case:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $case() {
+            for candidate in [backends::studio::linked(), backends::studio::native(), backends::studio::encoded()] {
+                cases::$case(&*candidate).await;
+            }
+        }
+    )*};
+}
+
+load_on_every_lane! {
+    what_the_host_offers_is_found_by_name,
+    other_interfaces_are_swapped_with_their_plugin,
 }
 
 async fn load(candidate: &dyn Candidate) -> (Manager, Handle<dyn Studio>) {
@@ -250,6 +270,66 @@ async fn a_deadline_ends_a_call((_manager, studio): (Manager, Handle<dyn Studio>
     let error = hurried.hang().await.expect_err("it never answers");
     assert!(matches!(error, Error::Call(CallError::DeadlineExceeded { .. })), "{error}");
     assert_eq!(studio.given_up(), Ok(1), "the plugin hears of it");
+}
+
+async fn objects_close_with_their_plugin((manager, studio): (Manager, Handle<dyn Studio>)) {
+    let track = studio.new_track("a").expect("a track");
+    let child = track.child("b").await.expect("a track");
+    let unloaded = manager.unload("studio").await.expect("unloaded");
+    if unloaded != Unloaded::Dropped {
+        for error in [track.name().map(drop), child.name().map(drop), track.child("c").await.map(drop)] {
+            assert!(matches!(error, Err(Error::Call(CallError::Closed { .. }))), "{error:?}");
+        }
+        assert_eq!(unloaded, Unloaded::Unmapped, "handles that were closed hold nothing");
+    }
+}
+
+async fn a_plugin_has_several_interfaces((manager, studio): (Manager, Handle<dyn Studio>)) {
+    manager.get::<dyn Track>("studio").expect_err("nobody has asked for it");
+    let foyer = manager.interface::<dyn Track>("studio").await.expect("it serves it");
+    assert_eq!(foyer.name(), Ok("the foyer of studio".to_owned()));
+    let again = manager.get::<dyn Track>("studio").expect("it was asked for");
+    assert_eq!(again.name(), Ok("the foyer of studio".to_owned()));
+    manager.interface::<dyn Listener>("studio").await.expect_err("it does not serve it");
+    manager.interface::<dyn Track>("nobody").await.expect_err("there is no such plugin");
+    manager.unload("studio").await.expect("unloaded");
+    for error in [foyer.name().map(drop), again.name().map(drop), studio.tracks().map(drop)] {
+        assert!(matches!(error, Err(Error::Call(CallError::Closed { .. }))), "{error:?}");
+    }
+}
+
+mod cases {
+    use super::*;
+
+    pub(super) async fn what_the_host_offers_is_found_by_name(candidate: &dyn Candidate) {
+        let manager = Manager::new();
+        let heard = Arc::new(AtomicU32::new(0));
+        let context = Context::new("studio", []);
+        let plain = manager.load_with::<dyn Studio>(context.clone(), candidate).await.expect("loaded");
+        let Err(Error::Plugin(failure)) = plain.tell_reception(1) else { panic!("there is no reception") };
+        assert_eq!(failure.message(), "the host offers no `reception`\n(hint: it offers nothing)");
+        let listener = Handle::<dyn Listener>::new(Curious { studio: plain, heard: heard.clone() });
+        let context = Handle::offer(&listener, Context::new("other", []), "reception");
+        let studio = manager.load_with::<dyn Studio>(context, candidate).await.expect("loaded");
+        assert_eq!((studio.tell_reception(1), studio.tell_reception(7)), (Ok(true), Ok(false)));
+        assert_eq!(heard.load(Ordering::Relaxed), 2);
+        drop(listener);
+        manager.unload("other").await.expect("unloaded");
+        assert_eq!(Arc::strong_count(&heard), 1, "nobody holds the listener any more");
+    }
+
+    pub(super) async fn other_interfaces_are_swapped_with_their_plugin(candidate: &dyn Candidate) {
+        let manager = Manager::new();
+        let studio = manager.load::<dyn Studio>("studio", candidate).await.expect("loaded");
+        let foyer = manager.interface::<dyn Track>("studio").await.expect("it serves it");
+        manager.reload("studio", candidate).await.expect("reloaded");
+        assert_eq!((Handle::generation(&studio), Handle::generation(&foyer)), (2, 2));
+        assert_eq!(foyer.name(), Ok("the foyer of studio".to_owned()));
+        // A plugin that lacks one of them does not replace one that has both.
+        let error = manager.reload("studio", &probe_one::PLUGIN).await.expect_err("it serves neither");
+        assert!(matches!(error, jackfield::ReloadError::Load(_)), "{error:?}");
+        assert_eq!((Handle::generation(&studio), foyer.name().is_ok()), (2, true));
+    }
 }
 
 async fn defaults_run_where_the_plugin_says_nothing((_manager, studio): (Manager, Handle<dyn Studio>)) {

@@ -119,14 +119,6 @@ typedef struct {
     void (*drop)(void *state);
 } jackfield_future;
 
-/* What a constructor is given: the name under which the host loads the plugin, and pairs of key and value. */
-typedef struct {
-    size_t size;
-    jackfield_view plugin;
-    const jackfield_view (*config)[2];
-    size_t count;
-} jackfield_context;
-
 /* The options of a call: nanoseconds until its deadline, or UINT64_MAX, and pairs of key and value. */
 typedef struct {
     size_t size;
@@ -166,6 +158,25 @@ typedef struct {
     void *data;
     jackfield_table table;
 } jackfield_object;
+
+/* An object that the host offers under a name. */
+typedef struct {
+    jackfield_view name;
+    jackfield_object object;
+} jackfield_offer;
+
+/*
+ * What a constructor is given: the name under which the host loads the plugin, pairs of key and value, and objects of
+ * the host's. Each object is the plugin's from now on: one that it does not want ends by `table.drop(data)`.
+ */
+typedef struct {
+    size_t size;
+    jackfield_view plugin;
+    const jackfield_view (*config)[2];
+    size_t count;
+    const jackfield_offer *objects;
+    size_t object_count;
+} jackfield_context;
 
 typedef struct {
     void *state;
@@ -406,11 +417,16 @@ JACKFIELD_ASSERT(sizeof(jackfield_future) == 24, "jackfield_future has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_future, state) == 0, "jackfield_future.state has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_future, poll) == 8, "jackfield_future.poll has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_future, drop) == 16, "jackfield_future.drop has moved");
-JACKFIELD_ASSERT(sizeof(jackfield_context) == 40, "jackfield_context has moved");
+JACKFIELD_ASSERT(sizeof(jackfield_context) == 56, "jackfield_context has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_context, size) == 0, "jackfield_context.size has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_context, plugin) == 8, "jackfield_context.plugin has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_context, config) == 24, "jackfield_context.config has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_context, count) == 32, "jackfield_context.count has moved");
+JACKFIELD_ASSERT(offsetof(jackfield_context, objects) == 40, "jackfield_context.objects has moved");
+JACKFIELD_ASSERT(offsetof(jackfield_context, object_count) == 48, "jackfield_context.object_count has moved");
+JACKFIELD_ASSERT(sizeof(jackfield_offer) == 72, "jackfield_offer has moved");
+JACKFIELD_ASSERT(offsetof(jackfield_offer, name) == 0, "jackfield_offer.name has moved");
+JACKFIELD_ASSERT(offsetof(jackfield_offer, object) == 16, "jackfield_offer.object has moved");
 JACKFIELD_ASSERT(sizeof(jackfield_options) == 32, "jackfield_options has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_options, size) == 0, "jackfield_options.size has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_options, remaining) == 8, "jackfield_options.remaining has moved");

@@ -4,13 +4,27 @@ use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
 /// What keeps the code behind a foreign buffer or object mapped: the host's share of the library, or nothing
 /// where the owner outlives every use (the host itself, or code that was linked statically).
-pub type Keep = Option<Arc<dyn Any + Send + Sync>>;
+pub type Keep = Option<Arc<dyn Keeper>>;
+
+/// What keeps code mapped.
+pub trait Keeper: Any + Send + Sync {
+    /// Hears of an object that came from this code, so that it can be closed before the code goes.
+    fn watch(&self, _object: Weak<dyn Derived>) {}
+}
+
+impl Keeper for () {}
+
+/// What was made of an object that came from a library.
+pub trait Derived: Send + Sync {
+    /// Lets it answer with an error from now on, and gives up its share of the library.
+    fn close(&self);
+}
 
 /// A borrowed slice of constants in C layout.
 #[repr(C)]

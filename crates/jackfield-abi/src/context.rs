@@ -1,10 +1,13 @@
 //! What a plugin is given when it is constructed.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::buffer::View;
+use crate::buffer::{Keep, View};
+use crate::cross::Output as _;
+use crate::object::{Object, Passed, RawObject};
 
-/// What a plugin is given when it is constructed: its name and its configuration.
+/// What a plugin is given when it is constructed: its name, its configuration, and what its host offers.
 ///
 /// ```
 /// use jackfield_abi::Context;
@@ -13,16 +16,52 @@ use crate::buffer::View;
 /// assert_eq!(context.config("directory"), Some("/var/lib/kv"));
 /// assert_eq!(context.config("colour"), None);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Context {
     plugin: String,
     config: Vec<(String, String)>,
+    offers: Vec<(String, Offer)>,
+}
+
+/// An object of the host's that a plugin may use.
+#[derive(Clone)]
+enum Offer {
+    /// At the host: each plugin is given one of its own.
+    Made(Arc<dyn Fn() -> Passed + Send + Sync>),
+    /// In the plugin.
+    Received(Arc<Object>),
 }
 
 impl Context {
     /// A context for the plugin of this name.
     pub fn new(plugin: impl Into<String>, config: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { plugin: plugin.into(), config: config.into_iter().collect() }
+        Self { plugin: plugin.into(), config: config.into_iter().collect(), offers: Vec::new() }
+    }
+
+    /// Offers an object under a name.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_object(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn() -> Passed + Send + Sync + 'static,
+    ) -> Self {
+        self.offers.push((name.into(), Offer::Made(Arc::new(make))));
+        self
+    }
+
+    /// The object that the host offers under a name.
+    #[doc(hidden)]
+    pub fn object(&self, name: &str) -> Option<Arc<Object>> {
+        match self.offers.iter().find(|(other, _)| other == name)? {
+            (_, Offer::Made(make)) => make().into_object(),
+            (_, Offer::Received(object)) => Some(object.clone()),
+        }
+    }
+
+    /// The names of the objects that the host offers, in its order.
+    pub fn offered(&self) -> impl Iterator<Item = &str> {
+        self.offers.iter().map(|(name, _)| name.as_str())
     }
 
     /// The name under which the host loads the plugin.
@@ -40,19 +79,41 @@ impl Context {
         self.config.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Lends the context to a library for one call.
-    pub(crate) fn lend<V>(&self, call: impl FnOnce(&RawContext) -> V) -> V {
+    /// Lends the context, for one call, to code that `peer` keeps mapped.
+    pub(crate) fn lend<V>(&self, peer: &Keep, call: impl FnOnce(&RawContext) -> V) -> V {
         let pairs: Vec<[View; 2]> = self
             .config
             .iter()
             .map(|(key, value)| [View::new(key.as_bytes()), View::new(value.as_bytes())])
+            .collect();
+        let objects: Vec<RawOffer> = self
+            .offers
+            .iter()
+            .filter_map(|(name, offer)| match offer {
+                Offer::Made(make) => {
+                    Some(RawOffer { name: View::new(name.as_bytes()), object: make().give(peer) })
+                }
+                Offer::Received(_) => None,
+            })
             .collect();
         call(&RawContext {
             size: size_of::<RawContext>(),
             plugin: View::new(self.plugin.as_bytes()),
             config: pairs.as_ptr(),
             count: pairs.len(),
+            objects: objects.as_ptr(),
+            object_count: objects.len(),
         })
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("plugin", &self.plugin)
+            .field("config", &self.config)
+            .field("offered", &self.offered().collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -63,17 +124,38 @@ pub struct RawContext {
     pub(crate) plugin: View,
     pub(crate) config: *const [View; 2],
     pub(crate) count: usize,
+    /// Objects, each of which the callee owns.
+    pub(crate) objects: *const RawOffer,
+    pub(crate) object_count: usize,
+}
+
+/// An object of the host's under a name.
+#[repr(C)]
+pub(crate) struct RawOffer {
+    pub(crate) name: View,
+    pub(crate) object: RawObject,
 }
 
 impl RawContext {
     /// # Safety
-    /// The context is lent for the call that is running.
+    /// The context is lent for the call that is running, and is received once.
     pub(crate) unsafe fn receive(&self) -> Context {
         // SAFETY: `lend` made both fields from one vector that is alive during the call.
         let pairs = unsafe { std::slice::from_raw_parts(self.config, self.count) };
+        // SAFETY: as above.
+        let objects = unsafe { std::slice::from_raw_parts(self.objects, self.object_count) };
         // SAFETY: the views are of strings that are alive during the call.
         let text = |view: View| String::from_utf8_lossy(unsafe { view.as_slice() }).into_owned();
-        Context::new(text(self.plugin), pairs.iter().map(|[key, value]| (text(*key), text(*value))))
+        let offers = objects.iter().filter_map(|offer| {
+            // SAFETY: each is handed over, and the context is received once. Its host outlives this library.
+            let object = unsafe { Passed::take(offer.object, &None) }.into_object()?;
+            Some((text(offer.name), Offer::Received(object)))
+        });
+        Context {
+            plugin: text(self.plugin),
+            config: pairs.iter().map(|[key, value]| (text(*key), text(*value))).collect(),
+            offers: offers.collect(),
+        }
     }
 }
 

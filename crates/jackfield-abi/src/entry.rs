@@ -103,6 +103,8 @@ unsafe extern "C" fn attach_library(entry: *const Entry, table: *const HostTable
     // SAFETY: the caller says so.
     unsafe { host::attach(table) };
     crate::panic::forward_panics();
+    #[cfg(not(loom))]
+    crate::hot::leave_threads_alone();
     // SAFETY: the host passes the entry whose function this is.
     if let Some(attached) = unsafe { &*entry }.doors[0] {
         attached();
@@ -151,10 +153,10 @@ impl Export {
     }
 
     /// Constructs the plugin's object.
-    pub(crate) fn construct(&self, context: &Context) -> Reply<*mut c_void> {
+    pub(crate) fn construct(&self, context: &Context, peer: &crate::Keep) -> Reply<*mut c_void> {
         let mut refusal = RefusalPlace::uninit();
         // SAFETY: both pointers are valid for the call.
-        let returned = context.lend(|raw| unsafe { (self.create)(raw, refusal.as_mut_ptr()) });
+        let returned = context.lend(peer, |raw| unsafe { (self.create)(raw, refusal.as_mut_ptr()) });
         // SAFETY: this is the outcome of the call above. A refusal is copied out of the library by the caller.
         match unsafe { shim::read::<Pointer>(returned, &refusal, &None) } {
             Some(reply) => reply.map(|pointer| pointer.0),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::mem::{align_of, offset_of, size_of};
 
 use crate::buffer::{RawBytes, Slice, Text, View};
-use crate::context::RawContext;
+use crate::context::{RawContext, RawOffer};
 use crate::entry::{Entry, Export};
 use crate::future::{RawFuture, WakerFunctions, WakerRef};
 use crate::host::HostTable;
@@ -42,7 +42,8 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, WakerRef: waker, functions);
     layout!(text, WakerFunctions: keep, wake_lent, wake_kept, release);
     layout!(text, RawFuture<u64>: state, poll, drop);
-    layout!(text, RawContext: size, plugin, config, count);
+    layout!(text, RawContext: size, plugin, config, count, objects, object_count);
+    layout!(text, RawOffer: name, object);
     layout!(text, RawOptions: size, remaining, metadata, count);
     layout!(text, RawStream: state, next, drop);
     layout!(text, RawObject: data, table);

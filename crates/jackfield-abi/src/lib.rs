@@ -48,7 +48,7 @@ mod type_text;
 pub use bytes::Bytes;
 
 pub use bound::{BindError, Bound, Direct, DirectAsync, Started};
-pub use buffer::{Keep, RawBytes, Slice, Text};
+pub use buffer::{Derived, Keep, Keeper, RawBytes, Slice, Text};
 pub use context::{Context, RawContext};
 pub use cross::{Argument, Arguments, AsyncShim, BlockingShim, Cross, Encoded, Octets, Output, Owned, Str};
 pub use entry::{ABI_VERSION, Entry, Export, MAGIC};

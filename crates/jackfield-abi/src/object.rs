@@ -89,7 +89,7 @@ impl Object {
     ///
     /// The plugin refused or panicked. The refusal's bytes are the host's own.
     pub fn create(export: &Export, context: &Context, peer: Keep) -> Reply<Arc<Self>> {
-        let data = export.construct(context).map_err(|refusal| shim::Refusal {
+        let data = export.construct(context, &peer).map_err(|refusal| shim::Refusal {
             // The bytes belong to a library that may go before they do.
             bytes: Bytes::copy_from_slice(&refusal.bytes),
             ..refusal

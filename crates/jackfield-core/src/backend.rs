@@ -64,6 +64,13 @@ pub trait Instance: fmt::Debug + Send + Sync {
     /// How calls of the interface for which it was loaded reach it.
     fn lane(&self) -> Lane;
 
+    /// How calls of another interface of the same plugin reach it: an object of its own is constructed for it. Without
+    /// this method a plugin serves the one for which it was loaded.
+    fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
+        let (expected, found) = (load.interface.schema().service, Vec::new());
+        Box::pin(std::future::ready(Err(LoadErrorKind::Interface { expected, found })))
+    }
+
     /// Resolves when the plugin has ended by itself, with what is known of its end. It never resolves for code in
     /// this process.
     fn closed(&self) -> BoxFuture<'static, CallError>;

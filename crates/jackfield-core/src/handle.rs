@@ -10,7 +10,7 @@ use crate::codec::DecodeError;
 use crate::generated::Exposes;
 use crate::parcel::Peer;
 use crate::slot::Slot;
-use crate::{Generation, Interface, Lane};
+use crate::{Code, Context, Error, Failure, Generation, Interface, Lane};
 
 /// What callers hold of a plugin: it implements the interface `I` by calling whatever is in the slot.
 ///
@@ -86,7 +86,57 @@ impl<I: Interface + ?Sized> Handle<I> {
                 )
             }
         };
-        Ok(Self::from_slot(Arc::new(Slot::new::<I>(lane))))
+        let slot = Arc::new(Slot::new::<I>(lane));
+        slot.watch_peer();
+        Ok(Self::from_slot(slot))
+    }
+
+    /// Offers an object to a plugin: a context in which the plugin finds it under this name, by
+    /// [`of_host`](Self::of_host).
+    ///
+    /// Only plugins in this process find it so far.
+    ///
+    /// ```
+    /// # use jackfield_core::{Context, Error, Handle, interface};
+    /// #[interface(service = "example.Clock", version = "1.0")]
+    /// pub trait Clock {
+    ///     fn now(&self) -> Result<u64, Error>;
+    /// }
+    ///
+    /// # struct Fixed;
+    /// # impl Clock for Fixed { fn now(&self) -> Result<u64, Error> { Ok(7) } }
+    /// // In the host:
+    /// let clock = Handle::<dyn Clock>::new(Fixed);
+    /// let context = Handle::offer(&clock, Context::new("diary", []), "clock");
+    ///
+    /// // In the plugin's constructor:
+    /// let clock = Handle::<dyn Clock>::of_host(&context, "clock")?;
+    /// assert_eq!(clock.now()?, 7);
+    /// # Ok::<_, Error>(())
+    /// ```
+    pub fn offer(handle: &Self, context: Context, name: &str) -> Context
+    where
+        I: Exposes<Self>,
+    {
+        let handle = handle.clone();
+        context.with_object(name, move || abi::Passed::new(I::SCHEMA.service, I::METHODS, handle.clone()))
+    }
+
+    /// The object that the host offers to this plugin under a name.
+    ///
+    /// # Errors
+    ///
+    /// The host offers none of this name, or one of another interface.
+    pub fn of_host(context: &Context, name: &str) -> Result<Self, Error> {
+        let Some(object) = context.object(name) else {
+            let offered: Vec<_> = context.offered().map(|name| format!("`{name}`")).collect();
+            let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
+            let message = format!("the host offers no `{name}`\n(hint: it offers {offered})");
+            return Err(Failure::with_code(Code::NOT_FOUND, message).into());
+        };
+        Self::from_peer(Peer::Bound(object)).map_err(|error| {
+            Failure::with_code(Code::FAILED_PRECONDITION, format!("the host's `{name}`: {error}")).into()
+        })
     }
 
     /// The same plugin, called under these options: with a deadline, with metadata. The plugin finds them in

@@ -2,11 +2,11 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
-use jackfield_abi::{Announced, Bound, Entered, HotSlot, Retired};
+use jackfield_abi::{Announced, Bound, Derived, Entered, HotSlot, Retired};
 
 use crate::{CallError, Channel, Handle, Interface, Schema};
 
@@ -66,6 +66,16 @@ impl Slot {
         self.hot.swap(Arc::new(Generation { number, lane }))
     }
 
+    /// Lets the library from which the current generation came close this slot before it goes.
+    pub(crate) fn watch_peer(self: &Arc<Self>) {
+        if let Lane::Bound(bound) = self.hot.enter().lane() {
+            if let Some(peer) = bound.object().peer() {
+                let this: Weak<Self> = Arc::downgrade(self);
+                peer.watch(this);
+            }
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn try_enter(&self) -> Option<Announced<'_, Generation>> {
         self.hot.try_enter()
@@ -73,6 +83,15 @@ impl Slot {
 
     pub(crate) fn enter(&self) -> Entered<'_, Generation> {
         self.hot.enter()
+    }
+}
+
+/// An object of a plugin that was unloaded.
+impl Derived for Slot {
+    fn close(&self) {
+        let reason = format!("the plugin of this `{}` was unloaded", self.schema.service);
+        // Calls that are running hold the generation until they end.
+        drop(self.swap(Lane::Closed(CallError::Closed { reason })));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_abi::{self as abi, Bound};
+use jackfield_core::note::Note;
 use jackfield_core::{
     BoxFuture, CallError, Candidate, Description, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
 };
@@ -198,9 +199,10 @@ impl NativePlugin {
         progress: &Progress,
     ) -> Result<NativeInstance, LoadErrorKind> {
         let plugin = self.backend.catalog.load_for(image, &load.context, progress).map_err(open_error)?;
-        let mut instance = NativeInstance { bound: None, plugin };
+        let lane = self.backend.lane;
+        let mut instance = NativeInstance { bound: None, plugin, lane };
         progress.begin(Step::Construct);
-        instance.bound = Some(instance.bind(load, self.backend.lane)?);
+        instance.bound = Some(instance.bind(load, lane)?);
         Ok(instance)
     }
 }
@@ -239,6 +241,7 @@ fn open_error(error: OpenError) -> LoadErrorKind {
 struct NativeInstance {
     bound: Option<Bound>,
     plugin: Plugin,
+    lane: abi::Lane,
 }
 
 impl NativeInstance {
@@ -248,9 +251,33 @@ impl NativeInstance {
         load.bind(exports, library.clone().map(|library| library as _), lane)
     }
 
+    /// Constructs an object for another interface, after the library's note was asked whether it serves it.
+    fn bind_other(&self, load: &Load) -> Result<Bound, LoadErrorKind> {
+        let schema = load.interface.schema();
+        let library = self.plugin.library();
+        let note = library.as_ref().map(|library| Note::parse(library.entry().note()));
+        let interfaces = note.and_then(Result::ok).unwrap_or_default().interfaces;
+        match interfaces.iter().find(|found| found.service == schema.service) {
+            Some(found) => schema.check(found)?,
+            None => {
+                let found = interfaces.into_iter().map(|found| found.service).collect();
+                return Err(LoadErrorKind::Interface { expected: schema.service, found });
+            }
+        }
+        self.bind(load, self.lane)
+    }
+
+    /// Lets the objects that came from the library answer with an error from now on.
+    fn close_objects(&self) {
+        if let Some(library) = self.plugin.library() {
+            library.close_objects();
+        }
+    }
+
     fn end(mut self, deadline: Duration) -> Unloaded {
-        // The object ends in the library's code.
+        // The objects end in the library's code.
         drop(self.bound.take());
+        self.close_objects();
         self.plugin.unload_within(deadline).unwrap_or(Unloaded::Unmapped)
     }
 }
@@ -263,6 +290,10 @@ impl Instance for NativeInstance {
                 Lane::Closed(CallError::Closed { reason: format!("`{}` was unloaded", self.plugin.name()) })
             }
         }
+    }
+
+    fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
+        Box::pin(std::future::ready(self.bind_other(load).map(Lane::Bound)))
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {
@@ -287,6 +318,7 @@ impl Instance for NativeInstance {
 impl Drop for NativeInstance {
     fn drop(&mut self) {
         drop(self.bound.take());
+        self.close_objects();
         let _ = self.plugin.unload();
     }
 }

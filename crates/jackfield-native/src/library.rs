@@ -1,9 +1,11 @@
 //! A library in this process.
 
+use std::fmt;
 use std::mem::ManuallyDrop;
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use jackfield_abi::{Attachment, Entry};
+use jackfield_abi::{Attachment, Derived, Entry, Keeper};
 use jackfield_core::Unloaded;
 
 use crate::host::LibraryHost;
@@ -16,6 +18,7 @@ use crate::{Image, NativeError};
 pub(crate) struct Library {
     rest: ManuallyDrop<Remains>,
     entry: *const Entry,
+    objects: Objects,
 }
 
 impl Library {
@@ -42,7 +45,8 @@ impl Library {
             is_permanent: tables.is_permanent,
             memory,
         };
-        let mut library = Self { rest: ManuallyDrop::new(rest), entry: std::ptr::null() };
+        let rest = ManuallyDrop::new(rest);
+        let mut library = Self { rest, entry: std::ptr::null(), objects: Objects::default() };
         let Ok(entry) = found else { return Err(NativeError::NoEntry { path, symbol }) };
         let base = base
             .filter(|base| tables.holds(entry.addr().wrapping_sub(base.addr()) as u64, size_of::<Entry>()));
@@ -69,6 +73,11 @@ impl Library {
         unsafe { &*self.entry }
     }
 
+    /// Closes what was made of objects that came from this library.
+    pub(crate) fn close_objects(&self) {
+        self.objects.close();
+    }
+
     /// Closes the library, which nothing uses any more but threads of its own, and tells what became of it. Those have
     /// until `deadline`.
     pub(crate) fn close(self, deadline: Duration) -> Unloaded {
@@ -87,6 +96,44 @@ impl Library {
         let rest = unsafe { ManuallyDrop::take(&mut self.rest) };
         // SAFETY: the caller says so.
         unsafe { rest.end(deadline) }
+    }
+}
+
+impl Keeper for Library {
+    fn watch(&self, object: Weak<dyn Derived>) {
+        self.objects.add(object);
+    }
+}
+
+/// What was made of objects that came from a library.
+#[derive(Default)]
+struct Objects(Mutex<Vec<Weak<dyn Derived>>>);
+
+impl Objects {
+    fn add(&self, object: Weak<dyn Derived>) {
+        let mut objects = self.lock();
+        // Most of them are gone soon. Whenever there is no room, those that are gone make some.
+        if objects.len() == objects.capacity() {
+            objects.retain(|object| object.strong_count() > 0);
+            let live = objects.len();
+            objects.reserve(live.max(4));
+        }
+        objects.push(object);
+    }
+
+    fn close(&self) {
+        let objects = std::mem::take(&mut *self.lock());
+        objects.iter().filter_map(Weak::upgrade).for_each(|object| object.close());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn Derived>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Objects").field(&self.lock().len()).finish()
     }
 }
 

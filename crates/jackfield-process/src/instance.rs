@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jackfield_core::{BoxFuture, CallError, Instance, Lane, Unloaded};
+use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Unloaded};
 
 use crate::channel::{Link, ProcessChannel, describe};
 use crate::child::{Bond, Ending, stop};
+use crate::conform::conform;
 use crate::grpc::{Asked, shutdown};
 use crate::start::Started;
 
@@ -50,6 +51,17 @@ impl ProcessInstance {
 impl Instance for ProcessInstance {
     fn lane(&self) -> Lane {
         Lane::Channel(Arc::new(ProcessChannel::new(Arc::clone(&self.link))))
+    }
+
+    fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
+        let (link, schema) = (Arc::clone(&self.link), load.interface.schema());
+        Box::pin(async move {
+            let started = Arc::clone(&link);
+            let checked =
+                link.shared.io.start_task(async move { conform(&started.started.connection, schema).await });
+            checked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error)))?;
+            Ok(self.lane())
+        })
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {

@@ -61,12 +61,15 @@ pub(super) fn leave(hazard: &AtomicPtr<()>) {
 }
 
 #[cfg(not(loom))]
+pub(crate) use threads::leave_threads_alone;
+#[cfg(not(loom))]
 pub(super) use threads::{any_holds, claim_for_thread, of_this_thread, with_any};
 
 /// The records of all threads.
 #[cfg(not(loom))]
 mod threads {
     use std::cell::Cell;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Mutex, PoisonError};
 
     use super::super::barrier;
@@ -82,12 +85,20 @@ mod threads {
     /// Gives this thread a record if it can have one.
     #[cold]
     pub(in super::super) fn claim_for_thread() {
-        if MINE.get().is_some() || !barrier::is_asymmetric() {
+        if MINE.get().is_some() || IS_IN_LIBRARY.load(Ordering::Relaxed) || !barrier::is_asymmetric() {
             return;
         }
         // Where the thread is ending already it goes without.
         let _ = GUARD.try_with(|_| MINE.set(Some(claim())));
     }
+
+    /// Lets no thread have a record from now on: its destructor would keep a library mapped for as long as the thread
+    /// of the host lives that called it. Objects of a library are called the slow way inside of it.
+    pub(crate) fn leave_threads_alone() {
+        IS_IN_LIBRARY.store(true, Ordering::Relaxed);
+    }
+
+    static IS_IN_LIBRARY: AtomicBool = AtomicBool::new(false);
 
     /// Whether any thread uses this generation.
     pub(in super::super) fn any_holds(generation: *mut ()) -> bool {

@@ -1,6 +1,5 @@
 //! A channel between a host and a plugin, as Go's `chan` is one.
 
-use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::portable::Portable;
 use super::queue::{Closed, Queue, Ticket};
 use super::wait::wait;
-use crate::buffer::Keep;
+use crate::buffer::{Keep, Keeper};
 use crate::future::WakerRef;
 use crate::shim;
 use crate::type_text::TypeText;
@@ -331,7 +330,7 @@ unsafe impl Sync for Foreign {}
 struct Given<T> {
     channel: Channel<T>,
     /// Weak, so that a library that keeps the channel does not keep itself mapped.
-    peer: Option<Weak<dyn Any + Send + Sync>>,
+    peer: Option<Weak<dyn Keeper>>,
 }
 
 impl<T> Given<T> {

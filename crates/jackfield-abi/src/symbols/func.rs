@@ -1,6 +1,5 @@
 //! A function as a value: it can be kept, handed over and called on either side.
 
-use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -9,7 +8,7 @@ use super::outcome;
 use super::portable::Portable;
 use super::signature::Signature;
 use super::symbol::Target;
-use crate::buffer::Keep;
+use crate::buffer::{Keep, Keeper};
 use crate::shim::{self, Erased, Refusal, RefusalKind, Reply};
 use crate::type_text::TypeText;
 
@@ -54,7 +53,7 @@ pub struct RawFunc {
 pub(super) struct Given<S: Signature> {
     pub(super) func: Func<S>,
     /// Weak, so that a library that keeps the function does not keep itself mapped.
-    peer: Option<Weak<dyn Any + Send + Sync>>,
+    peer: Option<Weak<dyn Keeper>>,
 }
 
 impl<S: Signature> Func<S> {

@@ -116,7 +116,7 @@ impl Entry {
         let Some(init) = self.init else { return Ok(()) };
         let asked = Asked { host, keep };
         let mut place = RefusalPlace::uninit();
-        let outcome = context.lend(|context| {
+        let outcome = context.lend(keep, |context| {
             let host = (&raw const asked).cast();
             let raw = RawInit { size: size_of::<RawInit>(), context, host, find, register };
             // SAFETY: everything is alive during the call.

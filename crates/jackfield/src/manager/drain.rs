@@ -9,12 +9,22 @@ use tokio::sync::oneshot;
 /// A generation that was replaced, with the shares that calls may still hold.
 type Retired = jackfield_core::__private::Retired<Generation>;
 
+/// Waits until the calls that began on these generations have ended, all of them by one deadline.
+pub(super) async fn drain_all(retired: Vec<Retired>, deadline: Duration) -> bool {
+    let end = Instant::now() + deadline;
+    let mut is_drained = true;
+    for retired in retired {
+        is_drained &= drain(retired, end.saturating_duration_since(Instant::now())).await;
+    }
+    is_drained
+}
+
 /// Waits until the calls that began on a generation have ended, and drops it. Returns whether they ended in time; if
 /// not, the generation is dropped when they do.
 ///
 /// Calls write nothing that others read, so their end cannot wake anybody: a thread looks after them, at first every
 /// 20 µs, later every millisecond. It needs no runtime, and none is kept waiting.
-pub(super) async fn drain(retired: Retired, deadline: Duration) -> bool {
+async fn drain(retired: Retired, deadline: Duration) -> bool {
     let Err(busy) = try_drain(retired) else { return true };
     let (done, wait) = oneshot::channel();
     let thread = std::thread::Builder::new().name("jackfield-drain".to_owned());

@@ -1,7 +1,7 @@
 //! Load, reload and unload, each as one sequence of steps.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jackfield_core::{
@@ -10,7 +10,7 @@ use jackfield_core::{
 };
 use tokio::sync::Mutex;
 
-use super::drain::drain;
+use super::drain::drain_all;
 use super::timer::ThreadTimer;
 use crate::registry::{Entry, GetError, PluginId, Registry};
 
@@ -33,6 +33,8 @@ struct Shared {
 #[derive(Debug)]
 struct Control {
     load: Load,
+    /// The other interfaces that were asked for, each with its slot.
+    others: std::sync::Mutex<Vec<(Description, Arc<Slot>)>>,
     instance: Mutex<Option<Box<dyn Instance>>>,
 }
 
@@ -117,7 +119,8 @@ impl Manager {
         let instance = candidate.load(&load).await?;
         let slot = Slot::new::<I>(instance.lane()).with_timer(self.shared.timer.clone());
         let slot = Arc::new(slot);
-        let control = Control { load: load.clone(), instance: Mutex::new(Some(instance)) };
+        let others = std::sync::Mutex::default();
+        let control = Control { load: load.clone(), others, instance: Mutex::new(Some(instance)) };
         let entry = Entry { slot: slot.clone(), extra: Arc::new(control) };
         if let Err(entry) = self.shared.registry.add(id.clone(), entry) {
             // Somebody else was faster. What was loaded for nothing is unloaded again.
@@ -135,10 +138,46 @@ impl Manager {
     /// There is no such plugin, or it was loaded as another interface.
     pub fn get<I: Interface + ?Sized>(&self, name: &str) -> Result<Handle<I>, GetError> {
         let plugin = PluginId::from(name);
-        let slot = self.shared.registry.find(&plugin)?.slot;
+        let entry = self.shared.registry.find(&plugin)?;
+        if let Some(handle) = entry.extra.other() {
+            return Ok(handle);
+        }
+        let slot = entry.slot;
         let [expected, found] =
             [I::SCHEMA, slot.schema()].map(|schema| format!("{} {}", schema.service, schema.version));
         slot.handle().ok_or(GetError::Interface { plugin, expected, found })
+    }
+
+    /// A handle to another interface of a plugin that was loaded. It is swapped and unloaded with the plugin, and from
+    /// now on [`get`](Self::get) finds it too.
+    ///
+    /// For each interface the plugin constructs an object of its own.
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin, or it does not serve this interface.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the plugin as it was.
+    pub async fn interface<I: Interface + ?Sized>(&self, name: &str) -> Result<Handle<I>, ReloadError> {
+        if let Ok(handle) = self.get(name) {
+            return Ok(handle);
+        }
+        let id = PluginId::from(name);
+        let entry = self.shared.registry.find(&id)?;
+        let instance = entry.extra.instance.lock().await;
+        if let Some(handle) = entry.extra.other() {
+            // Somebody else was faster.
+            return Ok(handle);
+        }
+        let Some(instance) = &*instance else { return Err(closed(&entry, &id)) };
+        let load = Load::new(entry.extra.load.context.clone(), Description::of::<I>());
+        let lane = instance.interface(&load).await.map_err(|kind| load.error(kind))?;
+        let slot = Arc::new(Slot::new::<I>(lane).with_timer(self.shared.timer.clone()));
+        let handle = slot.handle().ok_or_else(|| closed(&entry, &id));
+        entry.extra.others().push((Description::of::<I>(), slot));
+        handle
     }
 
     /// The names of the plugins that are loaded, in order.
@@ -167,9 +206,16 @@ impl Manager {
             return Err(self.shared.registry.find(&id).err().map_or_else(|| closed(&entry, &id), Into::into));
         }
         let new = candidate.load(&entry.extra.load).await?;
-        let retired = entry.slot.swap(new.lane());
+        let mut others = Vec::new();
+        let served = entry.extra.others().clone();
+        for (description, slot) in served {
+            let load = Load::new(entry.extra.load.context.clone(), description);
+            others.push((slot, new.interface(&load).await.map_err(|kind| load.error(kind))?));
+        }
+        let mut retired = vec![entry.slot.swap(new.lane())];
+        retired.extend(others.into_iter().map(|(slot, lane)| slot.swap(lane)));
         let old = instance.replace(new);
-        let drained = drain(retired, self.shared.drain_deadline).await;
+        let drained = drain_all(retired, self.shared.drain_deadline).await;
         let unloaded = match old {
             Some(old) => old.unload(self.shared.stop_deadline).await,
             None => Unloaded::Dropped,
@@ -197,14 +243,27 @@ impl Manager {
     async fn end(&self, entry: &Entry<Control>, id: &PluginId) -> Unloaded {
         let mut instance = entry.extra.instance.lock().await;
         let reason = format!("`{id}` was unloaded");
-        let retired = entry.slot.swap(Lane::Closed(CallError::Closed { reason }));
-        let drained = drain(retired, self.shared.drain_deadline).await;
+        let closed = || Lane::Closed(CallError::Closed { reason: reason.clone() });
+        let mut retired = vec![entry.slot.swap(closed())];
+        retired.extend(entry.extra.others().drain(..).map(|(_, slot)| slot.swap(closed())));
+        let drained = drain_all(retired, self.shared.drain_deadline).await;
         let unloaded = match instance.take() {
             Some(instance) => instance.unload(self.shared.stop_deadline).await,
             None => Unloaded::Dropped,
         };
         tracing::info!(plugin = %id, drained, outcome = %unloaded, "unloaded");
         unloaded
+    }
+}
+
+impl Control {
+    fn others(&self) -> MutexGuard<'_, Vec<(Description, Arc<Slot>)>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle to another interface that was asked for before.
+    fn other<I: Interface + ?Sized>(&self) -> Option<Handle<I>> {
+        self.others().iter().find_map(|(_, slot)| slot.handle())
     }
 }
 
