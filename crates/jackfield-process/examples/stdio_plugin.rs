@@ -1,9 +1,10 @@
-//! A plugin program over standard input and output: `stdio_plugin provider|consumer gob|json|stubborn`.
+//! A plugin program over standard input and output: `stdio_plugin provider|consumer|stubborn gob|json`.
 
 use std::process::ExitCode;
 
 use jackfield_process::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody};
 use jackfield_process::stdio::{consumer, provide};
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,10 +16,7 @@ fn main() -> ExitCode {
             ["provider", "json"] => provider(Json::V1).await,
             ["consumer", "gob"] => consume(Gobs).await,
             ["consumer", "json"] => consume(Json::V1).await,
-            // It ends neither at the end of its input nor when it is interrupted.
-            ["stubborn", _] => loop {
-                let _interrupted = tokio::signal::ctrl_c().await;
-            },
+            ["stubborn", "gob"] => stubborn().await,
             other => panic!("there is no role {other:?}"),
         }
     });
@@ -29,6 +27,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends neither at the end of its input nor when it is interrupted.
+async fn stubborn() -> Result<(), RpcError> {
+    let _ignored = signal(SignalKind::interrupt())?;
+    provider(Gobs).await?;
+    std::future::pending().await
 }
 
 async fn provider<C: Codec>(codec: C) -> Result<(), RpcError>

@@ -174,8 +174,10 @@ fn twenty_lines_of_python_are_a_plugin() {
 fn a_program_that_does_not_go_is_killed_after_a_second() {
     let backend = ProcessBackend::start().unwrap();
     run(async {
-        let plugin = StdioPlugin::new(our_program()).args(["stubborn", "now"]).backend(&backend);
-        let (instance, _speaker) = load(plugin).await;
+        let plugin = StdioPlugin::new(our_program()).args(["stubborn", "gob"]).backend(&backend);
+        let (instance, speaker) = load(plugin).await;
+        // Once it answers, it ignores interrupts.
+        assert_eq!(speaker.say_hi("x".into()).await.unwrap(), "Hi x");
         let begun = Instant::now();
         assert_eq!(instance.unload(Duration::from_secs(20)).await, Unloaded::Killed);
         assert!((1..5).contains(&begun.elapsed().as_secs()));
