@@ -273,13 +273,6 @@ impl NativeInstance {
             library.close_objects();
         }
     }
-
-    fn end(mut self, deadline: Duration) -> Unloaded {
-        // The objects end in the library's code.
-        drop(self.bound.take());
-        self.close_objects();
-        self.plugin.unload_within(deadline).unwrap_or(Unloaded::Unmapped)
-    }
 }
 
 impl Instance for NativeInstance {
@@ -303,16 +296,38 @@ impl Instance for NativeInstance {
     fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {
         // The object's destructor has as long as the threads that outlive it, and a little for the rest.
         let all = 2 * deadline + Duration::from_secs(1);
-        let task = Task::spawn(&self.plugin.name(), all, move || self.end(deadline));
-        Box::pin(async {
-            let Ok(task) = task else {
-                return Unloaded::Pinned { by: vec!["the system, which starts no more threads".to_owned()] };
-            };
-            let late = || Unloaded::Pinned { by: vec!["its own code, which has not returned".to_owned()] };
-            task.await.unwrap_or_else(late)
-        })
+        Box::pin(self.end(deadline, all))
     }
 }
+
+impl NativeInstance {
+    /// Ends the object, then the library: on two threads, since what the first leaves on its thread pins the library until
+    /// that has ended.
+    async fn end(mut self: Box<Self>, threads: Duration, all: Duration) -> Unloaded {
+        let name = self.plugin.name();
+        let dropped = Task::spawn(&name, all, move || {
+            // The objects end in the library's code.
+            drop(self.bound.take());
+            self.close_objects();
+            self
+        });
+        let Ok(dropped) = dropped else { return pinned_by("the system, which starts no more threads") };
+        let Some(this) = dropped.await else { return pinned_by(NOT_RETURNED) };
+        let plugin = this.plugin.clone();
+        let ended = Task::spawn(&name, all, move || plugin.unload_within(threads));
+        let Ok(ended) = ended else { return pinned_by("the system, which starts no more threads") };
+        match ended.await {
+            Some(unloaded) => unloaded.unwrap_or(Unloaded::Unmapped),
+            None => pinned_by(NOT_RETURNED),
+        }
+    }
+}
+
+fn pinned_by(what: &str) -> Unloaded {
+    Unloaded::Pinned { by: vec![what.to_owned()] }
+}
+
+const NOT_RETURNED: &str = "its own code, which has not returned";
 
 /// What was loaded for nothing, or was dropped, is unloaded.
 impl Drop for NativeInstance {

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::remains::Stuck;
@@ -19,6 +19,7 @@ use crate::remains::Stuck;
 pub(crate) struct Task<T> {
     shared: Arc<Shared<T>>,
     end: Instant,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Shared<T> {
@@ -50,17 +51,32 @@ impl<T: Send + 'static> Task<T> {
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let worker = shared.clone();
         let name = name.replace('\0', " ");
-        thread::Builder::new().name(name).stack_size(STACK).spawn(move || worker.finish(work()))?;
-        Ok(Self { shared, end: Instant::now() + deadline })
+        let thread = thread::Builder::new().name(name).stack_size(STACK);
+        let thread = thread.spawn(move || worker.finish(work()))?;
+        Ok(Self { shared, end: Instant::now() + deadline, thread: Some(thread) })
+    }
+
+    /// Waits for the very end of the thread, which has come to the end of its work: until then it has the thread-locals
+    /// that the library has left on it.
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Whoever waited for the result of work that panicked has heard of it.
+            let _panicked = thread.join();
+        }
     }
 }
 
 impl<T: Send + 'static> Task<T> {
     /// Blocks the calling thread until the work has come to an end.
-    pub(crate) fn wait(self) -> Option<T> {
-        let mut state = self.shared.wait(self.shared.lock(), self.end);
+    pub(crate) fn wait(mut self) -> Option<T> {
+        let shared = self.shared.clone();
+        let mut state = shared.wait(shared.lock(), self.end);
         match std::mem::replace(&mut state.step, Step::Taken) {
-            Step::Done(result) => Some(result),
+            Step::Done(result) => {
+                drop(state);
+                self.join();
+                Some(result)
+            }
             _ => {
                 state.step = Step::Late(Stuck::new());
                 None
@@ -72,14 +88,19 @@ impl<T: Send + 'static> Task<T> {
 impl<T: Send + 'static> Future for Task<T> {
     type Output = Option<T>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        let mut state = self.shared.lock();
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let shared = self.shared.clone();
+        let mut state = shared.lock();
         if !state.is_watched {
             // Most libraries are quicker than a thread that would watch the time.
-            state = self.shared.wait(state, self.end.min(Instant::now() + GRACE));
+            state = shared.wait(state, self.end.min(Instant::now() + GRACE));
         }
         match std::mem::replace(&mut state.step, Step::Taken) {
-            Step::Done(result) => Poll::Ready(Some(result)),
+            Step::Done(result) => {
+                drop(state);
+                self.join();
+                Poll::Ready(Some(result))
+            }
             late @ Step::Late(_) => {
                 state.step = late;
                 Poll::Ready(None)
@@ -90,7 +111,7 @@ impl<T: Send + 'static> Future for Task<T> {
                 state.waker = Some(context.waker().clone());
                 if !std::mem::replace(&mut state.is_watched, true) {
                     drop(state);
-                    Shared::watch(&self.shared, self.end);
+                    Shared::watch(&shared, self.end);
                 }
                 Poll::Pending
             }
