@@ -117,6 +117,7 @@ unsafe extern "C" fn detach_library(entry: *const Entry) {
         detached();
     }
     crate::panic::forget_all();
+    runtime::forget_all();
 }
 
 /// One interface of a plugin.

@@ -146,8 +146,12 @@ impl Passed {
         methods: &'static [Offered<T>],
         value: T,
     ) -> Self {
-        let table = Table::new(service, methods);
-        Self(State::Made(Box::new(move |peer| RawObject { data: Local::hand_over(value, peer), table })))
+        let (table, runtime) = (Table::new(service, methods), runtime::of_result());
+        Self(State::Made(Box::new(move |peer| {
+            let data = Local::hand_over(value, peer);
+            runtime::settle(data, runtime);
+            RawObject { data, table }
+        })))
     }
 
     /// The object, for a caller on this side. `None` if it was handed over.

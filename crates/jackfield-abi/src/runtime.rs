@@ -4,6 +4,7 @@
 //! it: on a thread of the host they would pin the library. So the object of a plugin that asks for a runtime is made,
 //! dropped, and polled on the runtime's thread alone. A thread of the host hands work over and waits, or is woken.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -14,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::future::BoxFuture;
+use crate::options::CallOptions;
 use crate::panic;
 use crate::shim::{Refusal, RefusalKind, Reply};
 
@@ -59,8 +61,7 @@ pub(crate) fn make<L: Launch, O>(plugin: &str, make: impl FnOnce() -> Reply<*mut
     // A pointer is not `Send`, and only its address is needed.
     match run_borrowed(&*runtime, || make().map(|object| object.expose_provenance())) {
         Ok(address) => {
-            lock(&HOSTED).insert(address, runtime);
-            COUNT.fetch_add(1, Ordering::Relaxed);
+            host(address, Home { runtime, is_owner: true });
             Ok(std::ptr::with_exposed_provenance_mut(address))
         }
         Err(refusal) => {
@@ -70,10 +71,36 @@ pub(crate) fn make<L: Launch, O>(plugin: &str, make: impl FnOnce() -> Reply<*mut
     }
 }
 
+/// An object's home.
+#[derive(Clone)]
+struct Home {
+    runtime: Arc<dyn Runtime>,
+    /// Whether the runtime ends with the object.
+    is_owner: bool,
+}
+
+fn host(object: usize, home: Home) {
+    lock(&HOSTED).insert(object, home);
+    COUNT.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Gives back the memory of what is known of objects that are gone.
+pub(crate) fn forget_all() {
+    let mut hosted = lock(&HOSTED);
+    if hosted.is_empty() {
+        *hosted = BTreeMap::new();
+    }
+}
+
 /// Drops an object by `drop`, on the thread on which it lives.
 pub(crate) fn drop_object<O>(object: *mut O, drop: impl FnOnce() + Send + 'static) {
-    let Some(runtime) = lock(&HOSTED).remove(&object.addr()) else { return drop() };
+    let Some(Home { runtime, is_owner }) = lock(&HOSTED).remove(&object.addr()) else { return drop() };
     COUNT.fetch_sub(1, Ordering::Relaxed);
+    if !is_owner {
+        // If the runtime has ended, the job is dropped on this thread, and with it the object.
+        let object = DropBy(Some(drop));
+        return runtime.run(Box::new(move || std::mem::drop(object)));
+    }
     let end = Instant::now() + DEADLINE;
     let dropped = Signal::new();
     runtime.run(Box::new({
@@ -87,6 +114,17 @@ pub(crate) fn drop_object<O>(object: *mut O, drop: impl FnOnce() + Send + 'stati
     runtime.end(end.saturating_duration_since(Instant::now()));
 }
 
+/// Something that is dropped by a function, wherever that happens.
+struct DropBy<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for DropBy<F> {
+    fn drop(&mut self) {
+        if let Some(drop) = self.0.take() {
+            let _ = panic::catch(drop);
+        }
+    }
+}
+
 /// Where a future of an object is polled: at the object's runtime, if it has one.
 #[inline(always)]
 pub(crate) fn place<'a, O, T>(object: *const T, future: BoxFuture<'a, O>) -> BoxFuture<'a, O>
@@ -98,18 +136,51 @@ where
 
 #[inline(never)]
 fn place_hosted<'a, O: Send + 'static>(object: usize, future: BoxFuture<'a, O>) -> BoxFuture<'a, O> {
-    let Some(runtime) = lock(&HOSTED).get(&object).cloned() else { return future };
+    let Some(Home { runtime, .. }) = lock(&HOSTED).get(&object).cloned() else { return future };
     // SAFETY: the future borrows the object. It is dropped by a job that was given to the runtime before the one that drops
     // the object: `Remote` gives it at the latest when the host drops it, and the host holds the object until then.
     let future = unsafe { std::mem::transmute::<BoxFuture<'a, O>, BoxFuture<'static, O>>(future) };
-    let call =
-        Arc::new(Call { future: Mutex::new(Some(future)), outcome: Mutex::new(Outcome::Waiting(None)) });
-    runtime.spawn(Box::pin(Driver(call.clone())));
-    Box::pin(Remote { call, runtime })
+    Box::pin(Remote::spawn(runtime, future))
+}
+
+/// What a call on the calling thread has just answered lives at this runtime, if at any.
+pub(crate) fn of_result() -> Option<Arc<dyn Runtime>> {
+    if COUNT.load(Ordering::Relaxed) == 0 {
+        return None;
+    }
+    // SAFETY: `concluding` sets it for as long as the call, which holds the runtime, is there.
+    unsafe { ANSWERED.get().as_ref() }.cloned()
+}
+
+/// Runs what polls a call and makes what crosses of its result.
+#[inline(always)]
+pub(crate) fn concluding<V>(run: impl FnOnce() -> V) -> V {
+    if COUNT.load(Ordering::Relaxed) == 0 {
+        return run();
+    }
+    let _forget = Forget(ANSWERED.replace(std::ptr::null()));
+    run()
+}
+
+/// Forgets whose result it was.
+struct Forget(*const Arc<dyn Runtime>);
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        ANSWERED.set(self.0);
+    }
+}
+
+/// Says that an object of this side's lives at a runtime, which another object owns.
+pub(crate) fn settle<O>(object: *mut O, runtime: Option<Arc<dyn Runtime>>) {
+    if let Some(runtime) = runtime {
+        host(object.addr(), Home { runtime, is_owner: false });
+    }
 }
 
 /// A call that runs on the runtime's thread.
 struct Call<O> {
+    options: CallOptions,
     /// Taken and polled on the runtime's thread only.
     future: Mutex<Option<BoxFuture<'static, O>>>,
     outcome: Mutex<Outcome<O>>,
@@ -130,7 +201,8 @@ impl<O: Send + 'static> Future for Driver<O> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut place = lock(&self.0.future);
         let Some(future) = place.as_mut() else { return Poll::Ready(()) };
-        let reply = match panic::catch(|| future.as_mut().poll(context)) {
+        let poll = || self.0.options.scope(|| future.as_mut().poll(context));
+        let reply = match panic::catch(poll) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
             Err(refusal) => Err(refusal),
@@ -138,18 +210,55 @@ impl<O: Send + 'static> Future for Driver<O> {
         let ended = place.take();
         drop(place);
         let _ = panic::catch(|| drop(ended));
-        let before = std::mem::replace(&mut *lock(&self.0.outcome), Outcome::Done(reply));
-        if let Outcome::Waiting(Some(waker)) = before {
-            waker.wake();
-        }
+        self.0.answer(reply);
         Poll::Ready(())
     }
 }
 
+/// A runtime that ends drops what it has: then whoever waits for an answer hears that there will be none.
+impl<O> Drop for Driver<O> {
+    fn drop(&mut self) {
+        let future = lock(&self.0.future).take();
+        if future.is_some() {
+            let _ = panic::catch(|| drop(future));
+            self.0.answer(Err(ended()));
+        }
+    }
+}
+
+impl<O> Call<O> {
+    fn answer(&self, reply: Reply<O>) {
+        let mut outcome = lock(&self.outcome);
+        if let Outcome::Waiting(waker) = &mut *outcome {
+            let waker = waker.take();
+            *outcome = Outcome::Done(reply);
+            drop(outcome);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+fn ended() -> Refusal {
+    Refusal::new(RefusalKind::Panic, "the plugin's runtime has ended")
+}
+
 /// A call as the host sees it. Dropping it drops the plugin's future.
-struct Remote<O: Send + 'static> {
+pub(crate) struct Remote<O: Send + 'static> {
     call: Arc<Call<O>>,
     runtime: Arc<dyn Runtime>,
+}
+
+impl<O: Send + 'static> Remote<O> {
+    /// Has a runtime poll a future, under the options of the call that this thread is in.
+    pub(crate) fn spawn(runtime: Arc<dyn Runtime>, future: BoxFuture<'static, O>) -> Self {
+        let options = CallOptions::current();
+        let (future, outcome) = (Mutex::new(Some(future)), Mutex::new(Outcome::Waiting(None)));
+        let call = Arc::new(Call { options, future, outcome });
+        runtime.spawn(Box::pin(Driver(call.clone())));
+        Self { call, runtime }
+    }
 }
 
 impl<O: Send + 'static> Future for Remote<O> {
@@ -158,7 +267,10 @@ impl<O: Send + 'static> Future for Remote<O> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
         let mut outcome = lock(&self.call.outcome);
         match std::mem::replace(&mut *outcome, Outcome::Taken) {
-            Outcome::Done(Ok(output)) => Poll::Ready(output),
+            Outcome::Done(Ok(output)) => {
+                ANSWERED.set(&raw const self.runtime);
+                Poll::Ready(output)
+            }
             Outcome::Done(Err(refusal)) => {
                 drop(outcome);
                 panic::resume(refusal)
@@ -201,7 +313,7 @@ fn run_borrowed<V: Send>(runtime: &dyn Runtime, run: impl FnOnce() -> Reply<V> +
     }));
     done.wait(None);
     let result = lock(&result).take();
-    result.unwrap_or_else(|| Err(Refusal::new(RefusalKind::Panic, "the plugin's runtime has ended")))
+    result.unwrap_or_else(|| Err(ended()))
 }
 
 /// Something that happens once. It leaves nothing on the threads that wait for it.
@@ -250,10 +362,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The objects that live at a runtime, by address: a call brings nothing but that.
-static HOSTED: Mutex<BTreeMap<usize, Arc<dyn Runtime>>> = Mutex::new(BTreeMap::new());
+static HOSTED: Mutex<BTreeMap<usize, Home>> = Mutex::new(BTreeMap::new());
 
 /// How many those are, so that a call where there are none takes no lock.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// How long an object may take to be dropped and its runtime to end.
 const DEADLINE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// The runtime of the call that was answered last on this thread, while its result is made ready to cross. Without a
+    /// destructor: one on a thread of the host would pin the library.
+    static ANSWERED: Cell<*const Arc<dyn Runtime>> = const { Cell::new(std::ptr::null()) };
+}

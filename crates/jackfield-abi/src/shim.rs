@@ -12,6 +12,7 @@ use crate::cross::Output;
 use crate::future::{self, BoxFuture, RawFuture, WakerRef};
 use crate::method::Conclude;
 use crate::panic;
+use crate::runtime;
 use crate::stream::Feed;
 
 /// An entry whose argument and result types are known elsewhere.
@@ -144,7 +145,9 @@ pub(crate) fn poll<C: Conclude>(
     place: *mut RawBytes,
 ) -> Return<<C::Output as Output>::Repr> {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        waker.with(peer, |waker| future.as_mut().poll(&mut Context::from_waker(waker))).map(C::conclude)
+        runtime::concluding(|| {
+            waker.with(peer, |waker| future.as_mut().poll(&mut Context::from_waker(waker))).map(C::conclude)
+        })
     }));
     match polled {
         Ok(Poll::Pending) => Return::without_value(PENDING),

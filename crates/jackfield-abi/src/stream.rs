@@ -2,6 +2,9 @@
 
 use std::ffi::c_void;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +12,7 @@ use bytes::Bytes;
 use crate::buffer::{Keep, RawBytes};
 use crate::cross::{Output, argument_by_giving};
 use crate::future::WakerRef;
+use crate::runtime::{self, Runtime};
 use crate::shim::{self, RefusalPlace, Reply, Return};
 
 /// Where messages come from, one at a time and only when they are asked for: so whoever reads slowly slows down
@@ -25,7 +29,10 @@ pub struct Messages(Box<dyn Feed>);
 impl Messages {
     /// Messages from this source.
     pub fn new(feed: impl Feed) -> Self {
-        Self(Box::new(feed))
+        match runtime::of_result() {
+            None => Self(Box::new(feed)),
+            Some(runtime) => Self(Box::new(Remote { runtime, idle: Some(Box::new(feed)), running: None })),
+        }
     }
 
     /// Asks for the next message.
@@ -41,6 +48,42 @@ impl Messages {
 impl fmt::Debug for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Messages")
+    }
+}
+
+/// A stream that lives at a runtime of this side's, and is polled and dropped there.
+struct Remote {
+    runtime: Arc<dyn Runtime>,
+    idle: Option<Box<dyn Feed>>,
+    running: Option<runtime::Remote<Polled>>,
+}
+
+/// A stream that was asked for a message, and the message.
+type Polled = (Box<dyn Feed>, Option<Reply<Bytes>>);
+
+impl Feed for Remote {
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Reply<Bytes>>> {
+        if let Some(mut feed) = self.idle.take() {
+            let next = async move {
+                let message = poll_fn(|context| feed.poll_message(context)).await;
+                (feed, message)
+            };
+            self.running = Some(runtime::Remote::spawn(self.runtime.clone(), Box::pin(next)));
+        }
+        let Some(running) = &mut self.running else { return Poll::Ready(None) };
+        Pin::new(running).poll(context).map(|(feed, message)| {
+            self.idle = Some(feed);
+            self.running = None;
+            message
+        })
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        if let Some(feed) = self.idle.take() {
+            self.runtime.run(Box::new(move || shim::discard(feed)));
+        }
     }
 }
 
@@ -140,7 +183,6 @@ argument_by_giving!(Messages: Messages::empty());
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::task::Waker;
 
     use super::*;

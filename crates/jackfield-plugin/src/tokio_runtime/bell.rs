@@ -4,13 +4,11 @@
 mod os {
     use std::io::{self, Write as _};
     use std::os::unix::net::UnixStream;
-    use std::sync::OnceLock;
 
     /// A pair of sockets. The bell holds both ends, so that ringing never meets a closed one.
     pub(in super::super) struct Bell {
         near: UnixStream,
         far: UnixStream,
-        waiting: OnceLock<tokio::net::UnixStream>,
     }
 
     impl Bell {
@@ -18,7 +16,7 @@ mod os {
             let (near, far) = UnixStream::pair()?;
             near.set_nonblocking(true)?;
             far.set_nonblocking(true)?;
-            Ok(Self { near, far, waiting: OnceLock::new() })
+            Ok(Self { near, far })
         }
 
         pub(in super::super) fn ring(&self) {
@@ -26,18 +24,20 @@ mod os {
             let _full = (&self.near).write(&[0]);
         }
 
-        /// Waits until it is rung, on the runtime's thread. It may return for no reason.
-        pub(in super::super) async fn wait(&self) {
-            let waiting = match self.waiting.get() {
-                Some(waiting) => waiting,
-                None => match self.far.try_clone().and_then(tokio::net::UnixStream::from_std) {
-                    Ok(waiting) => self.waiting.get_or_init(|| waiting),
-                    // The runtime has no room for a socket: it looks again, but not at once.
-                    Err(_) => return tokio::time::sleep(std::time::Duration::from_millis(1)).await,
-                },
-            };
-            if waiting.readable().await.is_ok() {
-                while waiting.try_read(&mut [0; 64]).is_ok_and(|read| read == 64) {}
+        /// Who hears it. It belongs to the runtime on which it is made.
+        pub(in super::super) fn listener(&self) -> io::Result<Listener> {
+            Ok(Listener(tokio::net::UnixStream::from_std(self.far.try_clone()?)?))
+        }
+    }
+
+    /// Who hears a bell.
+    pub(in super::super) struct Listener(tokio::net::UnixStream);
+
+    impl Listener {
+        /// Waits until it is rung. It may return for no reason.
+        pub(in super::super) async fn wait(&self, _: &Bell) {
+            if self.0.readable().await.is_ok() {
+                while self.0.try_read(&mut [0; 64]).is_ok_and(|read| read == 64) {}
             }
         }
     }
@@ -50,8 +50,11 @@ mod os {
     /// tokio's own: nothing is unmapped on this system while a thread could notice.
     pub(in super::super) struct Bell(tokio::sync::Notify);
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "they have the signatures of a system on which they can fail"
+    )]
     impl Bell {
-        #[expect(clippy::unnecessary_wraps, reason = "it has the signature of a system on which it can fail")]
         pub(in super::super) fn new() -> io::Result<Self> {
             Ok(Self(tokio::sync::Notify::new()))
         }
@@ -60,10 +63,19 @@ mod os {
             self.0.notify_one();
         }
 
-        pub(in super::super) async fn wait(&self) {
-            self.0.notified().await;
+        pub(in super::super) fn listener(&self) -> io::Result<Listener> {
+            Ok(Listener)
+        }
+    }
+
+    /// Who hears a bell.
+    pub(in super::super) struct Listener;
+
+    impl Listener {
+        pub(in super::super) async fn wait(&self, bell: &Bell) {
+            bell.0.notified().await;
         }
     }
 }
 
-pub(super) use self::os::Bell;
+pub(super) use self::os::{Bell, Listener};

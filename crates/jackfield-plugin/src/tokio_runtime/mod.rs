@@ -60,6 +60,7 @@ impl TokioRuntime {
             let (inbox, ended) = (inbox.clone(), ended.clone());
             move || {
                 let deadline = runtime.block_on(serve(&inbox));
+                inbox.close();
                 // A blocking task of the plugin's may go on for ever: then its thread stays, and is reported.
                 runtime.shutdown_timeout(deadline);
                 *ended.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -102,9 +103,11 @@ impl Runtime for TokioRuntime {
 /// Does what comes in, until it is told to end, and by when.
 async fn serve(inbox: &Arc<Inbox>) -> Duration {
     inbox.belongs_to_this_thread();
+    // Without one it ends at once, and whoever waits for it hears that.
+    let Ok(listener) = inbox.listener() else { return Duration::ZERO };
     let mut calls = JoinSet::new();
     loop {
-        for message in inbox.take().await {
+        for message in inbox.take(&listener).await {
             match message {
                 Message::End(deadline) => return deadline,
                 Message::Run(job) => job(),

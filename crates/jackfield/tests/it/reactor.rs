@@ -1,33 +1,18 @@
 //! A plugin that uses tokio, of every kind.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::sync::mpsc;
+use std::task::{Context, Waker};
+use std::thread;
 
+use futures_core::Stream as _;
 use jackfield::process::ProcessPlugin;
 use jackfield::{CallError, Error, Handle, Manager, Unloaded};
-use reactor_interface::Reactor;
+use jackfield_core::CallOptions;
+use reactor_interface::{Reactor, Sleeper as _};
 
-use crate::support::{libraries, native};
-
-/// A host without any runtime: what is polled here is polled by this alone.
-fn block_on<V>(future: impl Future<Output = V>) -> V {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(thread::current())).into();
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
+use crate::support::{block_on, libraries, native};
 
 /// Polls a future once.
 fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
@@ -38,6 +23,8 @@ async fn exercise(reactor: &Handle<dyn Reactor>) {
     assert_eq!(reactor.echo("through a socket".to_owned()).await, Ok("through a socket".to_owned()));
     assert!(reactor.ticks().await.is_ok_and(|ticks| ticks > 2));
     reactor.sleep(1).await.expect("it sleeps");
+    let asked = Handle::with(reactor, CallOptions::new().metadata("colour", "green"));
+    assert_eq!(asked.option("colour".to_owned()).await, Ok("green".to_owned()));
     let error = reactor.panic_later("late".to_owned()).await.expect_err("it panics");
     let Error::Call(CallError::Panicked { message }) = &error else { panic!("{error:?}") };
     assert!(message.contains("late"), "{message}");
@@ -51,6 +38,15 @@ fn a_library_uses_a_reactor_of_its_own_and_leaves_nothing_on_the_threads_of_its_
         let reactor = manager.load::<dyn Reactor>("own reactor", &native).await.expect("loaded");
         assert_eq!(reactor.sleep(1).await, Ok("own reactor".to_owned()), "the thread has the plugin's name");
         exercise(&reactor).await;
+        let mut numbers = reactor.count(3).await.expect("a stream");
+        for number in 0..3 {
+            let next = poll_fn(|context| Pin::new(&mut numbers).poll_next(context)).await;
+            assert_eq!(next, Some(Ok(number)));
+        }
+        drop(numbers);
+        let sleeper = reactor.sleeper().await.expect("an object");
+        assert_eq!(sleeper.sleep(1).await, Ok("own reactor".to_owned()));
+        drop(sleeper);
         let error = reactor.panic_later("placed".to_owned()).await.expect_err("it panics").to_string();
         assert!(error.contains("placed, at ") && error.contains("reactor/src/lib.rs:"), "{error}");
         assert_eq!(

@@ -1,6 +1,9 @@
 //! What the tests share.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
 
 use jackfield::native::NativeBackend;
 use jackfield_fixtures::{Artifacts, Build};
@@ -28,4 +31,22 @@ pub(crate) fn copy(from: &Path, directory: &Path, name: &str) -> PathBuf {
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// A host without any runtime: what is polled here is polled by this alone.
+pub(crate) fn block_on<V>(future: impl Future<Output = V>) -> V {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
 }
