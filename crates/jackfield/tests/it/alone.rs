@@ -10,6 +10,8 @@ pub(crate) fn run_alone(test: &str) -> Option<Output> {
     }
     let mut command = Command::new(std::env::current_exe().expect("a program"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(ALONE, "1");
+    // Memory is compared: that each thread takes an arena of its own is the allocator's affair.
+    command.env("MALLOC_ARENA_MAX", "1");
     Some(command.output().expect("it starts"))
 }
 

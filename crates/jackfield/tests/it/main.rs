@@ -2,6 +2,7 @@
 
 mod alone;
 mod c;
+mod cycles;
 mod examples;
 mod hostile;
 mod hot;
@@ -14,3 +15,4 @@ mod slots;
 mod support;
 mod symbols;
 mod threads;
+mod workspaces;
