@@ -19,9 +19,10 @@
 //! }
 //! ```
 //!
-//! The nouns: [`Interface`], [`Schema`] and its [`Method`]s; [`Value`] and [`Fields`], what an argument may be;
-//! [`Error`], with [`Failure`] for what the plugin said and [`CallError`] for an answer that never came;
-//! [`Channel`], the host's end of a wire, and [`Service`], the plugin's end; [`Slot`] and [`Handle`].
+//! The nouns: [`Interface`], [`Schema`] and its [`Method`]s; [`Value`], [`Streaming`], [`ByteStream`] and [`Handle`], what
+//! an argument or a result may be; [`Error`], with [`Failure`] for what the plugin said and [`CallError`] for an answer
+//! that never came; [`CallOptions`] of a call; [`Channel`], the host's end of a wire, and [`Service`], the plugin's end;
+//! [`Parcel`], what goes over it; [`Slot`] and [`Handle`].
 
 mod backend;
 mod channel;
