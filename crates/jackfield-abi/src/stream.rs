@@ -29,10 +29,7 @@ pub struct Messages(Box<dyn Feed>);
 impl Messages {
     /// Messages from this source.
     pub fn new(feed: impl Feed) -> Self {
-        match runtime::of_result() {
-            None => Self(Box::new(feed)),
-            Some(runtime) => Self(Box::new(Remote { runtime, idle: Some(Box::new(feed)), running: None })),
-        }
+        Self(runtime::place_feed(Box::new(feed)))
     }
 
     /// Asks for the next message.
@@ -49,6 +46,11 @@ impl fmt::Debug for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Messages")
     }
+}
+
+/// A stream that is polled and dropped at a runtime of this side's.
+pub(crate) fn at_runtime(runtime: Arc<dyn Runtime>, feed: Box<dyn Feed>) -> Box<dyn Feed> {
+    Box::new(Remote { runtime, idle: Some(feed), running: None })
 }
 
 /// A stream that lives at a runtime of this side's, and is polled and dropped there.
