@@ -43,20 +43,26 @@ pub enum Part {
 
 /// A stream of encoded messages. It is asked for a message only when somebody wants one, and dropping it tells its
 /// source that nobody does any more.
-pub struct Messages(Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>);
+pub struct Messages(Source);
+
+enum Source {
+    Here(Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>),
+    /// The other side's, until it ended.
+    There(Option<abi::Messages>),
+}
 
 impl Messages {
     /// Messages from this source. An error is the last item.
     pub fn new(stream: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> Self {
-        Self(Box::pin(stream))
+        Self(Source::Here(Box::pin(stream)))
     }
 
     pub(crate) fn into_crossing(self) -> abi::Messages {
-        abi::Messages::new(Crossing(self.0))
+        abi::Messages::new(Crossing(self))
     }
 
     pub(crate) fn from_crossing(messages: abi::Messages) -> Self {
-        Self::new(Crossed(Some(messages)))
+        Self(Source::There(Some(messages)))
     }
 }
 
@@ -64,8 +70,24 @@ impl Stream for Messages {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(context)
+        match &mut self.0 {
+            Source::Here(stream) => stream.as_mut().poll_next(context),
+            Source::There(messages) => poll_crossed(messages, context),
+        }
     }
+}
+
+/// Asks a stream of the other side's for its next message, and lets go of it at its end.
+fn poll_crossed(
+    stream: &mut Option<abi::Messages>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Error>>> {
+    let Some(messages) = stream else { return Poll::Ready(None) };
+    let item = std::task::ready!(messages.poll_message(context));
+    if !matches!(item, Some(Ok(_))) {
+        *stream = None;
+    }
+    Poll::Ready(item.map(|reply| reply.map_err(|refusal| refusal_error(&refusal, "the stream"))))
 }
 
 impl fmt::Debug for Messages {
@@ -74,28 +96,14 @@ impl fmt::Debug for Messages {
     }
 }
 
-/// A stream of this side's, as the other side polls it.
-struct Crossing(Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>);
+/// A stream as the other side polls it.
+struct Crossing(Messages);
 
 impl Feed for Crossing {
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Reply<Bytes>>> {
-        self.0.as_mut().poll_next(context).map(|item| item.map(|message| message.map_err(Refusal::from)))
-    }
-}
-
-/// A stream of the other side's, until it ended.
-struct Crossed(Option<abi::Messages>);
-
-impl Stream for Crossed {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(messages) = &mut self.0 else { return Poll::Ready(None) };
-        let item = std::task::ready!(messages.poll_message(context));
-        if !matches!(item, Some(Ok(_))) {
-            self.0 = None;
-        }
-        Poll::Ready(item.map(|reply| reply.map_err(|refusal| refusal_error(&refusal, "the stream"))))
+        Pin::new(&mut self.0)
+            .poll_next(context)
+            .map(|item| item.map(|message| message.map_err(Refusal::from)))
     }
 }
 

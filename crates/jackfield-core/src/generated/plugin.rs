@@ -9,10 +9,11 @@ use jackfield_abi::{
 
 use super::answer::Answer;
 use super::arguments::Arguments;
-use super::method::{Crossed, Given, Held, Lend, MethodOf, Own, fields, method};
+use super::method::{Crossed, Given, Held, Lend, MethodOf, Own, fields, method, result};
 use crate::codec::DecodeError;
 use crate::error::{Error, Failure, Fault};
 use crate::parcel::Parcel;
+use crate::schema::Field;
 use crate::{BoxFuture, Interface};
 
 /// A blocking method of the plugin type `T`.
@@ -151,7 +152,20 @@ fn decode<M: MethodOf>(request: abi::Parcel) -> Reply<Held<'static, M>> {
 }
 
 fn encode<M: MethodOf>(outcome: Result<M::Output, Error<M::Fault>>) -> Reply<abi::Parcel> {
-    Ok(outcome?.encode(method::<M>()).into_crossing())
+    let response = outcome?.encode(method::<M>());
+    // A library whose methods answer with values alone links nothing of how streams and objects cross.
+    Ok(if const { has_part(result::<M>()) } { response.into_crossing() } else { response.bytes.into() })
+}
+
+const fn has_part(fields: &[Field]) -> bool {
+    let mut rest = fields;
+    while let [field, others @ ..] = rest {
+        if field.is_part() {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 #[cold]

@@ -28,6 +28,11 @@ impl Field {
     pub const fn stream(name: &'static str, number: u32, shape: Shape) -> Self {
         Self { name, number, shape, is_stream: true }
     }
+
+    /// Whether it comes beside the message, since it cannot be encoded.
+    pub(crate) const fn is_part(&self) -> bool {
+        self.is_stream || matches!(self.shape, Shape::Interface(_))
+    }
 }
 
 /// A type, and how often it comes.
