@@ -1,6 +1,7 @@
 //! One suite over every backend, and the example of go-plugin with either side in Go or in Rust.
 
 mod backends;
+mod evolution;
 mod interop;
 mod kv_example;
 mod proto;

@@ -1,7 +1,8 @@
 //! The model of an interface as Rust: boring text that calls into `jackfield-core`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{ItemTrait, TraitItem, parse_quote};
 
 use crate::implementation::{boxed, desugar};
@@ -209,11 +210,13 @@ fn schema(interface: &Interface) -> TokenStream {
         };
         let fields = method.arguments.iter().map(|argument| {
             let (name, number, marker) = (&argument.name, argument.number, argument.marker());
+            // A type that cannot cross is pointed at.
+            let shape = quote_spanned!(argument.ty.span()=> <#marker as jackfield::Argument>::SHAPE);
             quote! {
                 jackfield::Field {
                     name: #name,
                     number: #number,
-                    shape: <#marker as jackfield::Argument>::SHAPE,
+                    shape: #shape,
                     is_stream: <#marker as jackfield::Argument>::IS_STREAM,
                 }
             }

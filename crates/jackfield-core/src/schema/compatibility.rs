@@ -1,8 +1,8 @@
 //! Whether a plugin may serve a host: the rules of protobuf evolution.
 //!
 //! A plugin may have more than the host asks for: methods, and fields of a message, which then hold their defaults. It
-//! may not lack a method that has no default, nor a field that the host sends or reads, and it may retype a field only
-//! where the encodings agree (<https://protobuf.dev/programming-guides/proto3/#updating>). So it goes on through all
+//! may not lack a method that has no default, nor a field that the host sends, nor one that it reads and cannot do without
+//! (an option, a list and a map can be empty); and it may retype a field only where the encodings agree (<https://protobuf.dev/programming-guides/proto3/#updating>). So it goes on through all
 //! types that the interface uses, and through the other interfaces whose objects it passes.
 
 use std::collections::BTreeSet;
@@ -123,20 +123,30 @@ impl Schema {
 /// A comparison, with the pairs of types that were compared already: types may contain themselves.
 struct Check<'a> {
     plugin: &'a Descriptor,
-    seen: BTreeSet<(String, String)>,
+    seen: BTreeSet<(String, String, bool)>,
 }
 
 /// Where in an interface a field stands.
 #[derive(Clone)]
 struct Place {
     method: &'static str,
+    direction: Direction,
     path: String,
+}
+
+/// Who sends a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    /// The host.
+    Request,
+    /// The plugin.
+    Response,
 }
 
 impl Place {
     fn field(&self, field: &Field) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        Self { method: self.method, path: format!("{}{dot}{}", self.path, field.name) }
+        Self { path: format!("{}{dot}{}", self.path, field.name), ..*self }
     }
 
     fn mismatch(&self, expected: String, found: String) -> Incompatibility {
@@ -146,7 +156,7 @@ impl Place {
 
 impl Check<'_> {
     fn service(&mut self, schema: &Schema, plugin: &Descriptor) -> Result<(), Incompatibility> {
-        if !self.seen.insert((schema.service.to_owned(), String::new())) {
+        if !self.seen.insert((schema.service.to_owned(), String::new(), true)) {
             return Ok(());
         }
         for method in schema.methods {
@@ -163,8 +173,12 @@ impl Check<'_> {
                 let (expected, found) = (describe_streams(streams), describe_streams(found.streams));
                 return Err(Incompatibility::Stream { method: method.name, expected, found });
             }
-            let place = Place { method: method.name, path: String::new() };
-            for (fields, message) in [(method.arguments, &found.request), (method.result, &found.response)] {
+            let sides = [
+                (Direction::Request, method.arguments, &found.request),
+                (Direction::Response, method.result, &found.response),
+            ];
+            for (direction, fields, message) in sides {
+                let place = Place { method: method.name, direction, path: String::new() };
                 if let Some(message) = self.plugin.message(message) {
                     self.fields(&place, fields, message)?;
                 }
@@ -183,6 +197,9 @@ impl Check<'_> {
             let place = place.field(field);
             let found = plugin.fields.iter().find(|found| found.number == field.number);
             let Some(found) = found else {
+                if place.direction == Direction::Response && can_be_empty(field.shape) {
+                    continue;
+                }
                 let (method, number) = (place.method, field.number);
                 return Err(Incompatibility::Field { method, field: place.path, number });
             };
@@ -241,7 +258,8 @@ impl Check<'_> {
         match host {
             Kind::Enum(ty) => self.variants(place, ty.get(), plugin),
             Kind::Message(ty) => {
-                let names = (Shape::Singular(host).to_string(), plugin.type_name.clone());
+                let is_request = place.direction == Direction::Request;
+                let names = (Shape::Singular(host).to_string(), plugin.type_name.clone(), is_request);
                 let Some(message) = self.plugin.message(&plugin.type_name) else { return Ok(()) };
                 if !self.seen.insert(names) {
                     return Ok(());
@@ -269,6 +287,11 @@ impl Check<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a field that never comes is a value like any other.
+fn can_be_empty(shape: Shape) -> bool {
+    matches!(shape, Shape::Map(..) | Shape::Optional(_) | Shape::Repeated(_))
 }
 
 fn describe_streams(streams: Streams) -> &'static str {

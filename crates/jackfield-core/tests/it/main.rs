@@ -1,5 +1,6 @@
 //! What a user's types are on the wire, against prost's own, and bytes that nobody has checked.
 
 mod codec;
+mod compile;
 mod schema;
 mod types;
