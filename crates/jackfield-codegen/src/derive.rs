@@ -196,7 +196,9 @@ fn structure(header: &Header, content: &Fields) -> syn::Result<TokenStream> {
         |Field { member, number, .. }| quote!(jackfield::Value::encode(&self.#member, #number, buffer);),
     );
     let decode = decode(&quote!(Self), &fields);
-    let cross = if (1..=MAX_TUPLE).contains(&fields.len()) {
+    // A tuple says nothing of numbers, so that only fields in the order of theirs may cross as one.
+    let is_in_order = fields.iter().zip(1..).all(|(field, number)| field.number == number);
+    let cross = if is_in_order && (1..=MAX_TUPLE).contains(&fields.len()) {
         let types = fields.iter().map(|Field { ty, .. }| quote!(<#ty as jackfield::Value>::Cross));
         let values =
             fields.iter().map(|Field { member, .. }| quote!(jackfield::Value::into_cross(self.#member)));
@@ -378,7 +380,18 @@ fn plain_enum(header: &Header, data: &DataEnum) -> syn::Result<TokenStream> {
                 jackfield::decode_variant(field)
             }
         }
-        impl jackfield::Repeatable for #ty {}
+        impl jackfield::Repeatable for #ty {
+            fn encode_all(values: &[Self], number: u32, buffer: &mut ::std::vec::Vec<u8>) {
+                jackfield::encode_variants(values, number, buffer);
+            }
+            fn decode_some(
+                values: &mut ::std::vec::Vec<Self>,
+                field: &jackfield::RawField<'_>,
+                _: &jackfield::Bytes,
+            ) -> ::core::result::Result<(), jackfield::DecodeError> {
+                jackfield::decode_variants(values, field)
+            }
+        }
     })
 }
 

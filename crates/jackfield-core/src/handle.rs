@@ -143,7 +143,8 @@ impl<I: Interface + ?Sized> Handle<I> {
     /// [`CallOptions::current`].
     ///
     /// A deadline bounds methods that are `async`. A blocking method of a plugin in this process runs on the caller's
-    /// thread and cannot be cut off.
+    /// thread and cannot be cut off; nor does anything wake a call of an object that a plugin returned, so that its
+    /// deadline is noticed when it is polled for another reason.
     ///
     /// This is no method, so that the interface may have one of this name.
     pub fn with(handle: &Self, options: CallOptions) -> Self {

@@ -76,8 +76,8 @@ pub mod __private {
     pub use crate::codec::write::nested;
     pub use crate::codec::{
         DecodeError, Enumeration, Message, RawField, Reader, Repeatable, Singular, absent_message,
-        cross_variant, decode_alone, decode_message, decode_nested, decode_variant, encode_alone,
-        encode_message, encode_variant, or_absent,
+        cross_variant, decode_alone, decode_message, decode_nested, decode_variant, decode_variants,
+        encode_alone, encode_message, encode_variant, encode_variants, or_absent,
     };
     pub use crate::generated::{
         Answer, Argument, Arguments, Asynchronous, Blocking, Direct, Encoded, Exposes, Given, Held, MethodOf,

@@ -105,13 +105,23 @@ impl Keeper for Library {
     }
 }
 
-/// What was made of objects that came from a library.
-#[derive(Default)]
-struct Objects(Mutex<Vec<Weak<dyn Derived>>>);
+/// What was made of objects that came from a library, until they were closed.
+struct Objects(Mutex<Option<Vec<Weak<dyn Derived>>>>);
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
 
 impl Objects {
     fn add(&self, object: Weak<dyn Derived>) {
-        let mut objects = self.lock();
+        let mut state = self.lock();
+        let Some(objects) = &mut *state else {
+            // It comes from a call that was still running.
+            drop(state);
+            return object.upgrade().into_iter().for_each(|object| object.close());
+        };
         // Most of them are gone soon. Whenever there is no room, those that are gone make some.
         if objects.len() == objects.capacity() {
             objects.retain(|object| object.strong_count() > 0);
@@ -122,18 +132,18 @@ impl Objects {
     }
 
     fn close(&self) {
-        let objects = std::mem::take(&mut *self.lock());
-        objects.iter().filter_map(Weak::upgrade).for_each(|object| object.close());
+        let objects = self.lock().take();
+        objects.iter().flatten().filter_map(Weak::upgrade).for_each(|object| object.close());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn Derived>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Weak<dyn Derived>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Objects").field(&self.lock().len()).finish()
+        f.debug_tuple("Objects").field(&self.lock().as_ref().map(Vec::len)).finish()
     }
 }
 

@@ -95,10 +95,7 @@ impl<O: Send + 'static> Future for Remote<O> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
         let mut outcome = lock(&self.call.outcome);
         match std::mem::replace(&mut *outcome, Outcome::Taken) {
-            Outcome::Done(Ok(output)) => {
-                ANSWERED.set(&raw const self.runtime);
-                Poll::Ready(output)
-            }
+            Outcome::Done(Ok(output)) => Poll::Ready(output),
             Outcome::Done(Err(refusal)) => {
                 drop(outcome);
                 panic::resume(refusal)
@@ -114,13 +111,35 @@ impl<O: Send + 'static> Future for Remote<O> {
 
 impl<O: Send + 'static> Drop for Remote<O> {
     fn drop(&mut self) {
-        let outcome = std::mem::replace(&mut *lock(&self.call.outcome), Outcome::Taken);
-        if let Outcome::Waiting(_) = outcome {
-            let call = self.call.clone();
-            self.runtime.run(Box::new(move || {
-                let future = lock(&call.future).take();
-                let _ = panic::catch(|| drop(future));
-            }));
+        match std::mem::replace(&mut *lock(&self.call.outcome), Outcome::Taken) {
+            Outcome::Taken => {}
+            Outcome::Waiting(_) => {
+                let call = self.call.clone();
+                self.runtime.run(Box::new(move || {
+                    let future = lock(&call.future).take();
+                    let _ = panic::catch(|| drop(future));
+                }));
+            }
+            // An answer that nobody fetched may hold what belongs to the runtime.
+            Outcome::Done(reply) => self.runtime.run(Box::new(move || {
+                let _ = panic::catch(|| drop(reply));
+            })),
         }
+    }
+}
+
+/// A call of an object that lives at a runtime: what it answers lives there too.
+pub(super) struct Answering<O: Send + 'static>(pub(super) Remote<O>);
+
+impl<O: Send + 'static> Future for Answering<O> {
+    type Output = O;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
+        let polled = Pin::new(&mut self.0).poll(context);
+        if polled.is_ready() {
+            // Whoever polls a call does so in `concluding`, since its object is hosted, and holds the call until then.
+            ANSWERED.set(&raw const self.0.runtime);
+        }
+        polled
     }
 }

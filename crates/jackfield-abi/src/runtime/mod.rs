@@ -22,6 +22,7 @@ use crate::future::BoxFuture;
 use crate::shim::{Refusal, RefusalKind, Reply};
 use crate::stream::Feed;
 
+use call::Answering;
 pub(crate) use call::Remote;
 
 /// Work for a runtime's thread.
@@ -133,7 +134,7 @@ fn place_hosted<'a, O: Send + 'static>(object: usize, future: BoxFuture<'a, O>) 
     // SAFETY: the future borrows the object. It is dropped by a job that was given to the runtime before the one that drops
     // the object: `Remote` gives it at the latest when the host drops it, and the host holds the object until then.
     let future = unsafe { std::mem::transmute::<BoxFuture<'a, O>, BoxFuture<'static, O>>(future) };
-    Box::pin(Remote::spawn(runtime, future))
+    Box::pin(Answering(Remote::spawn(runtime, future)))
 }
 
 /// What a call on the calling thread has just answered lives at this runtime, if at any.
@@ -141,7 +142,7 @@ pub(crate) fn of_result() -> Option<Arc<dyn Runtime>> {
     if COUNT.load(Ordering::Relaxed) == 0 {
         return None;
     }
-    // SAFETY: `concluding` sets it for as long as the call, which holds the runtime, is there.
+    // SAFETY: only `Answering` sets it, inside of `concluding`, which forgets it before the call is dropped.
     unsafe { ANSWERED.get().as_ref() }.cloned()
 }
 

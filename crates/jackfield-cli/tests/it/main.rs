@@ -52,10 +52,10 @@ fn the_demo_fails_over_a_plugin_that_was_tampered_with() {
 
     // Another version of the ABI.
     let mut newer = whole.clone();
-    let version = find(&newer, b"\x10\x01\x1a\x07kv-file");
+    let version = find(&newer, b"\x10\x02\x1a\x07kv-file");
     newer[version + 1] = 99;
     std::fs::write(&tampered, newer).expect("written");
-    fails(&tampered, "but this host has ABI 1");
+    fails(&tampered, "but this host has ABI 2");
 
     // Half of it.
     std::fs::write(&tampered, &whole[..whole.len() / 2]).expect("written");

@@ -119,6 +119,35 @@ pub fn encode_variant<E: Enumeration>(variant: &E, number: u32, buffer: &mut Vec
     variant.number().encode_always(number, buffer);
 }
 
+/// Appends many variants in one field.
+pub fn encode_variants<E: Enumeration>(variants: &[E], number: u32, buffer: &mut Vec<u8>) {
+    if !variants.is_empty() {
+        write::nested(buffer, number, |buffer| {
+            variants.iter().for_each(|variant| write::varint(buffer, i64::from(variant.number()) as u64));
+        });
+    }
+}
+
+/// Takes one variant, or several in one field.
+///
+/// # Errors
+///
+/// The field holds something else, or there is no such variant here.
+pub fn decode_variants<E: Enumeration>(
+    variants: &mut Vec<E>,
+    field: &RawField<'_>,
+) -> Result<(), DecodeError> {
+    let Ok(content) = field.bytes() else {
+        variants.push(decode_variant(field)?);
+        return Ok(());
+    };
+    let mut reader = Reader::new(content);
+    while !reader.is_empty() {
+        variants.push(find_variant(reader.varint()? as i32)?);
+    }
+    Ok(())
+}
+
 macro_rules! tuple {
     ($($value:ident $index:tt $number:literal),*) => {
         impl<$($value: Value),*> Value for ($($value,)*) {

@@ -11,7 +11,7 @@ pub(crate) mod write;
 
 pub use message::{
     Enumeration, Message, absent_message, cross_variant, decode_message, decode_nested, decode_variant,
-    encode_message, encode_variant,
+    decode_variants, encode_message, encode_variant, encode_variants,
 };
 pub use reader::{DecodeError, RawField, Reader};
 pub use value::{Key, Repeatable, Singular, Value};

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::descriptor::{FieldDescriptor, MessageDescriptor, Streams};
+use super::descriptor::{FieldDescriptor, MessageDescriptor, MethodDescriptor, Streams};
 use super::{Descriptor, EnumType, Field, Kind, Method, Schema, Shape};
 
 /// Why a plugin cannot serve a host's interface.
@@ -23,6 +23,13 @@ pub enum Incompatibility {
         field: String,
         /// The field's number.
         number: u32,
+    },
+    /// The plugin would call a method that an object of the host's lacks.
+    HostMethod {
+        /// The interface.
+        service: &'static str,
+        /// The method.
+        method: String,
     },
     /// The plugin lacks a method.
     Method {
@@ -75,6 +82,9 @@ impl fmt::Display for Incompatibility {
             Self::Field { method, field, number } => {
                 write!(f, "method `{method}`: the plugin lacks the field `{field}` (number {number})")
             }
+            Self::HostMethod { service, method } => {
+                write!(f, "the plugin calls the method `{method}` of `{service}`, which the host's lacks")
+            }
             Self::Method { method, .. } => write!(f, "the plugin lacks the method `{method}`"),
             Self::Service { expected, found } => {
                 write!(f, "expected the interface `{expected}`, found `{found}`")
@@ -111,7 +121,7 @@ impl Schema {
             let found = plugin.service.clone();
             return Err(Incompatibility::Service { expected: self.service, found });
         }
-        Check { plugin, seen: BTreeSet::new() }.service(self, plugin)
+        Check { plugin, seen: BTreeSet::new() }.service(self, plugin, Direction::Response)
     }
 
     /// The methods that a plugin with this description lacks, and for which the trait has a default.
@@ -155,13 +165,21 @@ impl Place {
 }
 
 impl Check<'_> {
-    fn service(&mut self, schema: &Schema, plugin: &Descriptor) -> Result<(), Incompatibility> {
-        if !self.seen.insert((schema.service.to_owned(), String::new(), true)) {
+    /// Compares an interface. Its objects are the plugin's where the plugin is asked for them, or the host's where they
+    /// are among its requests.
+    fn service(
+        &mut self,
+        schema: &Schema,
+        plugin: &Descriptor,
+        direction: Direction,
+    ) -> Result<(), Incompatibility> {
+        let is_request = direction == Direction::Request;
+        if !self.seen.insert((schema.service.to_owned(), String::new(), is_request)) {
             return Ok(());
         }
         for method in schema.methods {
             let Some(found) = plugin.methods.iter().find(|found| found.name == method.name) else {
-                if method.is_optional {
+                if method.is_optional || direction == Direction::Request {
                     continue;
                 }
                 return Err(Incompatibility::Method { service: schema.service, method: method.name });
@@ -246,8 +264,23 @@ impl Check<'_> {
         }
         let others = [self.plugin].into_iter().chain(&self.plugin.others);
         match others.into_iter().find(|other| other.service == schema.service) {
-            Some(other) => self.service(schema, other),
             None => Ok(()),
+            Some(other) if place.direction == Direction::Response => {
+                self.service(schema, other, Direction::Response)
+            }
+            // The host gives this object, so that it is the plugin who calls it.
+            Some(other) => {
+                let lacks = |method: &&MethodDescriptor| {
+                    !method.is_optional && !schema.methods.iter().any(|own| own.name == method.name)
+                };
+                match other.methods.iter().find(lacks) {
+                    Some(method) => {
+                        let (service, method) = (schema.service, method.name.clone());
+                        Err(Incompatibility::HostMethod { service, method })
+                    }
+                    None => self.service(schema, other, Direction::Request),
+                }
+            }
         }
     }
 
@@ -463,7 +496,8 @@ mod tests {
 
     #[test]
     fn the_interfaces_of_objects_are_compared() {
-        let objects = |arguments| one(Shape::Interface(StaticRef::new(schema(arguments))));
+        let store = |arguments| leak(Schema { service: "proto.Store", ..*schema(arguments) });
+        let objects = |arguments| one(Shape::Interface(StaticRef::new(store(arguments))));
         assert_eq!(check(objects(&[KEY]), objects(&[KEY])), Ok(()));
         const OTHER: &Schema = &Schema { service: "proto.Log", version: "1.0", methods: &[] };
         const MORE: &Schema = &Schema {
@@ -478,9 +512,10 @@ mod tests {
             ..*OTHER
         };
         let log = |schema| one(Shape::Interface(StaticRef::new(schema)));
-        assert_eq!(check(log(OTHER), log(MORE)), Ok(()));
-        assert_eq!(check(log(MORE), log(OTHER)), Err("the plugin lacks the method `Write`".to_owned()));
-        let error = "method `Put`: field `item` is `an object of proto.Log` at the host, but `an object of proto.KV` in the plugin";
+        assert_eq!(check(log(MORE), log(OTHER)), Ok(()), "the plugin calls less than the host's has");
+        let error = "the plugin calls the method `Write` of `proto.Log`, which the host's lacks";
+        assert_eq!(check(log(OTHER), log(MORE)), Err(error.to_owned()));
+        let error = "method `Put`: field `item` is `an object of proto.Log` at the host, but `an object of proto.Store` in the plugin";
         assert_eq!(check(log(OTHER), objects(&[KEY])), Err(error.to_owned()));
         assert_eq!(
             check(log(OTHER), one(Shape::Singular(Kind::Uint32))),

@@ -105,6 +105,11 @@ pub enum DescriptorError {
         /// The service.
         service: String,
     },
+    /// A name is longer than any that is meant.
+    Name {
+        /// How many bytes it has, with its package.
+        len: usize,
+    },
     /// The description is longer than any interface's.
     TooLong {
         /// How many bytes it has.
@@ -123,6 +128,12 @@ impl fmt::Display for DescriptorError {
                 f.write_str("expected the description of a service, found none")
             }
             Self::Service { service } => write!(f, "expected the description of `{service}`, found none"),
+            Self::Name { len } => {
+                write!(
+                    f,
+                    "a name in an interface description has at most {MAX_NAME} bytes, this one has {len}"
+                )
+            }
             Self::TooLong { len } => {
                 write!(f, "an interface description has at most {MAX_LEN} bytes, this one has {len}")
             }
@@ -200,7 +211,7 @@ fn parse_file(file: &[u8]) -> Result<Vec<Descriptor>, DescriptorError> {
         }
     }
     let mut types = Types::default();
-    let prefix = if package.is_empty() { String::new() } else { format!("{package}.") };
+    let prefix = if package.is_empty() { String::new() } else { qualify("", &package)? + "." };
     for message in raw_messages {
         types.message(&prefix, message, 0)?;
     }
@@ -232,9 +243,9 @@ struct Types {
 }
 
 impl Types {
-    fn message(&mut self, prefix: &str, bytes: &[u8], depth: u32) -> Result<(), DecodeError> {
+    fn message(&mut self, prefix: &str, bytes: &[u8], depth: u32) -> Result<(), DescriptorError> {
         if depth > MAX_DEPTH {
-            return Err(DecodeError::TooDeep { limit: MAX_DEPTH });
+            return Err(DecodeError::TooDeep { limit: MAX_DEPTH }.into());
         }
         let (mut name, mut message) = (String::new(), MessageDescriptor::default());
         let (mut messages, mut enums) = (Vec::new(), Vec::new());
@@ -249,7 +260,7 @@ impl Types {
                 _ => {}
             }
         }
-        let name = format!("{prefix}{name}");
+        let name = qualify(prefix, &name)?;
         for nested in messages {
             self.message(&format!("{name}."), nested, depth + 1)?;
         }
@@ -260,7 +271,7 @@ impl Types {
         Ok(())
     }
 
-    fn enumeration(&mut self, prefix: &str, bytes: &[u8]) -> Result<(), DecodeError> {
+    fn enumeration(&mut self, prefix: &str, bytes: &[u8]) -> Result<(), DescriptorError> {
         let (mut name, mut parsed) = (String::new(), EnumDescriptor::default());
         let mut reader = Reader::new(bytes);
         while let Some(field) = reader.next_field()? {
@@ -273,7 +284,7 @@ impl Types {
                 _ => {}
             }
         }
-        self.enums.insert(format!("{prefix}{name}"), parsed);
+        self.enums.insert(qualify(prefix, &name)?, parsed);
         Ok(())
     }
 }
@@ -309,7 +320,7 @@ fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
 }
 
 /// Name and methods of a service.
-fn parse_service(prefix: &str, bytes: &[u8]) -> Result<(String, Vec<MethodDescriptor>), DecodeError> {
+fn parse_service(prefix: &str, bytes: &[u8]) -> Result<(String, Vec<MethodDescriptor>), DescriptorError> {
     let (mut name, mut real_name, mut methods) = (String::new(), String::new(), Vec::new());
     let mut reader = Reader::new(bytes);
     while let Some(field) = reader.next_field()? {
@@ -320,7 +331,7 @@ fn parse_service(prefix: &str, bytes: &[u8]) -> Result<(String, Vec<MethodDescri
             _ => {}
         }
     }
-    Ok((if real_name.is_empty() { format!("{prefix}{name}") } else { real_name }, methods))
+    Ok((if real_name.is_empty() { qualify(prefix, &name)? } else { real_name }, methods))
 }
 
 fn parse_method(bytes: &[u8]) -> Result<MethodDescriptor, DecodeError> {
@@ -370,6 +381,14 @@ fn text(field: &RawField<'_>) -> Result<String, DecodeError> {
     Ok(String::from_utf8_lossy(field.bytes()?).into_owned())
 }
 
+/// A name with what stands before it. Each nested type repeats the names around it, so that long ones would add up.
+fn qualify(prefix: &str, name: &str) -> Result<String, DescriptorError> {
+    let len = prefix.len() + name.len();
+    if len > MAX_NAME { Err(DescriptorError::Name { len }) } else { Ok(format!("{prefix}{name}")) }
+}
+
+/// How long a name may be, with its package and the types around it.
+const MAX_NAME: usize = 1024;
 /// What a description may have at the most, so that reading one that was made up stays cheap.
 const MAX_LEN: usize = 1 << 20;
 /// How deep messages may be nested in a description.

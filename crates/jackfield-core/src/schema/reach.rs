@@ -1,7 +1,8 @@
 //! Finds all types that an interface uses, in a constant.
 
 use super::types::EMPTY;
-use super::{EnumType, Field, Kind, MessageType, Schema, Shape, TypeName};
+use super::writer::prefix;
+use super::{EnumType, Field, Kind, MessageType, Method, Schema, Shape, TypeName};
 
 /// The types that an interface uses, each once, in the order in which they are met; the other interfaces that it
 /// uses, and theirs.
@@ -31,7 +32,49 @@ impl Reach {
                 message += 1;
             }
         }
+        reach.check_names();
         reach
+    }
+
+    /// All names of the file are told apart: those of services, types, requests and responses.
+    const fn check_names(&self) {
+        let mut index = 0;
+        while index < self.enums.len {
+            self.check_name(self.enums.at(index).name);
+            let mut other = 0;
+            while other < self.messages.len {
+                if let TypeName::Named(name) = self.messages.at(other).name {
+                    clash_unless(!is_same(name, self.enums.at(index).name));
+                }
+                other += 1;
+            }
+            index += 1;
+        }
+        index = 0;
+        while index < self.messages.len {
+            if let TypeName::Named(name) = self.messages.at(index).name {
+                self.check_name(name);
+            }
+            index += 1;
+        }
+    }
+
+    /// A type's name is that of no service, request or response.
+    const fn check_name(&self, name: &str) {
+        let mut service = 0;
+        while service < self.services.len {
+            let schema = self.services.at(service);
+            clash_unless(!is_same(name, schema.name()));
+            let prefix = prefix(schema, service);
+            let mut method = 0;
+            while method < schema.methods.len() {
+                let Method { name: own, arguments, result, .. } = &schema.methods[method];
+                clash_unless(arguments.is_empty() || !is_concat(name, &[prefix, own, "Request"]));
+                clash_unless(result.is_empty() || !is_concat(name, &[prefix, own, "Response"]));
+                method += 1;
+            }
+            service += 1;
+        }
     }
 
     const fn methods(&mut self, schema: &'static Schema) {
@@ -87,10 +130,7 @@ impl Reach {
         while index < self.messages.len {
             let other = self.messages.at(index);
             if is_same_message(other, ty) {
-                assert!(
-                    is_same(other.path, ty.path),
-                    "two types of one interface have one name: give one of them another by `#[value(name = \"...\")]`"
-                );
+                clash_unless(is_same(other.path, ty.path));
                 return;
             }
             index += 1;
@@ -103,10 +143,7 @@ impl Reach {
         while index < self.enums.len {
             let other = self.enums.at(index);
             if is_same(other.name, ty.name) {
-                assert!(
-                    is_same(other.path, ty.path),
-                    "two types of one interface have one name: give one of them another by `#[value(name = \"...\")]`"
-                );
+                clash_unless(is_same(other.path, ty.path));
                 return;
             }
             index += 1;
@@ -151,6 +188,34 @@ const fn is_same_kind(a: Kind, b: Kind) -> bool {
         (Kind::Message(a), Kind::Message(b)) => is_same_message(a.get(), b.get()),
         _ => a.number() == b.number(),
     }
+}
+
+/// What the compiler says where two things of one file have one name.
+#[expect(clippy::fn_params_excessive_bools, reason = "it is an assertion")]
+const fn clash_unless(is_told_apart: bool) {
+    assert!(
+        is_told_apart,
+        "two types of one interface have one name, or a type has that of the interface or of a method's request or \
+         response: give it another by `#[value(name = \"...\")]`"
+    );
+}
+
+/// `a == parts.concat()`, in a constant.
+const fn is_concat(a: &str, parts: &[&str]) -> bool {
+    let (a, mut at, mut part) = (a.as_bytes(), 0, 0);
+    while part < parts.len() {
+        let bytes = parts[part].as_bytes();
+        let mut index = 0;
+        while index < bytes.len() {
+            if at >= a.len() || a[at] != bytes[index] {
+                return false;
+            }
+            at += 1;
+            index += 1;
+        }
+        part += 1;
+    }
+    at == a.len()
 }
 
 /// `a == b` for texts, in a constant.

@@ -93,7 +93,7 @@ pub(crate) mod prosts {
         pub(crate) blobs: Vec<Vec<u8>>,
         #[prost(enumeration = "Colour", tag = "17")]
         pub(crate) colour: i32,
-        #[prost(enumeration = "Colour", repeated, packed = "false", tag = "18")]
+        #[prost(enumeration = "Colour", repeated, tag = "18")]
         pub(crate) colours: Vec<i32>,
         #[prost(btree_map = "string, int32", tag = "19")]
         pub(crate) by_name: BTreeMap<String, i32>,
