@@ -51,7 +51,7 @@ fn build() -> Artifacts {
 
 /// The studio, as each lane reaches it.
 pub(crate) mod studio {
-    use super::{Candidate, NativeBackend, build};
+    use super::{Candidate, NativeBackend, ProcessBackend, ProcessPlugin, build};
 
     /// Linked into this program.
     pub(crate) fn linked() -> Box<dyn Candidate> {
@@ -63,6 +63,12 @@ pub(crate) mod studio {
     pub(crate) fn native() -> Box<dyn Candidate> {
         // SAFETY: the suite loads libraries of this repository only.
         Box::new(unsafe { NativeBackend::new() }.library(build().library("studio")))
+    }
+
+    /// A child process.
+    pub(crate) fn process() -> Box<dyn Candidate> {
+        let backend = ProcessBackend::start().expect("processes can be started");
+        Box::new(ProcessPlugin::new(build().program("studio")).backend(&backend))
     }
 
     /// A shared library whose types are taken to have another layout than the host's.

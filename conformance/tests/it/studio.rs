@@ -298,6 +298,20 @@ async fn a_plugin_has_several_interfaces((manager, studio): (Manager, Handle<dyn
     }
 }
 
+/// What the trait does not send to a process yet is told before anything is called.
+#[tokio::test]
+async fn a_process_is_refused_what_its_wire_does_not_carry() {
+    let error = Manager::new()
+        .load::<dyn Studio>("studio", &*backends::studio::process())
+        .await
+        .expect_err("streams and objects do not cross yet");
+    let cause = std::error::Error::source(error.kind()).expect("a cause").to_string();
+    assert!(
+        cause.starts_with("method `Sums`: `numbers` is a stream, which the trait does not send"),
+        "{cause}"
+    );
+}
+
 mod cases {
     use super::*;
 
