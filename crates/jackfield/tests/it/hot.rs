@@ -1,5 +1,6 @@
 //! A plugin whose file is replaced while it is called.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,14 +14,19 @@ use crate::support::{copy, libraries, native};
 
 /// The greeter, built with this identity and greeting, under a name of its own.
 fn build(directory: &Path, id: &str, greeting: &str) -> PathBuf {
-    // Both builds write the same file.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = Build::new(["symbols-hot"])
-        .variable("hot", "JACKFIELD_PLUGIN_ID", id)
-        .variable("hot", "GREETING", greeting);
-    let built = jackfield_fixtures::build(&build).expect("it builds");
-    copy(built.library("symbols-hot"), directory, &format!("built-{}.so", greeting.replace(' ', "-")))
+    // All of them are built into the same file, and each is built once: so what came of it is kept here.
+    static BUILT: Mutex<BTreeMap<[String; 2], Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let library = built.entry([id, greeting].map(str::to_owned)).or_insert_with(|| {
+        let build = Build::new(["symbols-hot"])
+            .variable("hot", "JACKFIELD_PLUGIN_ID", id)
+            .variable("hot", "GREETING", greeting);
+        let built = jackfield_fixtures::build(&build).expect("it builds");
+        std::fs::read(built.library("symbols-hot")).expect("a library")
+    });
+    let path = directory.join(format!("built-{}.so", greeting.replace(' ', "-")));
+    std::fs::write(&path, library).expect("a copy");
+    path
 }
 
 #[test]
