@@ -15,7 +15,7 @@ use crate::child::Death;
 use crate::grpc::status::{self, Refusal};
 use crate::grpc::{Connection, headers};
 use crate::lanes::Lanes;
-use crate::start::{End, GRACE, Started};
+use crate::start::{EXIT, End, GRACE, Started};
 
 /// Calls a plugin; clones of the link share its process.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Link {
     /// As [`explain`](Self::explain), for those who know that the plugin itself said nothing.
     pub(crate) async fn why(&self, words: String) -> CallError {
         let mut end = self.started.end.clone();
-        match timeout(GRACE + GRACE / 2, end.wait_for(Option::is_some)).await {
+        match timeout(EXIT + GRACE, end.wait_for(Option::is_some)).await {
             Ok(Ok(end)) => describe(end.as_ref()),
             Ok(Err(_)) => describe(None),
             Err(_) => CallError::Wire { reason: words },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::checksum::ChecksumError;
 use crate::child::{Death, GuardError};
 use crate::grpc::ConnectError;
+use crate::grpc::status::innermost;
 use crate::handshake::HandshakeError;
 use crate::tls::TlsError;
 
@@ -22,7 +23,7 @@ pub enum StartError {
     Checksum(#[from] ChecksumError),
     /// The connection could not be made.
     #[error("failed to connect to the plugin")]
-    Connect(#[from] ConnectError),
+    Connect(#[source] ConnectError),
     /// It ended the connection before it answered anything.
     #[error(
         "the plugin ended the connection before its first answer: {reason}\n\
@@ -81,6 +82,16 @@ pub enum StartError {
     /// AutoMTLS could not be prepared.
     #[error("failed to prepare AutoMTLS")]
     Tls(#[from] TlsError),
+}
+
+impl From<ConnectError> for StartError {
+    /// The plugin that refuses this host may close before or after this host's first bytes; both are one event.
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Http(error) => Self::Disconnected { reason: innermost(&error) },
+            error @ (ConnectError::Socket(_) | ConnectError::Tls(_)) => Self::Connect(error),
+        }
+    }
 }
 
 /// The host's side of the process backend could not be set up.

@@ -352,7 +352,7 @@ pub(crate) async fn live(
 ) -> End {
     tokio::pin!(driver, died);
     tokio::select! {
-        () = &mut driver => match timeout(GRACE, died).await {
+        () = &mut driver => match timeout(EXIT, died).await {
             Ok(death) => End::Died(death),
             Err(_) => End::Disconnected,
         },
@@ -366,7 +366,9 @@ pub(crate) async fn live(
     }
 }
 
-/// A connection and its process end within microseconds of each other.
+/// What a dead process left in the socket is read within microseconds.
 pub(crate) const GRACE: Duration = Duration::from_millis(5);
+/// A plugin that was asked to end closes its connections, then its runtime, then exits.
+pub(crate) const EXIT: Duration = Duration::from_millis(100);
 /// How long a program that printed something else than a handshake may take to end.
 const LAST_WORDS: Duration = Duration::from_millis(200);

@@ -17,7 +17,7 @@ use tower::Service;
 
 use super::connection::Connection;
 use crate::channel::describe;
-use crate::start::{End, GRACE};
+use crate::start::{EXIT, End, GRACE};
 use crate::tasks::Tasks;
 
 /// A connection to a plugin, or back to its host, for the clients that `tonic` generates: a handle, whose clones
@@ -95,7 +95,7 @@ impl Fate {
         let Some(mut end) = self.end else { return status };
         // The clock is that of the connection's own runtime.
         let explained = self.tasks.start(async move {
-            let end = timeout(GRACE + GRACE / 2, end.wait_for(Option::is_some)).await.ok()?.ok()?;
+            let end = timeout(EXIT + GRACE, end.wait_for(Option::is_some)).await.ok()?.ok()?;
             Some(Status::unavailable(describe(end.as_ref()).to_string()))
         });
         explained.await.ok().and_then(identity).unwrap_or(status)

@@ -64,8 +64,8 @@ fn mark() -> tonic::metadata::MetadataValue<tonic::metadata::Ascii> {
 }
 
 /// What the wire itself said.
-pub(crate) fn innermost(status: &Status) -> String {
-    let mut error: &dyn std::error::Error = status;
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }

@@ -189,8 +189,8 @@ impl GrpcBroker for Rendezvous {
             info.into_iter().for_each(|info| broker.hear(info));
             std::future::ready(None)
         });
-        // The host's half ends the stream; this side's goes on as long as there is something to say.
-        let said = self.broker.speech().map(Ok).take_until(Box::pin(ended(self.end.clone())));
-        Ok(Response::new(Box::pin(stream::select(said, heard))))
+        // At the end both halves end: a host that keeps its own open would keep the process waiting.
+        let both = stream::select(self.broker.speech().map(Ok), heard);
+        Ok(Response::new(Box::pin(both.take_until(Box::pin(ended(self.end.clone()))))))
     }
 }

@@ -12,7 +12,7 @@ use crate::backend::Shared;
 use crate::channel::describe;
 use crate::child::{ChildHandle, Ending, stop};
 use crate::netrpc::RpcError;
-use crate::start::{End, GRACE};
+use crate::start::{EXIT, End, GRACE};
 
 /// The process of a program. Dropping it kills the process.
 pub(super) struct Process {
@@ -38,7 +38,7 @@ impl Process {
             let end = tokio::select! {
                 error = &mut connection => {
                     report(&error);
-                    match timeout(GRACE, died).await {
+                    match timeout(EXIT, died).await {
                         Ok(death) => End::Died(death),
                         Err(_) => End::Disconnected,
                     }

@@ -14,7 +14,7 @@ use super::outgoing::{Arguments, Outgoing};
 use crate::backend::Shared;
 use crate::channel::describe;
 use crate::netrpc::{Client, Codec, FromBody, RpcError, ToBody};
-use crate::start::{End, GRACE};
+use crate::start::{EXIT, End, GRACE};
 
 /// Calls the methods of one service; clones share the connection.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ where
         let mut end = self.end.clone();
         // On the I/O thread, for its clock.
         let asked = self.shared.io.start_task(async move {
-            match timeout(GRACE + GRACE / 2, end.wait_for(Option::is_some)).await {
+            match timeout(EXIT + GRACE, end.wait_for(Option::is_some)).await {
                 Ok(Ok(end)) => describe(end.as_ref()),
                 Ok(Err(_)) => describe(None),
                 Err(_) => CallError::Wire { reason: words },
