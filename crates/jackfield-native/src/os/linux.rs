@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libloading::os::unix::{RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect, munmap};
 
 /// A private copy of a file in memory that nobody can change any more, and a view of it.
@@ -42,10 +43,7 @@ impl Sealed {
         let mut memory = File::from(create(&name)?);
         let len = io::copy(&mut file, &mut memory)? as usize;
         let descriptor = OwnedFd::from(memory);
-        fcntl_add_seals(
-            &descriptor,
-            SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK,
-        )?;
+        seal(&descriptor)?;
         let view = if len == 0 {
             std::ptr::null_mut()
         } else {
@@ -88,11 +86,27 @@ impl Drop for Sealed {
     }
 }
 
+/// Makes a copy what it is for good. The kernel refuses it after a while if something else refers to a page of the
+/// copy; on a busy machine that is the kernel itself, for as long as it moves pages about.
+fn seal(descriptor: &OwnedFd) -> io::Result<()> {
+    let seals = SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
+    let mut tries = 0;
+    loop {
+        match fcntl_add_seals(descriptor, seals) {
+            Err(Errno::BUSY) if tries < MAX_TRIES => tries += 1,
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Of some tenths of a second each.
+const MAX_TRIES: usize = 20;
+
 fn create(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create(name, flags | MemfdFlags::EXEC) {
         // Kernels before 6.3 do not know the flag, and do not need it.
-        Err(rustix::io::Errno::INVAL) => Ok(memfd_create(name, flags)?),
+        Err(Errno::INVAL) => Ok(memfd_create(name, flags)?),
         result => Ok(result?),
     }
 }

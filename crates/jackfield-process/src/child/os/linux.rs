@@ -108,9 +108,25 @@ pub(crate) fn sealed_executable(name: &str, content: &[u8]) -> io::Result<OwnedF
     }?;
     let mut file = File::from(memfd);
     file.write_all(content)?;
-    fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    seal(&file)?;
     Ok(file.into())
 }
+
+/// Makes a file what it is for good. The kernel refuses it after a while if something else refers to a page of the
+/// file; on a busy machine that is the kernel itself, for as long as it moves pages about.
+fn seal(file: &File) -> io::Result<()> {
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    let mut tries = 0;
+    loop {
+        match fcntl_add_seals(file, seals) {
+            Err(Errno::BUSY) if tries < MAX_TRIES => tries += 1,
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Of some tenths of a second each.
+const MAX_TRIES: usize = 20;
 
 /// Writes to a socket whose other end may be gone, without a SIGPIPE to this process.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
