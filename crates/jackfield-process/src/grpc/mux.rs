@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, SetOnce, mpsc};
+use tokio::time::timeout;
 
 use crate::serve::Accept;
 use crate::yamux::{Session, SessionError, Stream};
@@ -100,10 +101,17 @@ impl Mux {
 }
 
 impl Turn<'_> {
-    /// Opens a stream.
+    /// Opens a stream. The turn lasts until the other side has accepted it: a Go program hands out streams in the order
+    /// in which its listeners get to run, so that the next one who knocks could be given this one.
     pub(crate) async fn open(self) -> io::Result<Stream> {
         let session = self.mux.session.wait().await;
-        session.open().await.map_err(|error: SessionError| io::Error::other(error))
+        let stream = session.open().await.map_err(|error: SessionError| io::Error::other(error))?;
+        match timeout(PATIENCE, stream.accepted()).await {
+            Ok(()) => Ok(stream),
+            Err(_) => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the other side did not accept the stream"))
+            }
+        }
     }
 }
 

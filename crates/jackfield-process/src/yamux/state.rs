@@ -299,6 +299,16 @@ impl State {
         Poll::Pending
     }
 
+    /// Ends once the other end has accepted a stream that this end opened, or never will.
+    pub(super) fn poll_accepted(&mut self, stream: u32, context: &mut Context<'_>) -> Poll<()> {
+        let is_awaited = self.streams.get(&stream).is_some_and(Entry::is_awaited);
+        if is_awaited && self.end.is_none() {
+            wait(&mut self.openers, context);
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Ends once the session has.
     pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<SessionError> {
         match &self.end {

@@ -1,5 +1,6 @@
 //! One stream of a session, as something to read and write.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,6 +28,14 @@ impl Stream {
     /// Its number: odd if the client opened it, even if the server did.
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Waits until the other end has accepted this stream, if this end opened it. Also ends if it never will.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn accepted(&self) {
+        poll_fn(|context| self.shared.with(|state| state.poll_accepted(self.id, context))).await;
     }
 }
 

@@ -57,6 +57,20 @@ async fn opening_is_seen_at_once_and_so_is_accepting() {
 }
 
 #[tokio::test]
+async fn whether_a_stream_was_accepted_is_known() {
+    let (session, _driver, mut bytes) = against_bytes(Role::Client, Config::default());
+    let stream = session.open().await.unwrap();
+    let mut accepted = Box::pin(stream.accepted());
+    assert!(futures_util::FutureExt::now_or_never(&mut accepted).is_none());
+    bytes.write_all(&frame(Kind::WindowUpdate, Flags::ACK, 1, 0)).await.unwrap();
+    accepted.await;
+    // It also ends with the stream.
+    let refused = session.open().await.unwrap();
+    bytes.write_all(&frame(Kind::WindowUpdate, Flags::RST, 3, 0)).await.unwrap();
+    refused.accepted().await;
+}
+
+#[tokio::test]
 async fn a_ping_is_answered() {
     let (_session, _driver, mut bytes) = against_bytes(Role::Server, Config::default());
     bytes.write_all(&frame(Kind::Ping, Flags::SYN, 0, 77)).await.unwrap();
