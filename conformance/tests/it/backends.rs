@@ -65,10 +65,24 @@ pub(crate) mod studio {
         Box::new(unsafe { NativeBackend::new() }.library(build().library("studio")))
     }
 
-    /// A child process.
+    /// A child process, whose objects have sockets of their own.
     pub(crate) fn process() -> Box<dyn Candidate> {
+        processes(|plugin| plugin)
+    }
+
+    /// A child process with TLS, whose objects share the one socket.
+    pub(crate) fn process_multiplexed() -> Box<dyn Candidate> {
+        processes(|plugin| plugin.auto_mtls().multiplex())
+    }
+
+    /// A child process to which each of the host's runtimes has a connection of its own.
+    pub(crate) fn process_per_runtime() -> Box<dyn Candidate> {
+        processes(ProcessPlugin::connection_per_runtime)
+    }
+
+    fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Box<dyn Candidate> {
         let backend = ProcessBackend::start().expect("processes can be started");
-        Box::new(ProcessPlugin::new(build().program("studio")).backend(&backend))
+        Box::new(configure(ProcessPlugin::new(build().program("studio"))).backend(&backend))
     }
 
     /// A shared library whose types are taken to have another layout than the host's.

@@ -2,19 +2,33 @@
 //!
 //! What it finds is kept in `docs/interop.md`; run it with `JACKFIELD_BLESS=1` to write that file anew.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use jackfield_fixtures::{Build, GoModule, Python, available, go_programs, python, workspace};
+use jackfield_fixtures::{Artifacts, Build, GoModule, Python, available, go_programs, python, workspace};
 
 /// A host or a plugin of the counter, by the language it is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Peer {
     Go,
     Python,
+    /// With `tonic` and the broker in hand.
     Rust,
+    /// By a trait.
+    Trait,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Go => "Go",
+            Self::Python => "Python",
+            Self::Rust => "Rust",
+            Self::Trait => "Rust, a trait",
+        })
+    }
 }
 
 /// One host with one plugin.
@@ -43,12 +57,18 @@ const TASKS: [Task; 8] = [
     Task { name: "16 MiB", commands: &[("blob 16777216", "ok 16777216\n")] },
 ];
 
-const PAIRS: [(Peer, Peer); 5] = [
+const PAIRS: [(Peer, Peer); 11] = [
     (Peer::Rust, Peer::Go),
     (Peer::Rust, Peer::Python),
     (Peer::Rust, Peer::Rust),
+    (Peer::Rust, Peer::Trait),
+    (Peer::Trait, Peer::Go),
+    (Peer::Trait, Peer::Python),
+    (Peer::Trait, Peer::Trait),
     (Peer::Go, Peer::Rust),
+    (Peer::Go, Peer::Trait),
     (Peer::Python, Peer::Rust),
+    (Peer::Python, Peer::Trait),
 ];
 
 /// What a pair cannot do, and whose doing that is.
@@ -88,7 +108,7 @@ fn every_pair_does_every_task() {
     let mut failures = Vec::new();
     for pair in pairs() {
         let home = tempfile::tempdir().expect("a directory");
-        write!(rows, "| {:?} | {:?} | {} | {} |", pair.host, pair.plugin, pair.security, pair.multiplexing)
+        write!(rows, "| {} | {} | {} | {} |", pair.host, pair.plugin, pair.security, pair.multiplexing)
             .expect("text");
         for task in &TASKS {
             let cell = match REASONS.iter().position(|reason| (reason.applies)(&pair, task)) {
@@ -125,8 +145,7 @@ fn pairs() -> Vec<Pair> {
 struct Programs {
     go: PathBuf,
     python: Python,
-    host: PathBuf,
-    plugin: PathBuf,
+    rust: Artifacts,
 }
 
 impl Programs {
@@ -134,8 +153,7 @@ impl Programs {
         let go = available(go_programs(GoModule::Newest))?;
         let python = available(python())?;
         let rust = jackfield_fixtures::build(&Build::fixtures()).expect("the examples build");
-        let program = |name| rust.program(name).to_owned();
-        Some(Self { go, python, host: program("counter-host"), plugin: program("counter-plugin") })
+        Some(Self { go, python, rust })
     }
 
     fn perform(&self, pair: &Pair, task: &Task, home: &Path) -> Result<(), String> {
@@ -167,7 +185,8 @@ impl Programs {
                 command.arg(self.python.script("counter_host.py"));
                 command
             }
-            Peer::Rust => program(&self.host),
+            Peer::Rust => program(self.rust.program("counter-host")),
+            Peer::Trait => program(self.rust.program("counter-trait-host")),
         }
     }
 
@@ -175,7 +194,8 @@ impl Programs {
         match pair.plugin {
             Peer::Go => self.go.join("counter-plugin"),
             Peer::Python => self.python_plugin(home),
-            Peer::Rust => self.plugin.clone(),
+            Peer::Rust => self.rust.program("counter-plugin").to_owned(),
+            Peer::Trait => self.rust.program("counter-trait-plugin").to_owned(),
         }
     }
 

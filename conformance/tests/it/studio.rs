@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jackfield::{
@@ -20,6 +20,9 @@ macro_rules! on_every_lane {
         on_every_lane!(@ linked: $($case),*);
         on_every_lane!(@ native: $($case),*);
         on_every_lane!(@ encoded: $($case),*);
+        on_every_lane!(@ process: $($case),*);
+        on_every_lane!(@ process_multiplexed: $($case),*);
+        on_every_lane!(@ process_per_runtime: $($case),*);
     };
     (@ $lane:ident: $($case:ident),*) => {
         mod $lane {
@@ -71,6 +74,33 @@ async fn load(candidate: &dyn Candidate) -> (Manager, Handle<dyn Studio>) {
     let manager = Manager::new();
     let studio = manager.load("studio", candidate).await.expect("loaded");
     (manager, studio)
+}
+
+/// Where a plugin runs.
+#[derive(Clone, Copy, PartialEq)]
+enum Site {
+    /// In this process: what it does is done when the call returns.
+    Here,
+    /// In another: what follows from a call takes time.
+    Elsewhere,
+}
+
+impl Site {
+    fn of(studio: &Handle<dyn Studio>) -> Self {
+        match Handle::current(studio).lane() {
+            jackfield_core::Lane::Channel(_) => Self::Elsewhere,
+            _ => Self::Here,
+        }
+    }
+
+    /// Expects something: at once of a plugin here, some time later of one elsewhere.
+    async fn expect<T: PartialEq + std::fmt::Debug>(self, what: impl Fn() -> T, expected: T) {
+        let begun = Instant::now();
+        while self == Self::Elsewhere && what() != expected && begun.elapsed() < Duration::from_secs(20) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(what(), expected);
+    }
 }
 
 fn session(name: &str) -> Session {
@@ -134,10 +164,27 @@ async fn streams_go_in_and_out_and_both_ways((_manager, studio): (Manager, Handl
 }
 
 async fn nobody_is_asked_for_more_than_is_wanted((_manager, studio): (Manager, Handle<dyn Studio>)) {
-    let mut numbers = studio.count(1_000_000, None).expect("a stream");
-    assert_eq!(studio.counted(), Ok(0));
+    let mut numbers = studio.count(100_000_000, None).expect("a stream");
+    if Site::of(&studio) == Site::Here {
+        assert_eq!(studio.counted(), Ok(0));
+    }
     for expected in 0..5 {
         assert_eq!(numbers.next().await, Some(Ok(expected)));
+    }
+    if Site::of(&studio) == Site::Elsewhere {
+        // What is on its way fills what HTTP/2 lets a stream hold; then it stands still.
+        let mut counted = studio.counted().expect("a number");
+        loop {
+            for _ in 0..200 {
+                studio.join_later("", &[], &[]).await.expect("it answers meanwhile");
+            }
+            let before = std::mem::replace(&mut counted, studio.counted().expect("a number"));
+            if before == counted {
+                break;
+            }
+        }
+        assert!(counted < 10_000_000, "{counted}");
+        return;
     }
     assert_eq!(studio.counted(), Ok(5), "whoever reads slowly slows down whoever writes");
 }
@@ -155,7 +202,7 @@ async fn a_dropped_stream_ends_at_its_source((_manager, studio): (Manager, Handl
     assert_eq!(sums.next().await, Some(Ok(1)));
     assert_eq!(Arc::strong_count(&source), 2);
     drop(sums);
-    assert_eq!(Arc::strong_count(&source), 1, "the drop went there and back");
+    Site::of(&studio).expect(|| Arc::strong_count(&source), 1).await;
 }
 
 async fn an_error_ends_a_stream((_manager, studio): (Manager, Handle<dyn Studio>)) {
@@ -192,9 +239,9 @@ async fn objects_are_returned_and_end((manager, studio): (Manager, Handle<dyn St
     let takes: Vec<Take> = child.play().await.expect("a stream").try_collect().await.expect("takes");
     assert_eq!(takes, [Take::Lost, Take::Mono(Bytes::from_static(b"a/b"))]);
     drop((track.clone(), child));
-    assert_eq!(studio.tracks(), Ok(2));
+    Site::of(&studio).expect(|| studio.tracks(), Ok(2)).await;
     drop((track, grandchild));
-    assert_eq!(studio.tracks(), Ok(0));
+    Site::of(&studio).expect(|| studio.tracks(), Ok(0)).await;
     manager.unload("studio").await.expect("unloaded");
 }
 
@@ -234,25 +281,32 @@ async fn objects_are_called_back_nested_and_both_ways((manager, studio): (Manage
     assert_eq!((studio.tell(listener(), 100).await, studio.tell_now(listener(), 100)), (Ok(8), Ok(8)));
     assert_eq!(heard.load(Ordering::Relaxed), 26);
     // The plugin keeps one beyond the call, and lets it go when it ends.
+    let site = Site::of(&studio);
     studio.keep(listener()).expect("kept");
-    assert_eq!(Arc::strong_count(&heard), 2);
+    site.expect(|| Arc::strong_count(&heard), 2).await;
     studio.keep(Handle::new(Curious { studio: studio.clone(), heard: heard.clone() })).expect("kept");
-    assert_eq!(Arc::strong_count(&heard), 2);
+    site.expect(|| Arc::strong_count(&heard), 2).await;
     // What went there and back is still what it was.
     let track = studio.new_track("a").expect("a track");
     let track = listener().exchange(track).await.expect("the same");
     assert_eq!(track.name(), Ok("a".to_owned()));
+    let track = studio.exchange(listener(), track).await.expect("the same");
+    assert_eq!(track.name(), Ok("a".to_owned()));
     drop(track);
+    site.expect(|| studio.tracks(), Ok(0)).await;
     manager.unload("studio").await.expect("unloaded");
-    assert_eq!(Arc::strong_count(&heard), 1);
+    site.expect(|| Arc::strong_count(&heard), 1).await;
 }
 
 async fn a_dropped_call_is_given_up((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    studio.join_later("", &[], &[]).await.expect("it is connected");
     let mut hanging = studio.hang();
     assert!(futures_util::FutureExt::now_or_never(&mut hanging).is_none());
+    // What is asked for later is begun later.
+    studio.join_later("", &[], &[]).await.expect("it answers meanwhile");
     assert_eq!(studio.given_up(), Ok(0));
     drop(hanging);
-    assert_eq!(studio.given_up(), Ok(1));
+    Site::of(&studio).expect(|| studio.given_up(), Ok(1)).await;
 }
 
 async fn options_reach_the_plugin((_manager, studio): (Manager, Handle<dyn Studio>)) {
@@ -269,7 +323,7 @@ async fn a_deadline_ends_a_call((_manager, studio): (Manager, Handle<dyn Studio>
     let hurried = Handle::with(&studio, CallOptions::new().timeout(Duration::from_millis(20)));
     let error = hurried.hang().await.expect_err("it never answers");
     assert!(matches!(error, Error::Call(CallError::DeadlineExceeded { .. })), "{error}");
-    assert_eq!(studio.given_up(), Ok(1), "the plugin hears of it");
+    Site::of(&studio).expect(|| studio.given_up(), Ok(1)).await;
 }
 
 async fn objects_close_with_their_plugin((manager, studio): (Manager, Handle<dyn Studio>)) {
@@ -280,7 +334,11 @@ async fn objects_close_with_their_plugin((manager, studio): (Manager, Handle<dyn
         for error in [track.name().map(drop), child.name().map(drop), track.child("c").await.map(drop)] {
             assert!(matches!(error, Err(Error::Call(CallError::Closed { .. }))), "{error:?}");
         }
-        assert_eq!(unloaded, Unloaded::Unmapped, "handles that were closed hold nothing");
+        let exited = Unloaded::Exited { status: "exit status: 0".to_owned() };
+        assert!(
+            unloaded == Unloaded::Unmapped || unloaded == exited,
+            "handles that were closed hold nothing"
+        );
     }
 }
 
@@ -296,20 +354,6 @@ async fn a_plugin_has_several_interfaces((manager, studio): (Manager, Handle<dyn
     for error in [foyer.name().map(drop), again.name().map(drop), studio.tracks().map(drop)] {
         assert!(matches!(error, Err(Error::Call(CallError::Closed { .. }))), "{error:?}");
     }
-}
-
-/// What the trait does not send to a process yet is told before anything is called.
-#[tokio::test]
-async fn a_process_is_refused_what_its_wire_does_not_carry() {
-    let error = Manager::new()
-        .load::<dyn Studio>("studio", &*backends::studio::process())
-        .await
-        .expect_err("streams and objects do not cross yet");
-    let cause = std::error::Error::source(error.kind()).expect("a cause").to_string();
-    assert!(
-        cause.starts_with("method `Sums`: `numbers` is a stream, which the trait does not send"),
-        "{cause}"
-    );
 }
 
 mod cases {

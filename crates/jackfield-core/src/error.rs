@@ -124,8 +124,13 @@ impl Failure {
         &self.message
     }
 
-    /// The failure as a `google.rpc.Status` message.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// Whether the error itself is in it, beside its code and message.
+    pub fn has_detail(&self) -> bool {
+        self.detail.is_some()
+    }
+
+    /// The failure as a `google.rpc.Status` message, with the error itself as its detail.
+    pub fn encode(&self) -> Vec<u8> {
         let mut buffer = Vec::new();
         write::varint_field(&mut buffer, 1, self.code.0.into());
         if !self.message.is_empty() {
@@ -140,7 +145,12 @@ impl Failure {
         buffer
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads a `google.rpc.Status` message, and of its details the first.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no such message.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut failure = Self::new("");
         let mut reader = Reader::new(bytes);
         while let Some(field) = reader.next_field()? {

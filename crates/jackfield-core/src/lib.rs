@@ -54,7 +54,7 @@ pub use error::{CallError, Code, Error, Failure, Fault};
 pub use handle::Handle;
 pub use interface::{Description, Interface, Outcome};
 pub use parcel::{Messages, Offer, Parcel, Part, Peer};
-pub use schema::{Field, Kind, Method, Mode, Schema, Shape};
+pub use schema::{Field, Kind, Method, Mode, ObjectType, Schema, Shape};
 pub use service::{Plugin, Service};
 pub use slot::{Generation, Lane, Slot, Timer};
 pub use streaming::{ByteStream, Streaming};

@@ -12,7 +12,7 @@ use jackfield_abi::{self as abi, Feed, Object, Passed, Refusal, Reply};
 use crate::codec::DecodeError;
 use crate::error::Error;
 use crate::generated::refusal_error;
-use crate::schema::Schema;
+use crate::schema::{Field, ObjectType, Schema};
 use crate::{Channel, Service};
 
 /// An encoded message together with what cannot be encoded, as it goes over a wire.
@@ -147,6 +147,20 @@ fn gone() -> DecodeError {
 }
 
 impl Parcel {
+    /// The parcel with objects that code in this process can hold, in place of those at the other end of a wire.
+    pub(crate) fn adopt(self, fields: &[Field]) -> Self {
+        let parts = self.parts.into_iter().map(|(number, part)| {
+            let ty = fields.iter().find(|field| field.number == number).and_then(Field::object_type);
+            match (part, ty) {
+                (Part::Object(Peer::Channel(channel)), Some(ty)) => {
+                    (number, Part::Object(Peer::Offered(Offer::new(ty.schema(), ty.adopt(channel)))))
+                }
+                (part, _) => (number, part),
+            }
+        });
+        Self { bytes: self.bytes, parts: parts.collect() }
+    }
+
     pub(crate) fn into_crossing(self) -> abi::Parcel {
         let parts = self.parts.into_iter().map(|(number, part)| {
             let part = match part {
@@ -171,6 +185,19 @@ impl Parcel {
 }
 
 impl Peer {
+    /// Its end of a wire, for one that is to be handed over as an object of the type `ty`.
+    ///
+    /// # Errors
+    ///
+    /// The object was handed over already.
+    pub fn into_service(self, ty: &ObjectType) -> Result<Service, DecodeError> {
+        match self {
+            Self::Bound(object) => Ok(Service::new(ty.schema(), object)),
+            Self::Channel(channel) => Offer::new(ty.schema(), ty.adopt(channel)).into_service(),
+            Self::Offered(offer) => offer.into_service(),
+        }
+    }
+
     /// What crosses. Only an object of this side's is ever handed over: what came from elsewhere is passed on by its
     /// handle, which is one.
     fn into_passed(self) -> Passed {

@@ -105,7 +105,7 @@ impl Service {
         options: Option<CallOptions>,
     ) -> BoxFuture<'static, Result<Parcel, Error>> {
         let service = self.clone();
-        let mut request = Some(request);
+        let mut request = Some(self.adopt(index, request));
         let mut running: Option<Running<jackfield_abi::Parcel>> = None;
         Box::pin(poll_fn(move |context| {
             if let Some(request) = request.take() {
@@ -139,8 +139,15 @@ impl Service {
         request: Parcel,
         options: Option<&CallOptions>,
     ) -> Result<Parcel, Error> {
-        let request = request.into_crossing();
+        let request = self.adopt(index, request).into_crossing();
         self.answer(index, self.bound.scope(options, || self.bound.call_encoded(index, request)))
+    }
+
+    fn adopt(&self, index: usize, request: Parcel) -> Parcel {
+        match self.schema.methods.get(index) {
+            Some(method) if !request.parts.is_empty() => request.adopt(method.arguments),
+            _ => request,
+        }
     }
 
     fn answer(

@@ -3,44 +3,14 @@
 use std::error::Error as _;
 
 use jackfield_core::schema::Descriptor;
-use jackfield_core::{LoadErrorKind, Schema, Shape};
+use jackfield_core::{LoadErrorKind, Schema};
 
 use crate::error::StartError;
 use crate::grpc::{Connection, Reflection, reflect, status};
 
-/// Refuses an interface that says what does not go over this wire yet: streams, and objects of other interfaces.
-pub(crate) fn check_carried(schema: &'static Schema) -> Result<(), LoadErrorKind> {
-    for method in schema.methods {
-        let fields = method.arguments.iter().chain(method.result);
-        for field in fields {
-            let what = match field.shape {
-                _ if field.is_stream => "a stream",
-                Shape::Interface(_) => "an object",
-                _ => continue,
-            };
-            let error = Uncarried { method: method.name, field: field.name, what };
-            return Err(LoadErrorKind::backend("process", error));
-        }
-    }
-    Ok(())
-}
-
-/// An interface says what does not go over this wire.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "method `{method}`: `{field}` is {what}, which the trait does not send to a process yet\n\
-     (hint: load the plugin as a shared library, or speak gRPC to it by `ProcessPlugin::start`)"
-)]
-struct Uncarried {
-    method: &'static str,
-    field: &'static str,
-    what: &'static str,
-}
-
 /// Refuses a plugin that says that it has another interface. One that does not say is given the benefit of
 /// the doubt: a call of a method that it lacks names the method.
 pub(crate) async fn conform(connection: &Connection, schema: &'static Schema) -> Result<(), LoadErrorKind> {
-    check_carried(schema)?;
     match reflect(connection, schema.service).await {
         Ok(Reflection::File(file)) => match Descriptor::parse_service(&file, schema.service) {
             Ok(descriptor) => Ok(schema.check(&descriptor)?),

@@ -1,5 +1,6 @@
 //! What can go wrong while a plugin's process starts.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,5 +117,20 @@ fn tail(death: &Death) -> String {
     match death.stderr_tail.trim_end() {
         "" => String::new(),
         tail => format!("\n(its standard error ends with)\n{tail}"),
+    }
+}
+
+/// An error with its causes, for people.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut error = self.0;
+        while let Some(source) = error.source() {
+            write!(f, ": {source}")?;
+            error = source;
+        }
+        Ok(())
     }
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Unloaded};
 
-use crate::channel::{Link, ProcessChannel, describe};
+use crate::channel::{Link, ProcessChannel};
 use crate::child::{Bond, Ending, stop};
 use crate::conform::conform;
 use crate::grpc::{Asked, shutdown};
-use crate::start::Started;
+use crate::start::{End, Started, tell};
 
 /// One plugin in its own process. Dropping it kills the process.
 #[derive(Debug)]
@@ -29,10 +29,11 @@ impl ProcessInstance {
     }
 
     async fn end(self: Box<Self>, deadline: Duration) -> Unloaded {
-        let Started { child, connection, .. } = &self.link.started;
+        let Started { child, connection, ending, .. } = &self.link.started;
         if child.bond() == Bond::Lent {
             return Unloaded::Left;
         }
+        tell(ending, End::Unloaded);
         let begun = Instant::now();
         let patience = match shutdown(connection, deadline).await {
             Asked::Heard => deadline.saturating_sub(begun.elapsed()),
@@ -65,13 +66,8 @@ impl Instance for ProcessInstance {
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {
-        let mut end = self.link.started.end.clone();
-        Box::pin(async move {
-            match end.wait_for(Option::is_some).await {
-                Ok(end) => describe(end.as_ref()),
-                Err(_) => describe(None),
-            }
-        })
+        let fate = self.link.started.broker.fate().clone();
+        Box::pin(async move { fate.ended().await })
     }
 
     fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {

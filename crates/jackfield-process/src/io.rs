@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::mpsc::sync_channel;
 use std::task::{Context, Poll};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use jackfield_core::{CallError, Error};
+use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -18,14 +18,15 @@ use crate::tasks::{BoxedTask, Tasks};
 /// The thread; it ends, soon but not at once, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct IoThread {
-    runtime: Handle,
-    thread: ThreadId,
-    lasting: mpsc::UnboundedSender<BoxedTask>,
+    tasks: Tasks,
 }
 
 /// The thread is gone, or would have to wait for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the I/O thread of the process backend has ended or would wait for itself")]
+#[error(
+    "the thread on which connections to the other side live has ended, or would wait for itself\n\
+     (hint: an `async` method of an object that is called from there must not call a blocking one of the other side)"
+)]
 pub(crate) struct Unreachable;
 
 impl IoThread {
@@ -41,18 +42,17 @@ impl IoThread {
             runtime.block_on(keep(tasks));
             runtime.shutdown_timeout(PATIENCE);
         })?;
-        Ok(Self { runtime: handle, thread: thread.thread().id(), lasting })
+        Ok(Self { tasks: Tasks::new(handle, thread.thread().id(), lasting) })
     }
 
     /// The thread as a place for connections. It does not end as long as this is held.
     pub(crate) fn tasks(&self) -> Tasks {
-        Tasks::new(self.runtime.clone(), self.lasting.clone())
+        self.tasks.clone()
     }
 
     /// Gives the thread work that it finishes on its own account.
     pub(crate) fn keep(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // The thread takes work as long as this sender is there.
-        let _taken = self.lasting.send(Box::pin(task));
+        self.tasks.keep(task);
     }
 
     /// Starts work that is given up when the task is dropped.
@@ -60,26 +60,25 @@ impl IoThread {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        Task(self.runtime.spawn(future))
+        self.tasks.start(future)
     }
 
     /// Does work and blocks this thread until it is done.
     ///
     /// # Errors
     /// If this is the I/O thread itself, which would wait for ever.
+    #[cfg(any(test, feature = "netrpc"))]
     pub(crate) fn block_on<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unreachable> {
-        if thread::current().id() == self.thread {
-            return Err(Unreachable);
-        }
-        let (sender, receiver) = sync_channel(1);
-        let _task = self.start_task(async move {
-            // The receiver waits below.
-            let _received = sender.send(future.await);
-        });
-        receiver.recv().map_err(|_| Unreachable)
+        self.tasks.block_on(future)
+    }
+}
+
+impl From<Unreachable> for Error {
+    fn from(error: Unreachable) -> Self {
+        CallError::Closed { reason: error.to_string() }.into()
     }
 }
 

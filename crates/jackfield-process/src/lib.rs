@@ -58,6 +58,7 @@ mod child;
 mod conform;
 mod discover;
 mod error;
+mod fate;
 #[cfg(feature = "netrpc")]
 mod gob;
 mod group;

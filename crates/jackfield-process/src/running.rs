@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::channel::Link;
 use crate::child::Bond;
-use crate::grpc::{Broker, Fate, GrpcChannel};
+use crate::grpc::{Broker, GrpcChannel};
 use crate::instance::ProcessInstance;
 use crate::reattach::{Owner, Reattach};
 
@@ -39,8 +39,7 @@ impl Running {
     /// The main connection, for generated clients.
     pub fn channel(&self) -> GrpcChannel {
         let started = &self.link().started;
-        let fate = Fate::of_plugin(self.link().shared.io.tasks(), started.end.clone());
-        GrpcChannel::new(started.connection.clone(), fate)
+        GrpcChannel::new(started.connection.clone(), started.broker.fate().clone())
     }
 
     /// Makes connections beside the main one.
@@ -86,7 +85,7 @@ impl Running {
             let asking = link.started.connection.unary(PathAndQuery::from_static(CHECK), ASK_PLUGIN);
             match timeout(patience, asking).await {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(status)) => Err(link.why(status.to_string()).await),
+                Ok(Err(status)) => Err(link.started.broker.fate().why(status.to_string()).await),
                 Err(_) => Err(CallError::Wire { reason: format!("no answer within {patience:?}") }),
             }
         });

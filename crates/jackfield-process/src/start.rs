@@ -14,8 +14,9 @@ use crate::backend::Shared;
 use crate::checksum::Checksum;
 use crate::child::{Bond, ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
+use crate::fate::Fate;
 use crate::group;
-use crate::grpc::{Broker, Brokered, ConnectError, Connection, Cutter, Fate, Mux, Session, Target, open};
+use crate::grpc::{Broker, Brokered, ConnectError, Connection, Cutter, Mux, Session, Target, open};
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
 use crate::reattach::{Keys, Reattach};
@@ -81,8 +82,8 @@ pub(crate) struct Started {
     pub(crate) version: i32,
     /// What another host needs to connect, under AutoMTLS.
     pub(crate) keys: Option<Keys>,
-    /// Filled once the plugin can no longer be called.
-    pub(crate) end: watch::Receiver<Option<End>>,
+    /// Where it is said that it can no longer be called.
+    pub(crate) ending: watch::Sender<Option<End>>,
 }
 
 /// Why a plugin can no longer be called.
@@ -92,6 +93,8 @@ pub(crate) enum End {
     Died(Arc<Death>),
     /// It closed the connection, but goes on.
     Disconnected,
+    /// This host unloads it.
+    Unloaded,
 }
 
 /// A plugin that runs and says where it can be reached.
@@ -323,12 +326,13 @@ pub(crate) async fn connect(
     let connected = target.connect().await?;
     let child = Arc::new(child);
     let (sender, end) = watch::channel(None);
+    let ending = sender.clone();
     let tasks = shared.io.tasks();
     let broker = Broker::new(Brokered {
         place,
         translator,
         tls: target.tls.clone(),
-        fate: Fate::of_plugin(tasks.clone(), end.clone()),
+        fate: Fate::of_plugin(tasks.clone(), end),
         mux: target.mux.clone(),
         tasks,
     });
@@ -339,9 +343,19 @@ pub(crate) async fn connect(
     // Apart from each other: what the host does with the plugin's output must not end the connection.
     shared.io.keep(session.run());
     shared.io.keep(async move {
-        sender.send_replace(Some(live(driver, died, &cutter).await));
+        let end = live(driver, died, &cutter).await;
+        tell(&sender, end);
     });
-    Ok(Started { child, connection: connected.connection, target, broker, version, keys, end })
+    Ok(Started { ending, child, connection: connected.connection, target, broker, version, keys })
+}
+
+/// Says why a plugin can no longer be called. What was said first counts.
+pub(crate) fn tell(ending: &watch::Sender<Option<End>>, end: End) {
+    ending.send_if_modified(|said| {
+        let is_first = said.is_none();
+        said.get_or_insert(end);
+        is_first
+    });
 }
 
 /// Drives the main connection until it or the process ends.

@@ -2,30 +2,34 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, ThreadId};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::io::Task;
+use crate::io::{Task, Unreachable};
 
 /// Work that goes on even if whoever began it is gone: the runtime's owner keeps it.
 pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A runtime on which connections live; clones name the same one.
+/// A runtime of one thread on which connections live; clones name the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Tasks {
     runtime: Handle,
+    thread: ThreadId,
     lasting: mpsc::UnboundedSender<BoxedTask>,
 }
 
 impl Tasks {
-    /// Names `runtime`, where someone runs what comes through `lasting`.
-    pub(crate) fn new(runtime: Handle, lasting: mpsc::UnboundedSender<BoxedTask>) -> Self {
-        Self { runtime, lasting }
+    /// Names `runtime`, which `thread` drives, and where someone runs what comes through `lasting`.
+    pub(crate) fn new(runtime: Handle, thread: ThreadId, lasting: mpsc::UnboundedSender<BoxedTask>) -> Self {
+        Self { runtime, thread, lasting }
     }
 
-    /// Names the runtime in which this is called. The future runs what is kept, and gives it up when dropped.
+    /// Names the runtime in which this is called, on the thread that drives it. The future runs what is kept, and gives
+    /// it up when dropped.
     pub(crate) fn here() -> (Self, impl Future<Output = ()>) {
         let (lasting, mut tasks) = mpsc::unbounded_channel::<BoxedTask>();
         let run = async move {
@@ -38,7 +42,7 @@ impl Tasks {
                 }
             }
         };
-        (Self::new(Handle::current(), lasting), run)
+        (Self::new(Handle::current(), thread::current().id(), lasting), run)
     }
 
     /// Gives the runtime work that it finishes on its own account.
@@ -53,5 +57,24 @@ impl Tasks {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
         Task::new(self.runtime.spawn(future))
+    }
+
+    /// Does work and blocks this thread until it is done.
+    ///
+    /// # Errors
+    /// If this is the thread that would have to do it: it would wait for ever.
+    pub(crate) fn block_on<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Unreachable> {
+        if thread::current().id() == self.thread {
+            return Err(Unreachable);
+        }
+        let (sender, receiver) = sync_channel(1);
+        let _task = self.start(async move {
+            // The receiver waits below.
+            let _received = sender.send(future.await);
+        });
+        receiver.recv().map_err(|_| Unreachable)
     }
 }

@@ -5,7 +5,7 @@ use jackfield_abi as abi;
 use super::plugin::Exposes;
 use crate::codec::{DecodeError, Reader, Value, or_absent};
 use crate::parcel::{Messages, Parcel, Part};
-use crate::schema::{Field, Kind, Method, Shape};
+use crate::schema::{Field, Kind, Method, ObjectType, Shape};
 use crate::streaming::{ByteStream, Streaming};
 use crate::{Handle, Interface};
 
@@ -157,7 +157,7 @@ impl Answer for ByteStream {
 }
 
 impl<I: Interface + Exposes<Self> + ?Sized> Answer for Handle<I> {
-    const FIELDS: &'static [Field] = &[Field::new("value", 1, Shape::Interface(I::SCHEMA_REF))];
+    const FIELDS: &'static [Field] = &[Field::new("value", 1, Shape::Interface(ObjectType::of::<I>()))];
 
     type Cross = abi::Passed;
 

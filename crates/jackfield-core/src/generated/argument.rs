@@ -8,7 +8,7 @@ use jackfield_abi as abi;
 
 use crate::codec::{DecodeError, RawField, Repeatable, Value, decode_alone, encode_alone, or_absent};
 use crate::parcel::{Messages, Offer, Part, Peer};
-use crate::schema::{Kind, Shape};
+use crate::schema::{Kind, ObjectType, Shape};
 use crate::streaming::{ByteStream, Streaming};
 use crate::{Handle, Interface};
 
@@ -311,12 +311,13 @@ macro_rules! stream {
                 parts.push((number, Part::Stream(into(given, number))));
             }
 
+            /// A first item may stand in the message of the other arguments; it comes with the stream as well.
             fn merge(
                 _: &mut Option<Option<$type>>,
-                field: &RawField<'_>,
+                _: &RawField<'_>,
                 _: &Bytes,
             ) -> Result<(), DecodeError> {
-                Err(stray(field.number))
+                Ok(())
             }
 
             fn attach(held: &mut Option<Option<$type>>, number: u32, part: Part) -> Result<(), DecodeError> {
@@ -343,7 +344,7 @@ stream!(
 
 /// An object of another interface.
 impl<I: Interface + Exposes<Self> + ?Sized> Argument for Handle<I> {
-    const SHAPE: Shape = Shape::Interface(I::SCHEMA_REF);
+    const SHAPE: Shape = Shape::Interface(ObjectType::of::<I>());
 
     type Given<'a> = Self;
     type Held<'a> = Option<Self>;
@@ -370,8 +371,9 @@ impl<I: Interface + Exposes<Self> + ?Sized> Argument for Handle<I> {
         parts.push((number, given.into_part()));
     }
 
-    fn merge(_: &mut Option<Option<Self>>, field: &RawField<'_>, _: &Bytes) -> Result<(), DecodeError> {
-        Err(stray(field.number))
+    /// In the message stands the number under which a broker knows it; the object itself comes beside it.
+    fn merge(_: &mut Option<Option<Self>>, _: &RawField<'_>, _: &Bytes) -> Result<(), DecodeError> {
+        Ok(())
     }
 
     fn attach(held: &mut Option<Option<Self>>, number: u32, part: Part) -> Result<(), DecodeError> {
@@ -386,7 +388,7 @@ impl<I: Interface + Exposes<Self> + ?Sized> Argument for Handle<I> {
 }
 
 impl<I: Interface + Exposes<Self> + ?Sized> Handle<I> {
-    pub(super) fn into_passed(self) -> abi::Passed {
+    pub(crate) fn into_passed(self) -> abi::Passed {
         abi::Passed::new(I::SCHEMA.service, I::METHODS, self)
     }
 

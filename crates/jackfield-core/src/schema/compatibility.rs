@@ -229,7 +229,7 @@ impl Check<'_> {
     fn field(&mut self, place: &Place, host: Shape, plugin: &FieldDescriptor) -> Result<(), Incompatibility> {
         let entry = self.plugin.message(&plugin.type_name).filter(|message| message.is_entry);
         match (host, entry) {
-            (Shape::Interface(schema), _) => self.interface(place, schema.get(), plugin),
+            (Shape::Interface(object), _) => self.interface(place, object.schema(), plugin),
             (Shape::Map(key, value), Some(entry)) => {
                 let entry = entry.clone();
                 let kinds = [("key", key), ("value", value)];
@@ -389,7 +389,7 @@ fn type_name(kind: u32) -> &'static str {
 mod tests {
     use jackfield_abi::StaticRef;
 
-    use super::super::{MessageType, Mode, TypeName, Variant};
+    use super::super::{MessageType, Mode, ObjectType, TypeName, Variant};
     use super::*;
 
     fn schema(arguments: &'static [Field]) -> &'static Schema {
@@ -497,7 +497,7 @@ mod tests {
     #[test]
     fn the_interfaces_of_objects_are_compared() {
         let store = |arguments| leak(Schema { service: "proto.Store", ..*schema(arguments) });
-        let objects = |arguments| one(Shape::Interface(StaticRef::new(store(arguments))));
+        let objects = |arguments| one(Shape::Interface(ObjectType::described(store(arguments))));
         assert_eq!(check(objects(&[KEY]), objects(&[KEY])), Ok(()));
         const OTHER: &Schema = &Schema { service: "proto.Log", version: "1.0", methods: &[] };
         const MORE: &Schema = &Schema {
@@ -511,7 +511,7 @@ mod tests {
             }],
             ..*OTHER
         };
-        let log = |schema| one(Shape::Interface(StaticRef::new(schema)));
+        let log = |schema| one(Shape::Interface(ObjectType::described(schema)));
         assert_eq!(check(log(MORE), log(OTHER)), Ok(()), "the plugin calls less than the host's has");
         let error = "the plugin calls the method `Write` of `proto.Log`, which the host's lacks";
         assert_eq!(check(log(OTHER), log(MORE)), Err(error.to_owned()));

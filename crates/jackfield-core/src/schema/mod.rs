@@ -19,7 +19,7 @@ pub use descriptor::{
 pub use jackfield_abi::Mode;
 #[doc(hidden)]
 pub use types::EMPTY;
-pub use types::{EnumType, Field, Kind, MessageType, Shape, TypeName, Variant};
+pub use types::{EnumType, Field, Kind, MessageType, ObjectType, Shape, TypeName, Variant};
 
 /// The description of an interface.
 ///

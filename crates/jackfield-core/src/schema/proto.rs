@@ -102,7 +102,9 @@ fn message(text: &mut String, name: &str, fields: &[Field], form: Form) -> fmt::
     for field in fields {
         write!(text, "{indent}{} {} = {};", field.shape, field.name, field.number)?;
         match field.shape {
-            Shape::Interface(schema) => writeln!(text, " // an object of {}, by its number", schema.service)?,
+            Shape::Interface(object) => {
+                writeln!(text, " // an object of {}, by its number", object.schema().service)?;
+            }
             _ => writeln!(text)?,
         }
     }
@@ -134,7 +136,7 @@ impl fmt::Display for Name {
             TypeName::Tuple => {
                 f.write_str("Tuple")?;
                 self.0.fields.iter().try_for_each(|field| match field.shape {
-                    Shape::Interface(schema) => f.write_str(schema.get().name()),
+                    Shape::Interface(object) => f.write_str(object.schema().name()),
                     Shape::Map(key, value) => write!(f, "Map{}{}", Part(key), Part(value)),
                     Shape::Optional(kind) => write!(f, "Optional{}", Part(kind)),
                     Shape::Repeated(kind) => write!(f, "List{}", Part(kind)),

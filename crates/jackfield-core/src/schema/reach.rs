@@ -94,7 +94,7 @@ impl Reach {
         let mut index = 0;
         while index < fields.len() {
             match fields[index].shape {
-                Shape::Interface(schema) => self.service(schema.get()),
+                Shape::Interface(object) => self.service(object.schema()),
                 Shape::Map(_, kind)
                 | Shape::Optional(kind)
                 | Shape::Repeated(kind)

@@ -1,8 +1,13 @@
 //! The types of fields: protobuf's, as plain constants.
 
-use jackfield_abi::StaticRef;
+use std::sync::Arc;
+
+use jackfield_abi::{Passed, StaticRef};
 
 use super::Schema;
+use crate::generated::Exposes;
+use crate::parcel::Peer;
+use crate::{Channel, Handle, Interface};
 
 /// The description of a field.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +34,17 @@ impl Field {
         Self { name, number, shape, is_stream: true }
     }
 
-    /// Whether it comes beside the message, since it cannot be encoded.
-    pub(crate) const fn is_part(&self) -> bool {
-        self.is_stream || matches!(self.shape, Shape::Interface(_))
+    /// Its type, if it is an object.
+    pub const fn object_type(&self) -> Option<&ObjectType> {
+        match &self.shape {
+            Shape::Interface(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// Whether it comes beside the message, since it cannot be encoded: a stream or an object.
+    pub const fn is_part(&self) -> bool {
+        self.is_stream || self.object_type().is_some()
     }
 }
 
@@ -41,7 +54,7 @@ impl Field {
 pub enum Shape {
     /// Another interface: an object that the caller or the plugin offers. On a wire it is the number under which a
     /// broker knows it.
-    Interface(StaticRef<Schema>),
+    Interface(ObjectType),
     /// Keys of the first type, each with a value of the second.
     Map(Kind, Kind),
     /// Once or not at all, which is not the same as its default.
@@ -50,6 +63,40 @@ pub enum Shape {
     Repeated(Kind),
     /// Once. A default is left out.
     Singular(Kind),
+}
+
+/// An interface as the type of a field.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectType {
+    schema: StaticRef<Schema>,
+    adopt: fn(Arc<dyn Channel>) -> Passed,
+}
+
+impl ObjectType {
+    /// The type of objects of the interface `I`.
+    pub(crate) const fn of<I: Interface + Exposes<Handle<I>> + ?Sized>() -> Self {
+        Self { schema: I::SCHEMA_REF, adopt: adopt::<I> }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn described(schema: &'static Schema) -> Self {
+        Self { schema: StaticRef::new(schema), adopt: |_| Passed::new::<()>("", &[], ()) }
+    }
+
+    /// The interface.
+    pub const fn schema(&self) -> &'static Schema {
+        self.schema.get()
+    }
+
+    /// Makes an object at the other end of a wire one that can be handed over to code in this process.
+    pub(crate) fn adopt(&self, channel: Arc<dyn Channel>) -> Passed {
+        (self.adopt)(channel)
+    }
+}
+
+fn adopt<I: Interface + Exposes<Handle<I>> + ?Sized>(channel: Arc<dyn Channel>) -> Passed {
+    let handle = Handle::<I>::from_peer(Peer::Channel(channel));
+    handle.expect("a channel is a lane as it is").into_passed()
 }
 
 /// A type.

@@ -245,9 +245,9 @@ impl<'a> Writer<'a> {
         if let Some(oneof) = oneof {
             self.number(9, oneof);
         }
-        if let Shape::Interface(schema) = field.shape {
+        if let Shape::Interface(object) = field.shape {
             let options = self.len;
-            self.text(INTERFACE, &[schema.get().service]);
+            self.text(INTERFACE, &[object.schema().service]);
             self.nested(8, options);
         }
         let start = self.len;
@@ -301,7 +301,7 @@ impl<'a> Writer<'a> {
 
     const fn shape_name(&mut self, shape: Shape) {
         match shape {
-            Shape::Interface(schema) => self.raw(schema.get().name()),
+            Shape::Interface(object) => self.raw(object.schema().name()),
             Shape::Map(key, value) => {
                 self.part_name(value);
                 self.part_name(key);
@@ -457,7 +457,7 @@ mod tests {
     use prost::Message as _;
     use prost_types::{DescriptorProto, FileDescriptorProto};
 
-    use super::super::{EnumType, Mode, Variant};
+    use super::super::{EnumType, Mode, ObjectType, Variant};
     use super::*;
 
     static COLOUR: EnumType = EnumType {
@@ -496,7 +496,7 @@ mod tests {
             path: "/example.Other/Put",
             mode: Mode::Async,
             arguments: &[Field::stream("value", 1, Shape::Singular(Kind::Bytes))],
-            result: &[Field::stream("value", 1, Shape::Interface(StaticRef::new(&KV)))],
+            result: &[Field::stream("value", 1, Shape::Interface(ObjectType::described(&KV)))],
             is_optional: true,
         }],
     };
@@ -513,7 +513,7 @@ mod tests {
                     Field::new("key", 1, Shape::Singular(Kind::String)),
                     Field::new("value", 2, Shape::Singular(Kind::Bytes)),
                     Field::new("list", 300, Shape::Singular(Kind::Message(StaticRef::new(&NODE)))),
-                    Field::new("other", 4, Shape::Interface(StaticRef::new(&OTHER))),
+                    Field::new("other", 4, Shape::Interface(ObjectType::described(&OTHER))),
                 ],
                 result: &[],
                 is_optional: false,

@@ -14,7 +14,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use super::message::{self, Message};
+use super::message::{self, Frames, Message};
 
 /// A connection; clones share it. Its work is done by its driver, wherever that runs.
 #[derive(Clone)]
@@ -43,48 +43,89 @@ impl Connection {
     /// # Errors
     /// What the peer answered, or what the wire said; `status` tells them apart.
     pub(crate) async fn unary(&self, path: PathAndQuery, request: Bytes) -> Result<Bytes, Status> {
-        self.answer(self.request(path, request)?).await
+        self.ask(path, HeaderMap::new(), Body::new(Message::new(request, None))).await
     }
 
-    /// The same, with further headers.
+    /// Makes a call with one response.
     ///
     /// # Errors
     /// As for [`unary`](Self::unary).
-    pub(crate) async fn unary_with(
+    pub(crate) async fn ask(
         &self,
         path: PathAndQuery,
-        request: Bytes,
         headers: HeaderMap,
+        request: Body,
     ) -> Result<Bytes, Status> {
-        let mut request = self.request(path, request)?;
-        request.headers_mut().extend(headers);
-        self.answer(request).await
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Result<Bytes, Status> {
-        let response = self.wire.sender.clone().send_request(request).await.map_err(broken)?;
+        let response = self.send(path, headers, request).await?;
         let (head, body) = response.into_parts();
-        // An answer without a message may have its status in place of the head.
-        if let Some(status) = Status::from_header_map(&head.headers)
-            && status.code() != tonic::Code::Ok
-        {
-            return Err(status);
-        }
         let (message, trailers) = message::read(body).await?;
         read_status(head.status, &trailers)?;
         message.ok_or_else(|| Status::internal("expected a message, found none"))
     }
 
-    fn request(&self, path: PathAndQuery, message: Bytes) -> Result<Request<Body>, Status> {
+    /// Makes a call with any number of responses. It has begun when the peer says so, at the latest with its first.
+    ///
+    /// # Errors
+    /// As for [`unary`](Self::unary).
+    pub(crate) async fn open(
+        &self,
+        path: PathAndQuery,
+        headers: HeaderMap,
+        request: Body,
+    ) -> Result<Responses, Status> {
+        let response = self.send(path, headers, request).await?;
+        let (head, body) = response.into_parts();
+        // An answer without a message may have its status in place of the head.
+        let is_empty = Status::from_header_map(&head.headers).is_some();
+        Ok(Responses { frames: Frames::new(body), http: head.status, is_over: is_empty })
+    }
+
+    async fn send(
+        &self,
+        path: PathAndQuery,
+        headers: HeaderMap,
+        body: Body,
+    ) -> Result<Response<Incoming>, Status> {
         let mut uri = self.origin.clone().into_parts();
         uri.path_and_query = Some(path);
-        let mut request = Request::new(Body::new(Message::new(message, None)));
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::from_parts(uri).map_err(|error| Status::internal(error.to_string()))?;
+        *request.headers_mut() = headers;
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         request.headers_mut().insert(CONTENT_TYPE, GRPC);
-        Ok(request)
+        let response = self.wire.sender.clone().send_request(request).await.map_err(broken)?;
+        match Status::from_header_map(response.headers()) {
+            Some(status) if status.code() != tonic::Code::Ok => Err(status),
+            _ => Ok(response),
+        }
+    }
+}
+
+/// The responses of a call, one after the other.
+#[derive(Debug)]
+pub(crate) struct Responses {
+    frames: Frames<Incoming>,
+    http: StatusCode,
+    is_over: bool,
+}
+
+impl Responses {
+    /// The next response, or `None` at the end.
+    ///
+    /// # Errors
+    /// As for [`Connection::unary`].
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.is_over {
+            return Ok(None);
+        }
+        if let Some(message) = self.frames.next().await? {
+            return Ok(Some(message));
+        }
+        self.is_over = true;
+        read_status(self.http, self.frames.trailers())?;
+        Ok(None)
     }
 }
 

@@ -75,7 +75,8 @@ fn read_timeout(text: &str) -> Option<Duration> {
 /// What belongs to gRPC and HTTP themselves.
 fn is_reserved(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name.starts_with("grpc-") || matches!(name, "content-type" | "te" | "user-agent" | "host")
+    name.starts_with("grpc-")
+        || matches!(name, "content-length" | "content-type" | "te" | "user-agent" | "host")
 }
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");

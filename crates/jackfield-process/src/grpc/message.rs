@@ -1,9 +1,10 @@
-//! Frames one message as gRPC does, and reads one, without copying those that are large.
+//! Frames messages as gRPC does, and reads them, without copying those that are large.
 //!
 //! What tonic does for every message of every kind of call (a buffer of its own, a copy into it, a stream around
 //! it) is most of the work of a small unary call and most of the copies of a large one.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,9 +12,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use jackfield_core::{CallError, Error, Messages, Stream as _};
+use tokio::sync::oneshot;
+use tokio::task::coop;
 use tonic::Status;
 
-use super::MAX_MESSAGE;
+use super::{MAX_MESSAGE, status};
 
 /// A body with one message, and trailers behind it if it is an answer.
 #[derive(Debug)]
@@ -26,16 +30,30 @@ pub(crate) struct Message {
 impl Message {
     /// A body with `message`.
     pub(crate) fn new(message: Bytes, trailers: Option<HeaderMap>) -> Self {
-        let mut head = BytesMut::with_capacity(HEAD + if message.len() <= SMALL { message.len() } else { 0 });
-        head.put_u8(UNCOMPRESSED);
-        // What is longer than a u32 is no message that anybody accepts.
-        head.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-        if message.len() <= SMALL {
-            head.put(message);
-            return Self { pieces: vec![head.freeze()], trailers };
-        }
-        Self { pieces: vec![message, head.freeze()], trailers }
+        Self { pieces: frame(message), trailers }
     }
+}
+
+/// The pieces of a framed message, the last of them first.
+fn frame(message: Bytes) -> Vec<Bytes> {
+    let mut piece = BytesMut::with_capacity(HEAD + if message.len() <= SMALL { message.len() } else { 0 });
+    if message.len() <= SMALL {
+        put(&mut piece, message);
+        return vec![piece.freeze()];
+    }
+    put_head(&mut piece, message.len());
+    vec![message, piece.freeze()]
+}
+
+fn put(piece: &mut BytesMut, message: Bytes) {
+    put_head(piece, message.len());
+    piece.put(message);
+}
+
+fn put_head(piece: &mut BytesMut, length: usize) {
+    piece.put_u8(UNCOMPRESSED);
+    // What is longer than a u32 is no message that anybody accepts.
+    piece.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
 }
 
 impl Body for Message {
@@ -57,6 +75,266 @@ impl Body for Message {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.pieces.iter().map(|piece| piece.len() as u64).sum())
     }
+}
+
+/// A body with the messages of a stream, which is asked for more when the other side has room for it. Small ones that are
+/// there already share a piece: a peer gives up a connection on which too many tiny ones wait for a slow reader.
+#[derive(Debug)]
+pub(crate) struct MessageStream {
+    /// In reverse, so that the next is the last.
+    pieces: Vec<Bytes>,
+    source: Source,
+    end: End,
+}
+
+#[derive(Debug)]
+enum Source {
+    Messages(Messages),
+    Ended(Result<(), Error>),
+    Over,
+}
+
+/// What becomes of the end of a stream.
+#[derive(Debug)]
+enum End {
+    /// Of an answer: it is the answer's status.
+    Status,
+    /// Of a request: an error breaks the call off.
+    Request(Request),
+}
+
+/// What the body of a request and its caller tell each other.
+#[derive(Debug)]
+struct Request {
+    /// Hears of the error that broke the stream off.
+    broken: Option<oneshot::Sender<Error>>,
+    /// Ends when the caller gives the call up, or has all of the answer.
+    wanted: oneshot::Receiver<Infallible>,
+}
+
+/// The caller's end of the body of a request. Dropping it breaks off what is left of the stream.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    broken: oneshot::Receiver<Error>,
+    #[expect(dead_code, reason = "held")]
+    wanted: oneshot::Sender<Infallible>,
+}
+
+impl Sending {
+    /// The error that broke the stream off, if one did.
+    pub(crate) fn error(&mut self) -> Option<Error> {
+        self.broken.try_recv().ok()
+    }
+}
+
+impl MessageStream {
+    /// The body of an answer.
+    pub(crate) fn answer(messages: Messages) -> Self {
+        Self { pieces: Vec::new(), source: Source::Messages(messages), end: End::Status }
+    }
+
+    /// The body of a request, with what comes before the stream.
+    pub(crate) fn request(first: Option<Bytes>, messages: Messages) -> (Self, Sending) {
+        let ((breaks, broken), (wants, wanted)) = (oneshot::channel(), oneshot::channel());
+        let request = Request { broken: Some(breaks), wanted };
+        let pieces = first.map_or_else(Vec::new, frame);
+        let body = Self { pieces, source: Source::Messages(messages), end: End::Request(request) };
+        (body, Sending { broken, wanted: wants })
+    }
+
+    /// Adds to `piece` what is there, up to a certain size.
+    fn fill(&mut self, piece: &mut BytesMut, context: &mut Context<'_>) -> Poll<()> {
+        while piece.len() < SMALL {
+            let Source::Messages(messages) = &mut self.source else { break };
+            // A stream that never waits must not keep the thread from everybody else.
+            let progress = std::task::ready!(coop::poll_proceed(context));
+            let item = std::task::ready!(poll_caught(messages, context));
+            progress.made_progress();
+            match item {
+                Some(Ok(message)) if message.len() <= SMALL => put(piece, message),
+                Some(Ok(message)) => {
+                    self.pieces = frame(message);
+                    break;
+                }
+                Some(Err(error)) => self.source = Source::Ended(Err(error)),
+                None => self.source = Source::Ended(Ok(())),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn finish(&mut self) -> Option<Result<Frame<Bytes>, Status>> {
+        let Source::Ended(result) = std::mem::replace(&mut self.source, Source::Over) else { return None };
+        match (&mut self.end, result) {
+            (End::Status, result) => Some(status::trailers(result).map(Frame::trailers)),
+            (End::Request(_), Ok(())) => None,
+            (End::Request(request), Err(error)) => {
+                let words = error.to_string();
+                // The call may have been given up.
+                let _heard = request.broken.take().map(|broken| broken.send(error));
+                Some(Err(Status::cancelled(words)))
+            }
+        }
+    }
+}
+
+impl Body for MessageStream {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(piece) = self.pieces.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if let End::Request(request) = &mut self.end
+            && Pin::new(&mut request.wanted).poll(context).is_ready()
+        {
+            self.source = Source::Over;
+            return Poll::Ready(Some(Err(Status::cancelled("the call was given up"))));
+        }
+        let mut piece = BytesMut::new();
+        let filled = self.fill(&mut piece, context);
+        if !piece.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(piece.freeze()))));
+        }
+        std::task::ready!(filled);
+        match self.pieces.pop() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => Poll::Ready(self.finish()),
+        }
+    }
+}
+
+/// Asks a stream, which may be the user's own and panic, for its next message.
+fn poll_caught(messages: &mut Messages, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(messages).poll_next(context)));
+    polled.unwrap_or_else(|panic| {
+        Poll::Ready(Some(Err(CallError::Panicked { message: panic_message(&*panic) }.into())))
+    })
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+/// Reads the messages of a body, one after the other.
+#[derive(Debug)]
+pub(crate) struct Frames<B> {
+    body: B,
+    splitter: Splitter,
+    trailers: HeaderMap,
+}
+
+impl<B> Frames<B>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    pub(crate) fn new(body: B) -> Self {
+        Self { body, splitter: Splitter::default(), trailers: HeaderMap::new() }
+    }
+
+    /// The next message, or `None` at the end.
+    ///
+    /// # Errors
+    /// If the body breaks off, in the words of the wire, or holds something else than messages.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            if let Some(message) = self.splitter.next()? {
+                return Ok(Some(message));
+            }
+            let Some(frame) = self.body.frame().await else { break };
+            let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;
+            match frame.into_data() {
+                Ok(data) => self.splitter.push(data),
+                Err(frame) => {
+                    self.trailers = frame.into_trailers().unwrap_or_default();
+                    break;
+                }
+            }
+        }
+        if self.splitter.is_between_messages() {
+            return Ok(None);
+        }
+        Err(Status::internal("expected the rest of a message, found the end of the stream"))
+    }
+
+    /// What came behind the last message.
+    pub(crate) fn trailers(&self) -> &HeaderMap {
+        &self.trailers
+    }
+}
+
+/// Finds the messages in the pieces of a body.
+#[derive(Debug, Default)]
+struct Splitter {
+    /// What came last, as far as it was not taken.
+    piece: Bytes,
+    /// What came before it of the same head or message.
+    part: BytesMut,
+    /// The length of the message whose head was taken.
+    length: Option<usize>,
+}
+
+impl Splitter {
+    /// Adds a piece, of which [`next`](Self::next) has taken everything so far.
+    fn push(&mut self, piece: Bytes) {
+        self.piece = piece;
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        let length = match self.length {
+            Some(length) => length,
+            None => {
+                let Some(head) = self.take(HEAD) else { return Ok(None) };
+                check_uncompressed(&head)?;
+                *self.length.insert(length(&head).unwrap_or_default())
+            }
+        };
+        if length > MAX_MESSAGE {
+            return Err(too_long());
+        }
+        let message = self.take(length);
+        if message.is_some() {
+            self.length = None;
+        }
+        Ok(message)
+    }
+
+    /// So many bytes once they are there, without a copy if they came in one piece.
+    fn take(&mut self, count: usize) -> Option<Bytes> {
+        if self.part.is_empty() && self.piece.len() >= count {
+            return Some(self.piece.split_to(count));
+        }
+        if self.part.is_empty() {
+            self.part.reserve(count.min(MAX_RESERVED));
+        }
+        let missing = count - self.part.len();
+        let piece = self.piece.split_to(missing.min(self.piece.len()));
+        self.part.extend_from_slice(&piece);
+        (self.part.len() == count).then(|| self.part.split().freeze())
+    }
+
+    fn is_between_messages(&self) -> bool {
+        self.length.is_none() && self.part.is_empty() && self.piece.is_empty()
+    }
+}
+
+fn check_uncompressed(head: &[u8]) -> Result<(), Status> {
+    match head.first() {
+        Some(&UNCOMPRESSED) => Ok(()),
+        _ => Err(Status::unimplemented("expected a message that is not compressed")),
+    }
+}
+
+fn too_long() -> Status {
+    Status::resource_exhausted(format!(
+        "expected a message of at most {MAX_MESSAGE} bytes, found a longer one"
+    ))
 }
 
 /// Reads a body with one message to its end; `None` if there is no message in it.
@@ -101,9 +379,7 @@ impl Collected {
             self.rest.put(data);
         }
         match self.len().checked_sub(HEAD) {
-            Some(length) if length > MAX_MESSAGE => Err(Status::resource_exhausted(format!(
-                "expected a message of at most {MAX_MESSAGE} bytes, found a longer one"
-            ))),
+            Some(length) if length > MAX_MESSAGE => Err(too_long()),
             _ => Ok(()),
         }
     }
@@ -119,9 +395,7 @@ impl Collected {
             let expected = expected.unwrap_or_default();
             return Err(Status::internal(format!("expected one message of {expected} bytes, found {found}")));
         }
-        if message[0] != UNCOMPRESSED {
-            return Err(Status::unimplemented("expected a message that is not compressed"));
-        }
+        check_uncompressed(&message)?;
         Ok(Some(message.split_off(HEAD)))
     }
 
@@ -183,6 +457,21 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn messages_are_found_whatever_the_pieces(messages: Vec<Vec<u8>>, cut in 1_usize..20) {
+            let bytes: Vec<u8> = messages.iter().flat_map(|message| framed(message)).collect();
+            let mut splitter = Splitter::default();
+            let mut found = Vec::new();
+            for piece in bytes.chunks(cut) {
+                splitter.push(Bytes::copy_from_slice(piece));
+                while let Some(message) = splitter.next().unwrap() {
+                    found.push(message.to_vec());
+                }
+            }
+            proptest::prop_assert_eq!(found, messages);
+            proptest::prop_assert!(splitter.is_between_messages());
+        }
+
         #[test]
         fn every_body_is_read_or_refused(pieces: Vec<Vec<u8>>) {
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();

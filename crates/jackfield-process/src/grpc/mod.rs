@@ -1,12 +1,14 @@
 //! gRPC as go-plugin speaks it: one connection, and the wire's own services beside the user's.
 
 mod broker;
+mod caller;
 mod connect;
 mod connection;
 pub(crate) mod generated;
 pub(crate) mod headers;
 mod message;
 mod mux;
+mod objects;
 mod raw;
 mod reflection;
 mod session;
@@ -14,20 +16,23 @@ pub(crate) mod status;
 
 pub(crate) use self::broker::Brokered;
 pub use self::broker::{Broker, BrokerError, Served};
+pub(crate) use self::caller::{Ask, Caller};
 pub use self::connect::ConnectError;
 pub(crate) use self::connect::{Cutter, Socket, Target, open};
 pub(crate) use self::connection::{Connection, GRPC};
-pub(crate) use self::message::{Message, read as read_message};
+pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};
 pub(crate) use self::mux::{Door, Mux};
-pub(crate) use self::raw::Fate;
+pub(crate) use self::objects::{hand_over, take_over};
 pub use self::raw::GrpcChannel;
 pub(crate) use self::reflection::{Reflection, reflect};
 pub(crate) use self::session::{Asked, Session, shutdown};
 
-/// HTTP/2 windows that do not make a message of some megabytes wait for the peer.
-pub(crate) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
-/// As above, for all streams of a connection together.
-pub(crate) const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// The HTTP/2 window of a stream: how much of it waits for a slow reader. A message of a megabyte does not wait for the
+/// peer.
+pub(crate) const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+/// As above, for all streams of a connection together: each has its own bound. By it `h2` also decides how many small
+/// pieces may wait for slow readers, at 128 bytes of it each, before it gives the connection up.
+pub(crate) const CONNECTION_WINDOW: u32 = i32::MAX as u32;
 /// The largest piece of a message that is accepted; a peer may send smaller ones, as Go does.
 pub(crate) const MAX_FRAME: u32 = 1024 * 1024;
 /// How much of the answers of one connection waits for the socket.

@@ -1,6 +1,5 @@
 //! A channel for clients that `tonic` generates.
 
-use std::convert::identity;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,16 +8,12 @@ use futures_util::stream;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
-use tokio::sync::watch;
-use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
 use super::connection::Connection;
-use crate::channel::describe;
-use crate::start::{EXIT, End, GRACE};
-use crate::tasks::Tasks;
+use crate::fate::Fate;
 
 /// A connection to a plugin, or back to its host, for the clients that `tonic` generates: a handle, whose clones
 /// share the connection.
@@ -72,33 +67,12 @@ impl fmt::Debug for GrpcChannel {
     }
 }
 
-/// What becomes of the other side, by which a broken call is explained.
-#[derive(Debug, Clone)]
-pub(crate) struct Fate {
-    tasks: Tasks,
-    end: Option<watch::Receiver<Option<End>>>,
-}
-
 impl Fate {
-    /// Of a plugin, which `end` tells.
-    pub(crate) fn of_plugin(tasks: Tasks, end: watch::Receiver<Option<End>>) -> Self {
-        Self { tasks, end: Some(end) }
-    }
-
-    /// Of a host, of which a plugin knows nothing.
-    pub(crate) fn of_host(tasks: Tasks) -> Self {
-        Self { tasks, end: None }
-    }
-
     async fn explain(self, error: hyper::Error) -> Status {
-        let status = Status::from_error(Box::new(error));
-        let Some(mut end) = self.end else { return status };
-        // The clock is that of the connection's own runtime.
-        let explained = self.tasks.start(async move {
-            let end = timeout(EXIT + GRACE, end.wait_for(Option::is_some)).await.ok()?.ok()?;
-            Some(Status::unavailable(describe(end.as_ref()).to_string()))
-        });
-        explained.await.ok().and_then(identity).unwrap_or(status)
+        match self.known().await {
+            Some(end) => Status::unavailable(end.to_string()),
+            None => Status::from_error(Box::new(error)),
+        }
     }
 }
 

@@ -20,25 +20,28 @@ pub(crate) enum Reflection {
     Silent,
 }
 
-/// Asks for the description of `service`.
+/// Asks for the description of `service`. A plugin may describe more than it serves, such as the objects that its
+/// methods take.
 pub(crate) async fn reflect(connection: &Connection, service: &str) -> Result<Reflection, Status> {
-    match ask(connection, MessageRequest::FileContainingSymbol(service.to_owned())).await? {
-        Some(MessageResponse::FileDescriptorResponse(files)) => {
+    let file = ask(connection, MessageRequest::FileContainingSymbol(service.to_owned()));
+    let (file, served) = tokio::join!(file, list(connection));
+    match (file?, served?) {
+        (_, Some(served)) if !served.iter().any(|name| name == service) => Ok(Reflection::Others(served)),
+        (Some(MessageResponse::FileDescriptorResponse(files)), _) => {
             // The first is the one that was asked for, those that follow are what it imports.
             let file = files.file_descriptor_proto.into_iter().next();
             Ok(file.map_or(Reflection::Silent, Reflection::File))
         }
-        Some(MessageResponse::ErrorResponse(_)) => list(connection).await,
         _ => Ok(Reflection::Silent),
     }
 }
 
-async fn list(connection: &Connection) -> Result<Reflection, Status> {
+async fn list(connection: &Connection) -> Result<Option<Vec<String>>, Status> {
     match ask(connection, MessageRequest::ListServices(String::new())).await? {
         Some(MessageResponse::ListServicesResponse(list)) => {
-            Ok(Reflection::Others(list.service.into_iter().map(|service| service.name).collect()))
+            Ok(Some(list.service.into_iter().map(|service| service.name).collect()))
         }
-        _ => Ok(Reflection::Silent),
+        _ => Ok(None),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use http::HeaderMap;
 use jackfield_core::{CallError, Code, Error, Failure};
 use tonic::Status;
 
@@ -28,7 +29,9 @@ pub(crate) fn read(status: Status, path: &str) -> Refusal {
         tonic::Code::Internal if status.metadata().contains_key(PANIC) => {
             CallError::Panicked { message }.into()
         }
-        code => Error::Plugin(Failure::with_code(Code::new(code as u32), message)),
+        code => Error::Plugin(
+            detailed(&status).unwrap_or_else(|| Failure::with_code(Code::new(code as u32), message)),
+        ),
     })
 }
 
@@ -37,7 +40,10 @@ pub(crate) fn write(error: Error) -> Status {
     match error {
         Error::Plugin(failure) => {
             let code = tonic::Code::from_i32(failure.code().number() as i32);
-            let mut status = Status::new(code, failure.message());
+            let mut status = match failure.has_detail() {
+                true => Status::with_details(code, failure.message(), failure.encode().into()),
+                false => Status::new(code, failure.message()),
+            };
             if code == tonic::Code::Unimplemented {
                 status.metadata_mut().insert(ANSWER, mark());
             }
@@ -52,6 +58,23 @@ pub(crate) fn write(error: Error) -> Status {
         Error::Call(error @ CallError::Unimplemented { .. }) => Status::unimplemented(error.to_string()),
         Error::Call(error) => Status::unavailable(error.to_string()),
     }
+}
+
+/// The failure with the error itself, if the status brings that: as in every language, it is a `google.rpc.Status`
+/// that says the same as the status.
+fn detailed(status: &Status) -> Option<Failure> {
+    let failure = Failure::decode(status.details()).ok()?;
+    (failure.has_detail() && failure.code().number() == status.code() as u32).then_some(failure)
+}
+
+/// What stands behind the messages of an answer.
+///
+/// # Errors
+/// The words cannot stand in a header.
+pub(crate) fn trailers(result: Result<(), Error>) -> Result<HeaderMap, Status> {
+    let mut trailers = HeaderMap::new();
+    result.map_or_else(write, |()| Status::ok("")).add_header(&mut trailers)?;
+    Ok(trailers)
 }
 
 /// A plugin's own "unimplemented" is an answer; that of its gRPC library means it has no such method.

@@ -55,18 +55,23 @@ impl Connections {
         Self { acceptor, dispatch, end, tasks: JoinSet::new() }
     }
 
-    /// Serves every connection; ends only if the listener fails for good.
+    /// Serves every connection; never ends.
     pub(crate) async fn accept_from(&mut self, listener: &mut impl Accept) {
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(socket) => self.serve(socket),
-                    Err(error) => {
-                        // Such as too many open files, which may pass.
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(RETRY).await;
-                    }
-                },
+                socket = next(listener) => self.serve(socket),
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    /// Serves every connection until the last has ended, or none has come as long as `patience` lasts.
+    pub(crate) async fn accept_while_used(&mut self, listener: &mut impl Accept, patience: Duration) {
+        let Ok(socket) = timeout(patience, next(listener)).await else { return };
+        self.serve(socket);
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                socket = next(listener) => self.serve(socket),
                 Some(_) = self.tasks.join_next() => {}
             }
         }
@@ -89,6 +94,19 @@ impl Connections {
                 },
             }
         });
+    }
+}
+
+async fn next<A: Accept>(listener: &mut A) -> A::Socket {
+    loop {
+        match listener.accept().await {
+            Ok(socket) => return socket,
+            Err(error) => {
+                // Such as too many open files, which may pass.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
     }
 }
 

@@ -5,16 +5,20 @@ use std::convert::Infallible;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use jackfield_core::{CallError, CallOptions, Error, Mode, Parcel, Service};
+use jackfield_core::codec::Reader;
+use jackfield_core::{CallError, CallOptions, Error, Messages, Method, Mode, Parcel, Part, Service};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 
-use crate::grpc::{GRPC, Message, headers, read_message, status};
+use crate::grpc::{
+    Broker, Frames, GRPC, Message, MessageStream, hand_over, headers, read_message, status, take_over,
+};
 
 /// Everything that a plugin answers, by path.
 #[derive(Debug)]
@@ -24,12 +28,14 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    /// Answers with `services`, and with `routes` what they do not know.
-    pub(crate) fn new(services: Vec<Service>, routes: Routes) -> Self {
+    /// Answers with `services`, and with `routes` what they do not know. Objects that the methods take and return are
+    /// found through `broker`.
+    pub(crate) fn new(services: Vec<Service>, routes: Routes, broker: Broker) -> Self {
         let methods = services.into_iter().flat_map(|service| {
+            let broker = broker.clone();
             let methods = service.schema().methods.iter().enumerate();
             methods.map(move |(index, method)| {
-                (method.path, Answerer { service: service.clone(), index, mode: method.mode })
+                (method.path, Answerer { service: service.clone(), index, method, broker: broker.clone() })
             })
         });
         Self { methods: methods.collect(), routes: routes.prepare() }
@@ -47,10 +53,8 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
                 let answerer = answerer.clone();
                 Box::pin(async move {
                     let (head, body) = request.into_parts();
-                    Ok(match answerer.answer(body, headers::read(&head.headers)).await {
-                        Ok(message) => respond(message),
-                        Err(status) => status.into_http(),
-                    })
+                    let answer = answerer.answer(body, headers::read(&head.headers)).await;
+                    Ok(answer.map_or_else(Status::into_http, respond))
                 })
             }
             None => {
@@ -61,32 +65,82 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
     }
 }
 
-/// One method of the plugin.
+/// One method of an object.
 #[derive(Debug, Clone)]
 struct Answerer {
     service: Service,
     index: usize,
-    mode: Mode,
+    method: &'static Method,
+    broker: Broker,
 }
 
 impl Answerer {
-    async fn answer(self, body: Incoming, options: Option<CallOptions>) -> Result<Bytes, Status> {
-        let (message, _) = read_message(body).await?;
-        let request = message.ok_or_else(|| Status::internal("expected a message, found none"))?;
-        let Self { service, index, mode } = self;
-        let answer = match mode {
-            Mode::Async => service.call(index, request.into(), options).await,
-            Mode::Blocking => {
-                block(move || service.call_blocking(index, request.into(), options.as_ref())).await
-            }
+    async fn answer(self, body: Incoming, options: Option<CallOptions>) -> Result<Body, Status> {
+        let request = self.read(body).await?;
+        let Self { service, index, method, broker } = self;
+        let answer = match method.mode {
+            Mode::Async => service.call(index, request, options).await,
+            Mode::Blocking => block(move || service.call_blocking(index, request, options.as_ref())).await,
         };
-        answer.map(|parcel| parcel.bytes).map_err(status::write)
+        let answer = hand_over(&broker, answer.map_err(status::write)?, method.result).await;
+        Ok(match answer.map_err(status::write)? {
+            (_, Some(messages)) => Body::new(MessageStream::answer(messages)),
+            (message, None) => Body::new(Message::new(message, Some(HeaderMap::from_iter([(STATUS, OK)])))),
+        })
+    }
+
+    /// Reads the arguments. Those that are no streams come in the first message; a stream that is the only one begins
+    /// with it.
+    async fn read(&self, body: Incoming) -> Result<Parcel, Status> {
+        let arguments = self.method.arguments;
+        let Some(field) = self.method.request_stream() else {
+            let (message, _) = read_message(body).await?;
+            let message = message.ok_or_else(|| Status::internal("expected a message, found none"))?;
+            return self.with_objects(message).await;
+        };
+        let mut frames = Frames::new(body);
+        let mut parcel = match arguments {
+            [_] => Parcel::default(),
+            _ => self.with_objects(frames.next().await?.unwrap_or_default()).await?,
+        };
+        // Whoever puts the first item into the message of the arguments means one that is not its type's default.
+        let first = has_field(&parcel.bytes, field.number).then(|| Ok(parcel.bytes.clone()));
+        let rest = stream::unfold(Some(frames), async |frames| {
+            let mut frames = frames?;
+            match frames.next().await {
+                Ok(message) => Some((Ok(message?), Some(frames))),
+                Err(status) => Some((Err(broken(&status)), None)),
+            }
+        });
+        let messages = Messages::new(stream::iter(first).chain(rest));
+        parcel.parts.push((field.number, Part::Stream(messages)));
+        Ok(parcel)
+    }
+
+    async fn with_objects(&self, message: Bytes) -> Result<Parcel, Status> {
+        let objects = take_over(&self.broker, &message, self.method.arguments).await;
+        Ok(Parcel { parts: objects.map_err(status::write)?, bytes: message })
     }
 }
 
-fn respond(message: Bytes) -> Response<Body> {
-    let trailers = HeaderMap::from_iter([(STATUS, OK)]);
-    let mut response = Response::new(Body::new(Message::new(message, Some(trailers))));
+/// A message that cannot be read has none; it is refused by whoever reads all of it.
+fn has_field(message: &[u8], number: u32) -> bool {
+    let mut reader = Reader::new(message);
+    while let Ok(Some(field)) = reader.next_field() {
+        if field.number == number {
+            return true;
+        }
+    }
+    false
+}
+
+fn broken(status: &Status) -> Error {
+    let reason = format!("the caller broke its stream off: {}", status::innermost(status));
+    CallError::Closed { reason }.into()
+}
+
+fn respond(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response
 }

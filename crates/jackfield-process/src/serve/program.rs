@@ -1,7 +1,6 @@
 //! The life of a plugin's program, from its start by a host to its end.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -21,8 +20,10 @@ use super::net_rpc;
 use super::parent;
 use super::stdout::Redirected;
 use super::wire_services::{self, WireServices};
+use crate::error::Chain;
+use crate::fate::Fate;
 use crate::group;
-use crate::grpc::{Broker, Brokered, Door, Fate, Mux};
+use crate::grpc::{Broker, Brokered, Door, Mux};
 use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, negotiate};
 use crate::host::{CONFIG, NAME};
 use crate::log;
@@ -175,10 +176,10 @@ impl Live<()> {
 
         let (ending, end) = watch::channel(false);
         let own = set.services.map(|make| make(&broker)).unwrap_or_default();
-        let descriptors = services.iter().map(|service| service.schema().to_file_descriptor());
+        let interfaces: Vec<_> = services.iter().map(Service::schema).collect();
         let wire = WireServices { ending, end: end.clone(), printed, broker: broker.clone() };
-        let routes = wire_services::reflect(wire.add_to(own.routes), descriptors, &own.descriptors)?;
-        let dispatch = Arc::new(Dispatch::new(services, routes));
+        let routes = wire_services::reflect(wire.add_to(own.routes), &interfaces, &own.descriptors)?;
+        let dispatch = Arc::new(Dispatch::new(services, routes, broker.clone()));
         let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
         let announcement = Announcement {
             certificate,
@@ -259,19 +260,4 @@ pub(super) fn context() -> Context {
 pub(super) async fn ended(mut end: watch::Receiver<bool>) {
     // If nobody can say it any more, the plugin has ended too.
     let _gone_too = end.wait_for(|end| *end).await;
-}
-
-/// An error with its causes, for people.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut error = self.0;
-        while let Some(source) = error.source() {
-            write!(f, ": {source}")?;
-            error = source;
-        }
-        Ok(())
-    }
 }

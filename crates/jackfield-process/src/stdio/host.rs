@@ -158,7 +158,7 @@ impl StdioPlugin {
         let closing = client.clone();
         let process = Process::watch(Arc::clone(&shared), child, connection, move || closing.close());
         let (service, arguments) = (self.service.clone(), self.arguments.clone());
-        let channel = RpcChannel::new(client, service, arguments, process.end(), shared);
+        let channel = RpcChannel::new(client, service, arguments, process.fate().clone(), shared);
         StdioInstance::new(process, Arc::new(channel))
     }
 

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::backend::Shared;
-use crate::channel::describe;
 use crate::child::{ChildHandle, Ending, stop};
+use crate::fate::Fate;
 use crate::netrpc::RpcError;
 use crate::start::{EXIT, End, GRACE};
 
@@ -18,7 +18,7 @@ use crate::start::{EXIT, End, GRACE};
 pub(super) struct Process {
     child: Arc<ChildHandle>,
     close: Box<dyn Fn() + Send + Sync>,
-    end: watch::Receiver<Option<End>>,
+    fate: Fate,
     shared: Arc<Shared>,
 }
 
@@ -51,21 +51,18 @@ impl Process {
             };
             ended.send_replace(Some(end));
         });
-        Self { child, close: Box::new(close), end, shared }
+        let fate = Fate::of_plugin(shared.io.tasks(), end);
+        Self { child, close: Box::new(close), fate, shared }
     }
 
-    pub(super) fn end(&self) -> watch::Receiver<Option<End>> {
-        self.end.clone()
+    /// What becomes of it.
+    pub(super) fn fate(&self) -> &Fate {
+        &self.fate
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {
-        let mut end = self.end.clone();
-        Box::pin(async move {
-            match end.wait_for(Option::is_some).await {
-                Ok(end) => describe(end.as_ref()),
-                Err(_) => describe(None),
-            }
-        })
+        let fate = self.fate.clone();
+        Box::pin(async move { fate.ended().await })
     }
 
     /// Closes the pipes, interrupts, waits for a second at the most, and kills: as pie does.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::stream::{self, Stream};
+use jackfield_core::Service;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
@@ -12,10 +13,11 @@ use super::error::BrokerError;
 use super::feed::Feed;
 use super::offers::{Offers, PATIENCE};
 use super::served::Served;
+use crate::fate::Fate;
 use crate::grpc::connect::{open, start_http, stream};
 use crate::grpc::generated::go_plugin::ConnInfo;
 use crate::grpc::generated::go_plugin::conn_info::Knock;
-use crate::grpc::{ConnectError, Fate, GrpcChannel, Mux};
+use crate::grpc::{ConnectError, Connection, GrpcChannel, Mux};
 use crate::handshake::Address;
 use crate::runner::Translator;
 use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Place};
@@ -58,6 +60,13 @@ struct Inner {
     closed: watch::Sender<bool>,
 }
 
+/// How long a number is served.
+#[derive(Debug, Clone, Copy)]
+enum Lasts {
+    UntilDropped,
+    WhileConnected,
+}
+
 impl Broker {
     pub(crate) fn new(side: Brokered) -> Self {
         let closed = watch::Sender::new(false);
@@ -76,7 +85,7 @@ impl Broker {
     /// # Errors
     /// If no socket can be made, or the broker is closed.
     pub async fn serve(&self, id: u32, routes: Routes) -> Result<Served, BrokerError> {
-        self.serve_dispatch(id, Dispatch::new(Vec::new(), routes)).await
+        self.serve_dispatch(id, Dispatch::new(Vec::new(), routes, self.clone())).await
     }
 
     /// Connects to what the other side serves under number `id`.
@@ -84,15 +93,42 @@ impl Broker {
     /// # Errors
     /// If the other side does not serve it within five seconds, or cannot be reached there.
     pub async fn dial(&self, id: u32) -> Result<GrpcChannel, BrokerError> {
+        let connection = self.connect_to(id).await?;
+        Ok(GrpcChannel::new(connection, self.fate().clone()))
+    }
+
+    /// As [`dial`](Self::dial), for calls that are not made by generated clients.
+    pub(crate) async fn connect_to(&self, id: u32) -> Result<Connection, BrokerError> {
         let broker = self.clone();
-        let dialing = self.inner.side.tasks.start(async move { broker.connect(id).await });
+        let dialing = self.tasks().start(async move { broker.connect(id).await });
         dialing.await.unwrap_or(Err(BrokerError::Closed))
+    }
+
+    /// Serves an object under a new number, for as long as the other side holds it: from when it connects, which must be
+    /// within five seconds, to when it closes its last connection.
+    pub(crate) async fn serve_object(&self, object: Service) -> Result<u32, BrokerError> {
+        let id = self.next_id();
+        let dispatch = Dispatch::new(vec![object], Routes::default(), self.clone());
+        let broker = self.clone();
+        let serving = self.tasks().start(async move { broker.listen(id, dispatch, Lasts::WhileConnected) });
+        serving.await.unwrap_or(Err(BrokerError::Closed))?.keep();
+        Ok(id)
+    }
+
+    /// What becomes of the other side.
+    pub(crate) fn fate(&self) -> &Fate {
+        &self.inner.side.fate
+    }
+
+    /// Where the connections live.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.inner.side.tasks
     }
 
     /// As [`serve`](Self::serve), with what the plugin's own services are made of.
     pub(crate) async fn serve_dispatch(&self, id: u32, dispatch: Dispatch) -> Result<Served, BrokerError> {
         let broker = self.clone();
-        let serving = self.inner.side.tasks.start(async move { broker.listen(id, dispatch) });
+        let serving = self.tasks().start(async move { broker.listen(id, dispatch, Lasts::UntilDropped) });
         serving.await.unwrap_or(Err(BrokerError::Closed))
     }
 
@@ -118,7 +154,7 @@ impl Broker {
         self.inner.closed.send_replace(true);
     }
 
-    fn listen(&self, id: u32, dispatch: Dispatch) -> Result<Served, BrokerError> {
+    fn listen(&self, id: u32, dispatch: Dispatch, lasts: Lasts) -> Result<Served, BrokerError> {
         let side = &self.inner.side;
         if *self.inner.closed.borrow() {
             return Err(BrokerError::Closed);
@@ -129,7 +165,7 @@ impl Broker {
                 if knocked {
                     self.inner.feed.say(acknowledgement(id));
                 }
-                Ok(self.accept_from(id, door, dispatch))
+                Ok(self.accept_from(id, door, dispatch, lasts))
             }
             None => {
                 let listener = Listener::bind(&side.place);
@@ -140,12 +176,18 @@ impl Broker {
                     None => address,
                 };
                 self.inner.feed.say(describe(id, &address));
-                Ok(self.accept_from(id, listener, dispatch))
+                Ok(self.accept_from(id, listener, dispatch, lasts))
             }
         }
     }
 
-    fn accept_from(&self, id: u32, mut source: impl Accept + 'static, dispatch: Dispatch) -> Served {
+    fn accept_from(
+        &self,
+        id: u32,
+        mut source: impl Accept + 'static,
+        dispatch: Dispatch,
+        lasts: Lasts,
+    ) -> Served {
         let side = &self.inner.side;
         let acceptor = side.tls.as_ref().map_or(Acceptor::Plain, |tls| Arc::clone(&tls.accept).into());
         let (served, dropped) = Served::new(id);
@@ -153,8 +195,14 @@ impl Broker {
         side.tasks.keep(async move {
             let (ending, end) = watch::channel(false);
             let mut connections = Connections::new(acceptor, Arc::new(dispatch), end);
+            let accepting = async {
+                match lasts {
+                    Lasts::UntilDropped => connections.accept_from(&mut source).await,
+                    Lasts::WhileConnected => connections.accept_while_used(&mut source, PATIENCE).await,
+                }
+            };
             tokio::select! {
-                () = connections.accept_from(&mut source) => {}
+                () = accepting => {}
                 () = dropped => {}
                 () = closed => {}
             }
@@ -165,7 +213,7 @@ impl Broker {
         served
     }
 
-    async fn connect(&self, id: u32) -> Result<GrpcChannel, BrokerError> {
+    async fn connect(&self, id: u32) -> Result<Connection, BrokerError> {
         let side = &self.inner.side;
         let (socket, cutter) = match &side.mux {
             Some(mux) => {
@@ -193,7 +241,7 @@ impl Broker {
                 () = closed => connected.cutter.cut(),
             }
         });
-        Ok(GrpcChannel::new(connected.connection, side.fate.clone()))
+        Ok(connected.connection)
     }
 
     /// What the other side says of number `id`.

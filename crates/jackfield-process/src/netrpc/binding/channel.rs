@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Failure, Method, Parcel};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::fit::response;
 use super::loose::Loose;
 use super::outgoing::{Arguments, Outgoing};
 use crate::backend::Shared;
-use crate::channel::describe;
+use crate::fate::Fate;
 use crate::netrpc::{Client, Codec, FromBody, RpcError, ToBody};
-use crate::start::{EXIT, End, GRACE};
 
 /// Calls the methods of one service; clones share the connection.
 #[derive(Debug, Clone)]
@@ -28,20 +26,20 @@ struct Inner<C: Codec> {
     service: String,
     /// How the methods take their arguments that do not take them as usual.
     arguments: HashMap<String, Arguments>,
-    end: watch::Receiver<Option<End>>,
+    fate: Fate,
     shared: Arc<Shared>,
 }
 
 impl<C: Codec> RpcChannel<C> {
-    /// Calls the methods of `service`. Of a connection that breaks, `end` says why.
+    /// Calls the methods of `service`. Of a connection that breaks, `fate` says why.
     pub(crate) fn new(
         client: Client<C>,
         service: String,
         arguments: HashMap<String, Arguments>,
-        end: watch::Receiver<Option<End>>,
+        fate: Fate,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { client, service, arguments, end, shared }) }
+        Self { inner: Arc::new(Inner { client, service, arguments, fate, shared }) }
     }
 }
 
@@ -121,22 +119,8 @@ where
             RpcError::Argument { source, .. } => malformed(method, source.to_string()),
             RpcError::Result { source, .. } => malformed(method, source.to_string()),
             RpcError::Protocol(source) => CallError::Wire { reason: source.to_string() }.into(),
-            other => self.why(other.to_string()).await.into(),
+            other => self.fate.why(other.to_string()).await.into(),
         }
-    }
-
-    /// Says, by what became of the process, why the connection broke.
-    async fn why(&self, words: String) -> CallError {
-        let mut end = self.end.clone();
-        // On the I/O thread, for its clock.
-        let asked = self.shared.io.start_task(async move {
-            match timeout(EXIT + GRACE, end.wait_for(Option::is_some)).await {
-                Ok(Ok(end)) => describe(end.as_ref()),
-                Ok(Err(_)) => describe(None),
-                Err(_) => CallError::Wire { reason: words },
-            }
-        });
-        asked.await.unwrap_or_else(|_| describe(None))
     }
 }
 

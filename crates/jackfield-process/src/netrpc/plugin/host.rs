@@ -13,6 +13,7 @@ use super::broker::MuxBroker;
 use super::instance::NetRpcInstance;
 use crate::backend::Shared;
 use crate::error::StartError;
+use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
 use crate::netrpc::binding::{Arguments, RpcChannel, check};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
@@ -84,10 +85,11 @@ pub(crate) async fn connect(
     });
     let (control, plugin) = begin(shared, &session, options, printed).await.map_err(StartError::from)?;
     let service = SERVICE.to_owned();
+    let fate = Fate::of_plugin(shared.io.tasks(), end);
     let channel =
-        RpcChannel::new(plugin, service, options.arguments.clone(), end.clone(), Arc::clone(shared));
+        RpcChannel::new(plugin, service, options.arguments.clone(), fate.clone(), Arc::clone(shared));
     let (channel, address, shared) = (Arc::new(channel), target.address, Arc::clone(shared));
-    Ok(NetRpcInstance { child, control, channel, end, address, shared })
+    Ok(NetRpcInstance { child, control, channel, fate, address, shared })
 }
 
 /// Opens the three streams in the order that a plugin expects, and the one of its service.

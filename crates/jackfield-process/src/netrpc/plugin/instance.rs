@@ -8,23 +8,21 @@ use std::time::{Duration, Instant};
 
 use gobwire::Dynamic;
 use jackfield_core::{BoxFuture, CallError, Instance, Lane, Unloaded};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::backend::Shared;
-use crate::channel::describe;
 use crate::child::{ChildHandle, Ending, stop};
+use crate::fate::Fate;
 use crate::handshake::Address;
 use crate::netrpc::binding::RpcChannel;
 use crate::netrpc::{Client, Gobs, RpcError};
-use crate::start::End;
 
 /// One plugin in its own process. Dropping it kills the process.
 pub(crate) struct NetRpcInstance {
     pub(super) child: Arc<ChildHandle>,
     pub(super) control: Client<Gobs>,
     pub(super) channel: Arc<RpcChannel<Gobs>>,
-    pub(super) end: watch::Receiver<Option<End>>,
+    pub(super) fate: Fate,
     pub(super) address: Address,
     pub(super) shared: Arc<Shared>,
 }
@@ -54,13 +52,8 @@ impl Instance for NetRpcInstance {
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {
-        let mut end = self.end.clone();
-        Box::pin(async move {
-            match end.wait_for(Option::is_some).await {
-                Ok(end) => describe(end.as_ref()),
-                Err(_) => describe(None),
-            }
-        })
+        let fate = self.fate.clone();
+        Box::pin(async move { fate.ended().await })
     }
 
     fn unload(self: Box<Self>, deadline: Duration) -> BoxFuture<'static, Unloaded> {
