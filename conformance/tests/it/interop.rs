@@ -174,7 +174,12 @@ impl Programs {
                 return Err(format!("`{command}` answered {answer:?}, expected {expected:?}\n{log}"));
             }
         }
-        Ok(())
+        // What go-plugin's own example leaves behind.
+        let record = std::fs::read_to_string(home.join("kv_c")).unwrap_or_default();
+        match task.name {
+            "callback" if record != r#"{"Value":2}"# => Err(format!("`kv_c` holds {record:?}")),
+            _ => Ok(()),
+        }
     }
 
     fn host_of(&self, pair: &Pair) -> Command {

@@ -1,6 +1,9 @@
 //! What a plugin is given when it is constructed.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 
 use crate::buffer::{Keep, View};
@@ -21,7 +24,11 @@ pub struct Context {
     plugin: String,
     config: Vec<(String, String)>,
     offers: Vec<(String, Offer)>,
+    attachments: Vec<(String, Attachment)>,
 }
+
+/// What is attached to an object of the host's; it does not cross into a library.
+type Attachment = Arc<dyn Any + Send + Sync>;
 
 /// An object of the host's that a plugin may use.
 #[derive(Clone)]
@@ -35,7 +42,7 @@ enum Offer {
 impl Context {
     /// A context for the plugin of this name.
     pub fn new(plugin: impl Into<String>, config: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { plugin: plugin.into(), config: config.into_iter().collect(), offers: Vec::new() }
+        Self { plugin: plugin.into(), config: config.into_iter().collect(), ..Self::default() }
     }
 
     /// Offers an object under a name.
@@ -59,9 +66,26 @@ impl Context {
         }
     }
 
+    /// Attaches something to the object under a name.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn attach(mut self, name: impl Into<String>, attachment: Arc<dyn Any + Send + Sync>) -> Self {
+        self.attachments.push((name.into(), attachment));
+        self
+    }
+
+    /// What was attached, in that order.
+    #[doc(hidden)]
+    pub fn attachments(&self) -> impl Iterator<Item = (&str, &Arc<dyn Any + Send + Sync>)> {
+        self.attachments.iter().map(|(name, attachment)| (name.as_str(), attachment))
+    }
+
     /// The names of the objects that the host offers, in its order.
     pub fn offered(&self) -> impl Iterator<Item = &str> {
-        self.offers.iter().map(|(name, _)| name.as_str())
+        let is_here = |name: &str| self.offers.iter().any(|(other, _)| other == name);
+        let elsewhere = self.attachments.iter().map(|(name, _)| name.as_str());
+        let here = self.offers.iter().map(|(name, _)| name.as_str());
+        here.chain(elsewhere.filter(move |name| !is_here(name)))
     }
 
     /// The name under which the host loads the plugin.
@@ -96,14 +120,43 @@ impl Context {
                 Offer::Received(_) => None,
             })
             .collect();
-        call(&RawContext {
+        let raw = RawContext {
             size: size_of::<RawContext>(),
             plugin: View::new(self.plugin.as_bytes()),
             config: pairs.as_ptr(),
             count: pairs.len(),
             objects: objects.as_ptr(),
             object_count: objects.len(),
-        })
+        };
+        let _lent = Lent::begin(&self.attachments);
+        call(&raw)
+    }
+}
+
+thread_local! {
+    /// What is attached to the context that is being lent. Code in a library has a place of its own, which stays empty.
+    ///
+    /// It has no destructor, which would keep a library mapped.
+    static LENT: Cell<*const Vec<(String, Attachment)>> = const { Cell::new(ptr::null()) };
+}
+
+/// What is attached to a context, for as long as that is lent on this thread.
+struct Lent(*const Vec<(String, Attachment)>);
+
+impl Lent {
+    fn begin(attachments: &Vec<(String, Attachment)>) -> Self {
+        Self(LENT.replace(ptr::from_ref(attachments)))
+    }
+
+    fn copy() -> Vec<(String, Attachment)> {
+        // SAFETY: `begin` put a reference there, which outlives the guard that takes it away again.
+        unsafe { LENT.get().as_ref() }.cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        LENT.set(self.0);
     }
 }
 
@@ -155,6 +208,7 @@ impl RawContext {
             plugin: text(self.plugin),
             config: pairs.iter().map(|[key, value]| (text(*key), text(*value))).collect(),
             offers: offers.collect(),
+            attachments: Lent::copy(),
         }
     }
 }

@@ -8,6 +8,7 @@ use jackfield_abi::{self as abi, Bound, CallOptions};
 
 use crate::codec::DecodeError;
 use crate::generated::Exposes;
+use crate::offers::{self, HostObject};
 use crate::parcel::Peer;
 use crate::slot::Slot;
 use crate::{Code, Context, Error, Failure, Generation, Interface, Lane};
@@ -94,7 +95,7 @@ impl<I: Interface + ?Sized> Handle<I> {
     /// Offers an object to a plugin: a context in which the plugin finds it under this name, by
     /// [`of_host`](Self::of_host).
     ///
-    /// Only plugins in this process find it so far.
+    /// A plugin in this process finds it when it is constructed; one in a process of its own may call it from then on.
     ///
     /// ```
     /// # use jackfield_core::{Context, Error, Handle, interface};
@@ -119,7 +120,8 @@ impl<I: Interface + ?Sized> Handle<I> {
         I: Exposes<Self>,
     {
         let handle = handle.clone();
-        context.with_object(name, move || abi::Passed::new(I::SCHEMA.service, I::METHODS, handle.clone()))
+        let make = move || abi::Passed::new(I::SCHEMA.service, I::METHODS, handle.clone());
+        offers::offer(context, name, I::SCHEMA, make)
     }
 
     /// The object that the host offers to this plugin under a name.
@@ -128,15 +130,23 @@ impl<I: Interface + ?Sized> Handle<I> {
     ///
     /// The host offers none of this name, or one of another interface.
     pub fn of_host(context: &Context, name: &str) -> Result<Self, Error> {
+        let wrong = |reason: String| {
+            Failure::with_code(Code::FAILED_PRECONDITION, format!("the host's `{name}`: {reason}"))
+        };
+        if let Some(HostObject { service, channel }) = offers::host_object(context, name) {
+            if service != I::SCHEMA.service {
+                return Err(wrong(format!("expected a `{}`, found a `{service}`", I::SCHEMA.service)).into());
+            }
+            let handle = Self::from_peer(Peer::Channel(channel.clone()));
+            return Ok(handle.map_err(|error| wrong(error.to_string()))?);
+        }
         let Some(object) = context.object(name) else {
             let offered: Vec<_> = context.offered().map(|name| format!("`{name}`")).collect();
             let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
             let message = format!("the host offers no `{name}`\n(hint: it offers {offered})");
             return Err(Failure::with_code(Code::NOT_FOUND, message).into());
         };
-        Self::from_peer(Peer::Bound(object)).map_err(|error| {
-            Failure::with_code(Code::FAILED_PRECONDITION, format!("the host's `{name}`: {error}")).into()
-        })
+        Ok(Self::from_peer(Peer::Bound(object)).map_err(|error| wrong(error.to_string()))?)
     }
 
     /// The same plugin, called under these options: with a deadline, with metadata. The plugin finds them in

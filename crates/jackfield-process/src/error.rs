@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::checksum::ChecksumError;
 use crate::child::{Death, GuardError};
-use crate::grpc::ConnectError;
 use crate::grpc::status::innermost;
+use crate::grpc::{BrokerError, ConnectError};
 use crate::handshake::HandshakeError;
 use crate::tls::TlsError;
 
@@ -34,6 +34,9 @@ pub enum StartError {
         /// What the wire said.
         reason: String,
     },
+    /// What the host offers the plugin cannot be served.
+    #[error("failed to serve what the host offers")]
+    Offer(#[source] BrokerError),
     /// The process ended before it announced itself.
     #[error("plugin {death} before the handshake{}", tail(death))]
     ExitedEarly {

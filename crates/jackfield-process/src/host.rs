@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_core::{BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind};
+use jackfield_core::{
+    BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind, OfferedObject, offered_objects,
+};
 use tokio::time::timeout;
 
 use crate::backend::{ProcessBackend, Shared};
@@ -23,7 +25,7 @@ use crate::netrpc::plugin::{self, NetRpc};
 use crate::printed::{Printed, Stream};
 use crate::runner::Runner;
 use crate::running::Running;
-use crate::start::{Announced, Plan, Security, Started, announce, connect, start};
+use crate::start::{Announced, Plan, Security, Started, announce, connect, offer, start};
 use crate::tls::TlsConfig;
 
 /// A program that becomes a plugin when it is loaded.
@@ -260,6 +262,7 @@ impl ProcessPlugin {
             let connecting = timeout(this.start_timeout, connect(&shared, child, wires, plan.printed)).await;
             let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
             let started = connected.map_err(StartError::from)?;
+            offer(&started.broker, plan.offers).await?;
             let conforms = timeout(this.start_timeout, conform(&started.connection, schema)).await;
             conforms.map_err(|_| StartError::Timeout(this.start_timeout))??;
             Ok(Box::new(ProcessInstance::new(this.link(started, shared))) as Box<dyn Instance>)
@@ -291,7 +294,12 @@ impl ProcessPlugin {
         let mut launch = self.launch.clone();
         launch.variables.push((NAME.into(), context.plugin().into()));
         launch.variables.push((CONFIG.into(), encode_config(context).into()));
+        let offers = offered_objects(context);
+        if !offers.is_empty() {
+            launch.variables.push((OFFERS.into(), encode_offers(&offers).into()));
+        }
         Plan {
+            offers,
             name: context.plugin().to_owned(),
             launch,
             handshake: self.handshake.clone(),
@@ -341,9 +349,17 @@ fn encode_config(context: &Context) -> String {
     serde_json::json!(pairs).to_string()
 }
 
+/// What the host offers as a JSON array of pairs, the name and the interface of each.
+fn encode_offers(offers: &[OfferedObject]) -> String {
+    let pairs: Vec<_> = offers.iter().map(|offer| (&offer.name, offer.service.schema().service)).collect();
+    serde_json::json!(pairs).to_string()
+}
+
 /// As long as a Go host waits.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The variable that tells a plugin the name under which it was loaded.
 pub(crate) const NAME: &str = "JACKFIELD_PLUGIN";
 /// The variable that tells a plugin its configuration.
 pub(crate) const CONFIG: &str = "JACKFIELD_CONFIG";
+/// The variable that tells a plugin what the host offers.
+pub(crate) const OFFERS: &str = "JACKFIELD_OFFERS";

@@ -59,6 +59,8 @@ mod conform;
 mod discover;
 mod error;
 mod fate;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(feature = "netrpc")]
 mod gob;
 mod group;

@@ -6,13 +6,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield_core::OfferedObject;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backend::Shared;
 use crate::checksum::Checksum;
-use crate::child::{Bond, ChildHandle, Death, FirstLine, Launch, Mark, spawn, supervise};
+use crate::child::{Bond, ChildHandle, Death, FirstLines, Launch, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
 use crate::fate::Fate;
 use crate::group;
@@ -54,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) runner: Option<Arc<dyn Runner>>,
     /// What it may speak.
     pub(crate) protocols: Vec<Protocol>,
+    /// What this host offers it.
+    pub(crate) offers: Vec<OfferedObject>,
 }
 
 /// Whether a connection is encrypted and both ends are known.
@@ -112,7 +115,17 @@ pub(crate) struct Announced {
 pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartError> {
     let Announced { child, wires, .. } = announce(shared, &plan).await?;
     let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
-    Ok(connected.map_err(|_| StartError::Timeout(plan.start_timeout))??)
+    let started = connected.map_err(|_| StartError::Timeout(plan.start_timeout))??;
+    offer(&started.broker, plan.offers).await?;
+    Ok(started)
+}
+
+/// Serves what the host offers. It has the first numbers of the broker's, in this order.
+pub(crate) async fn offer(broker: &Broker, offers: Vec<OfferedObject>) -> Result<(), StartError> {
+    for offer in offers {
+        broker.serve_object(offer.service).await.map_err(StartError::Offer)?;
+    }
+    Ok(())
 }
 
 /// Starts a plugin as far as it does not matter what it speaks.
@@ -160,7 +173,7 @@ fn launch(
     identity: Option<&Identity>,
     place: &Place,
     image: Option<OwnedFd>,
-) -> Result<(ChildHandle, FirstLine), StartError> {
+) -> Result<(ChildHandle, FirstLines), StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
     let certificate = identity.map(Identity::pem);
     let offer = HostOffer {
@@ -203,18 +216,37 @@ fn diagnosed(error: StartError, runner: Option<&dyn Runner>) -> StartError {
     }
 }
 
-/// Waits for the plugin's announcement.
-async fn hear(child: &ChildHandle, line: FirstLine, plan: &Plan) -> Result<Announcement, StartError> {
-    match timeout(plan.start_timeout, line).await {
-        Err(_) => Err(StartError::Timeout(plan.start_timeout)),
-        Ok(Ok(line)) => match accept(&line, plan) {
-            Ok(announcement) => Ok(announcement),
-            Err(source) => Err(StartError::Handshake { source, death: last_words(child).await }),
-        },
-        Ok(Err(_)) => Err(match last_words(child).await {
-            Some(death) => StartError::ExitedEarly { death },
-            None => StartError::NoLine,
-        }),
+/// Waits for the plugin's announcement. What a careless plugin prints before it is passed over.
+async fn hear(child: &ChildHandle, mut lines: FirstLines, plan: &Plan) -> Result<Announcement, StartError> {
+    let deadline = Instant::now() + plan.start_timeout;
+    let (mut patience, mut noise) = (deadline, None);
+    loop {
+        let heard = timeout_at(patience, lines.recv()).await;
+        let source = match (heard, noise.take()) {
+            (Ok(Some(line)), before) => match accept(&line, plan) {
+                Ok(announcement) => return Ok(announcement),
+                Err(source) if source.is_noise() => {
+                    tracing::warn!(
+                        plugin = plan.name,
+                        line,
+                        "a plugin printed something before its handshake"
+                    );
+                    noise = before.or(Some(source));
+                    patience = deadline.min(Instant::now() + NOISE);
+                    continue;
+                }
+                Err(source) => source,
+            },
+            (Ok(None) | Err(_), Some(source)) => source,
+            (Ok(None), None) => {
+                return Err(match last_words(child).await {
+                    Some(death) => StartError::ExitedEarly { death },
+                    None => StartError::NoLine,
+                });
+            }
+            (Err(_), None) => return Err(StartError::Timeout(plan.start_timeout)),
+        };
+        return Err(StartError::Handshake { source, death: last_words(child).await });
     }
 }
 
@@ -384,5 +416,7 @@ pub(crate) async fn live(
 pub(crate) const GRACE: Duration = Duration::from_millis(5);
 /// A plugin that was asked to end closes its connections, then its runtime, then exits.
 pub(crate) const EXIT: Duration = Duration::from_millis(100);
+/// How long a plugin that printed something else may take to say what it is.
+const NOISE: Duration = Duration::from_secs(2);
 /// How long a program that printed something else than a handshake may take to end.
 const LAST_WORDS: Duration = Duration::from_millis(200);

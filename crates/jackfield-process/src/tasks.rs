@@ -67,14 +67,26 @@ impl Tasks {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unreachable> {
-        if thread::current().id() == self.thread {
-            return Err(Unreachable);
-        }
-        let (sender, receiver) = sync_channel(1);
-        let _task = self.start(async move {
-            // The receiver waits below.
-            let _received = sender.send(future.await);
-        });
-        receiver.recv().map_err(|_| Unreachable)
+        block_on(&self.runtime, self.thread, future)
     }
+}
+
+/// Does work on a runtime, which `thread` drives, and blocks this thread until it is done.
+///
+/// # Errors
+/// If this is the thread that would have to do it: it would wait for ever.
+pub(crate) fn block_on<T: Send + 'static>(
+    runtime: &Handle,
+    thread: ThreadId,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Unreachable> {
+    if thread::current().id() == thread {
+        return Err(Unreachable);
+    }
+    let (sender, receiver) = sync_channel(1);
+    let _task = Task::new(runtime.spawn(async move {
+        // The receiver waits below.
+        let _received = sender.send(future.await);
+    }));
+    receiver.recv().map_err(|_| Unreachable)
 }

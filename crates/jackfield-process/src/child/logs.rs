@@ -129,6 +129,20 @@ impl Logs {
 const MAX_LINE: usize = 64 * 1024;
 const MAX_TAIL: usize = 4 * 1024;
 
+/// Takes what a plugin writes in pieces, and reads each line of it.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut logs = Logs::new("any".to_owned());
+    bytes.chunks(1 + bytes.len() % 61).for_each(|piece| logs.push(piece));
+    logs.finish();
+    assert!(
+        logs.tail.len() <= MAX_TAIL && logs.line.capacity() <= 2 * MAX_LINE,
+        "more is kept than there is room for"
+    );
+    let mut reader = LineReader::default();
+    String::from_utf8_lossy(bytes).lines().for_each(|line| drop(reader.read(line)));
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

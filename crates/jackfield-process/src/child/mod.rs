@@ -17,6 +17,8 @@ mod supervise;
 
 pub use self::guard::GuardError;
 pub(crate) use self::guard::{Guard, Unstarted};
+#[cfg(fuzzing)]
+pub(crate) use self::logs::fuzz as fuzz_logs;
 pub(crate) use self::mark::Mark;
 pub(crate) use self::os::{Parent, ProcessHandle, listens, sealed_executable};
 pub(crate) use self::socket_dir::SocketDirectory;
@@ -25,4 +27,4 @@ pub(crate) use self::spawn::spawn_talking;
 pub(crate) use self::spawn::{Bond, Environment, Launch, spawn};
 pub(crate) use self::stop::{Ending, stop};
 pub use self::supervise::Death;
-pub(crate) use self::supervise::{ChildHandle, FirstLine, attend, supervise};
+pub(crate) use self::supervise::{ChildHandle, FirstLines, attend, supervise};

@@ -8,7 +8,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::logs::Logs;
 use super::mark::Mark;
@@ -27,8 +27,8 @@ pub(crate) struct ChildHandle {
     bond: Bond,
 }
 
-/// The first line of a child's output, once it is there; an error if the output ended without one.
-pub(crate) type FirstLine = oneshot::Receiver<String>;
+/// The first lines of a child's output, for as long as somebody waits for more of them. It ends with the output.
+pub(crate) type FirstLines = mpsc::UnboundedReceiver<String>;
 
 /// How a plugin's process ended, and what it said last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,24 +60,24 @@ pub(crate) fn supervise(
     name: String,
     mark: Mark,
     bond: Bond,
-) -> io::Result<(ChildHandle, FirstLine, impl Future<Output = ()> + Send)> {
+) -> io::Result<(ChildHandle, FirstLines, impl Future<Output = ()> + Send)> {
     let pid = Some(child.id());
     let adopted = adopt(&mut child);
     let (process, stdout, stderr) = adopted.inspect_err(|_| kill_and_reap(&mut child))?;
     let process = Arc::new(process);
-    let (first_line, line) = oneshot::channel();
+    let (deliver, lines) = mpsc::unbounded_channel();
     let (phase, receiver) = watch::channel(Phase::Running);
     let supervisor = Supervisor {
         child,
         process: Arc::clone(&process),
         stdout,
         stderr,
-        head: Some(Head { line: Vec::new(), deliver: first_line }),
+        head: Some(Head { line: Vec::new(), delivered: 0, deliver }),
         logs: Logs::new(name),
         buffer: vec![0; BUFFER].into_boxed_slice(),
     };
     let process = Some(process);
-    Ok((ChildHandle { pid, process, phase: receiver, bond }, line, supervisor.run(phase, mark)))
+    Ok((ChildHandle { pid, process, phase: receiver, bond }, lines, supervisor.run(phase, mark)))
 }
 
 /// Takes notice of a process that somebody else started. The future must be driven as above.
@@ -214,10 +214,11 @@ struct Supervisor {
     buffer: Box<[u8]>,
 }
 
-/// What is known of the first line, as long as it is not complete.
+/// The first lines of the output: that which is not complete, and how many were.
 struct Head {
     line: Vec<u8>,
-    deliver: oneshot::Sender<String>,
+    delivered: usize,
+    deliver: mpsc::UnboundedSender<String>,
 }
 
 impl Supervisor {
@@ -299,35 +300,36 @@ impl Supervisor {
 
     /// An unfinished line is a line too, as it is for a Go host.
     fn end_head(&mut self) {
-        if let Some(head) = self.head.take().filter(|head| !head.line.is_empty()) {
+        if let Some(mut head) = self.head.take().filter(|head| !head.line.is_empty()) {
             head.deliver();
         }
     }
 }
 
 impl Head {
-    /// Adds output; `None` once the line is complete or too long to be one.
-    fn extend(mut self, bytes: &[u8]) -> Option<Self> {
-        match bytes.iter().position(|byte| *byte == b'\n') {
-            Some(end) => {
-                self.line.extend_from_slice(&bytes[..end]);
-                self.deliver();
-                None
+    /// Adds output; `None` once nobody wants more of it, or more would be too much.
+    fn extend(mut self, mut bytes: &[u8]) -> Option<Self> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(&bytes[..end]);
+            if !self.deliver() {
+                return None;
             }
-            None if self.line.len() + bytes.len() > MAX_LINE => {
-                self.deliver();
-                None
-            }
-            None => {
-                self.line.extend_from_slice(bytes);
-                Some(self)
-            }
+            bytes = &bytes[end + 1..];
         }
+        self.line.extend_from_slice(bytes);
+        if self.line.len() > MAX_LINE {
+            self.deliver();
+            return None;
+        }
+        Some(self)
     }
 
-    fn deliver(self) {
-        // Nobody waits any more if the start was given up.
-        let _given_up = self.deliver.send(String::from_utf8_lossy(&self.line).into_owned());
+    /// Gives the line away; whether further ones are wanted.
+    fn deliver(&mut self) -> bool {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+        self.delivered += 1;
+        // Nobody waits any more if the plugin has said what it is, or the start was given up.
+        self.deliver.send(line).is_ok() && self.delivered < MAX_LINES
     }
 }
 
@@ -345,5 +347,7 @@ fn kill_and_reap(child: &mut Child) {
 }
 
 const BUFFER: usize = 16 * 1024;
+/// A program that prints more before it says what it is will not say it.
+const MAX_LINES: usize = 100;
 /// A full pipe holds 64 KiB; what comes after that is not the dead child's.
 const LAST_READS: usize = 8;

@@ -271,7 +271,7 @@ where
 
 /// Finds the messages in the pieces of a body.
 #[derive(Debug, Default)]
-struct Splitter {
+pub(crate) struct Splitter {
     /// What came last, as far as it was not taken.
     piece: Bytes,
     /// What came before it of the same head or message.
@@ -282,11 +282,15 @@ struct Splitter {
 
 impl Splitter {
     /// Adds a piece, of which [`next`](Self::next) has taken everything so far.
-    fn push(&mut self, piece: Bytes) {
+    pub(crate) fn push(&mut self, piece: Bytes) {
         self.piece = piece;
     }
 
-    fn next(&mut self) -> Result<Option<Bytes>, Status> {
+    /// The next message, once all of it is there.
+    ///
+    /// # Errors
+    /// What comes is no message.
+    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Status> {
         let length = match self.length {
             Some(length) => length,
             None => {

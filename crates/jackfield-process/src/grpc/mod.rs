@@ -15,11 +15,15 @@ mod session;
 pub(crate) mod status;
 
 pub(crate) use self::broker::Brokered;
+#[cfg(fuzzing)]
+pub(crate) use self::broker::fuzz_address;
 pub use self::broker::{Broker, BrokerError, Served};
 pub(crate) use self::caller::{Ask, Caller};
 pub use self::connect::ConnectError;
 pub(crate) use self::connect::{Cutter, Socket, Target, open};
 pub(crate) use self::connection::{Connection, GRPC};
+#[cfg(fuzzing)]
+pub(crate) use self::message::Splitter;
 pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};
 pub(crate) use self::mux::{Door, Mux};
 pub(crate) use self::objects::{hand_over, take_over};

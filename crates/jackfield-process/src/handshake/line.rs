@@ -187,7 +187,7 @@ pub enum HandshakeError {
     /// The line has fewer than four fields.
     #[error(
         "expected a handshake of the form `1|version|network|address|protocol|certificate`, found `{line}`\n\
-         (hint: a plugin must print nothing to its standard output before the handshake)"
+         (hint: is it a plugin? what it prints to its standard output before the handshake is passed over)"
     )]
     Unrecognised {
         /// The beginning of the line.
@@ -220,6 +220,13 @@ pub enum HandshakeError {
         /// What stood in the second field.
         found: String,
     },
+}
+
+impl HandshakeError {
+    /// Whether the line is no handshake at all, such as what a program prints before it says what it is.
+    pub(crate) fn is_noise(&self) -> bool {
+        matches!(self, Self::Core { .. } | Self::Unrecognised { .. })
+    }
 }
 
 /// Names each of the versions: "`1` or `2`".

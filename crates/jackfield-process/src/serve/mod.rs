@@ -3,6 +3,7 @@
 mod config;
 mod connection;
 mod dispatch;
+mod host_objects;
 mod kept;
 mod listener;
 mod many;

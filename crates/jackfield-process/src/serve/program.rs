@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::config::{Network, ServeConfig, Set};
 use super::connection::{Accept, Acceptor, Connections};
 use super::dispatch::Dispatch;
+use super::host_objects::HostObjects;
 use super::kept::Pieces;
 use super::listener::{Listener, Place};
 #[cfg(feature = "netrpc")]
@@ -25,7 +26,7 @@ use crate::fate::Fate;
 use crate::group;
 use crate::grpc::{Broker, Brokered, Door, Mux};
 use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, negotiate};
-use crate::host::{CONFIG, NAME};
+use crate::host::{CONFIG, NAME, OFFERS};
 use crate::log;
 use crate::tasks::Tasks;
 use crate::tls::{Identity, TlsConfig, TlsError, read_pem};
@@ -95,6 +96,7 @@ pub(super) struct Choice {
     version: i32,
     services: Vec<Service>,
     set: Set,
+    host_objects: HostObjects,
     tls: Option<TlsConfig>,
     place: Place,
 }
@@ -105,15 +107,16 @@ impl Choice {
         let versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
         let set = sets.remove(&version).unwrap_or_default();
+        let (host_objects, context) = HostObjects::new(offers(), context());
         let services = match set.plugin {
-            Some(plugin) => plugin.open(&context()).map_err(ServeError::Constructor)?,
+            Some(plugin) => plugin.open(&context).map_err(ServeError::Constructor)?,
             None => Vec::new(),
         };
         let group =
             offer.socket_group.as_deref().map(group::number).transpose().map_err(ServeError::Listen)?;
         let ports = (network == Network::Tcp).then(|| offer.ports.clone());
         let place = Place { directory: offer.socket_directory.clone(), group, ports };
-        Ok(Self { version, services, set, tls, place })
+        Ok(Self { version, services, set, host_objects, tls, place })
     }
 }
 
@@ -159,7 +162,7 @@ impl Live<()> {
         offer: &PluginOffer,
         printed: Pieces,
     ) -> Result<Live<impl Future<Output = ()> + use<>>, ServeError> {
-        let Choice { version, services, set, tls, place } = choice;
+        let Choice { version, services, set, host_objects, tls, place } = choice;
         let (tls, certificate) = secure(tls, offer)?;
         let listener = Listener::bind(&place).map_err(ServeError::Listen)?;
         let (tasks, kept) = Tasks::here();
@@ -179,6 +182,7 @@ impl Live<()> {
         let interfaces: Vec<_> = services.iter().map(Service::schema).collect();
         let wire = WireServices { ending, end: end.clone(), printed, broker: broker.clone() };
         let routes = wire_services::reflect(wire.add_to(own.routes), &interfaces, &own.descriptors)?;
+        tasks.keep(host_objects.connect(broker.clone()));
         let dispatch = Arc::new(Dispatch::new(services, routes, broker.clone()));
         let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
         let announcement = Announcement {
@@ -250,10 +254,20 @@ pub(super) fn announce(stdout: &mut impl Write, announcement: &Announcement) -> 
 
 /// What the host configured; nothing, if it is none of ours.
 pub(super) fn context() -> Context {
-    let text = |key: &str| std::env::var_os(key).map(OsString::into_string).and_then(Result::ok);
-    let pairs: Vec<(String, String)> =
-        text(CONFIG).and_then(|config| serde_json::from_str(&config).ok()).unwrap_or_default();
-    Context::new(text(NAME).unwrap_or_default(), pairs)
+    Context::new(variable(NAME).unwrap_or_default(), pairs(CONFIG))
+}
+
+/// The names and interfaces of what the host offers.
+fn offers() -> Vec<(String, String)> {
+    pairs(OFFERS)
+}
+
+fn pairs(key: &str) -> Vec<(String, String)> {
+    variable(key).and_then(|pairs| serde_json::from_str(&pairs).ok()).unwrap_or_default()
+}
+
+fn variable(key: &str) -> Option<String> {
+    std::env::var_os(key).map(OsString::into_string).and_then(Result::ok)
 }
 
 /// Ends when somebody said that the plugin should.

@@ -26,12 +26,14 @@ fn a_killed_host_leaves_nothing() {
     if !Go::is_here() {
         return;
     }
-    for _ in 0..20 {
+    let round = || {
         let mut host = Host::start();
         host.process.kill().unwrap();
         host.process.wait().unwrap();
         host.assert_nothing_is_left();
-    }
+    };
+    // A hundred hosts with five plugins each.
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(|| (0..50).for_each(|_| round())))));
 }
 
 #[test]
@@ -54,10 +56,16 @@ fn acts_as_a_host() {
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let home = std::env::current_dir().unwrap();
-        let ours = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
+        let ours = || ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
         let mut loaded = Vec::new();
         let mut pids = Vec::new();
-        let plugins = [Go::Newest.plugin(&backend), Go::V1_4.plugin(&backend).auto_mtls(), ours];
+        let plugins = [
+            Go::Newest.plugin(&backend),
+            Go::V1_4.plugin(&backend).auto_mtls(),
+            ours(),
+            ours().auto_mtls(),
+            ours().multiplex(),
+        ];
         for plugin in plugins {
             // The old one puts its socket there.
             let (instance, channel) = load(&plugin.env("TMPDIR", &home)).await;

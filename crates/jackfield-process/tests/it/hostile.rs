@@ -94,6 +94,8 @@ fn every_misbehaviour_has_its_error_and_leaves_nothing() {
             wrong.push(format!("{mode}: {text}"));
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "{mode}: {:?}", begun.elapsed());
+        // Seen where something below fails.
+        eprintln!("{mode}: refused after {:?}", begun.elapsed());
         carriers(&token).iter().for_each(wait_for_end);
         assert!(carriers(&token).is_empty(), "{mode}");
         // The host is well, and so is what else it runs.

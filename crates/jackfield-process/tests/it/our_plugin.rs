@@ -145,6 +145,24 @@ fn a_plugin_that_hangs_is_killed_after_the_deadline() {
     });
 }
 
+/// A stream that the host holds open must not keep it: Go's hosts lose patience after two seconds.
+#[test]
+fn it_ends_at_once_when_it_is_asked() {
+    let backend = ProcessBackend::start().unwrap();
+    let ends_at_once = || {
+        run(async {
+            let (instance, channel) = load(&plugin(&backend)).await;
+            get(&channel, "__pid").await.unwrap();
+            let begun = Instant::now();
+            let unloaded = instance.unload(Duration::from_secs(60)).await;
+            assert!(matches!(unloaded, Unloaded::Exited { .. }), "{unloaded:?}");
+            begun.elapsed() < Duration::from_millis(500)
+        })
+    };
+    // On a busy machine once is enough: what waits for patience to run out does so every time.
+    assert!((0..5).any(|_| ends_at_once()));
+}
+
 #[test]
 fn run_by_hand_it_says_what_it_is() {
     let output = program(our_plugin()).output().unwrap();

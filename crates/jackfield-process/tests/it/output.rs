@@ -1,9 +1,11 @@
 //! What a plugin prints reaches the host to the byte, and what it reads is the host's.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use jackfield_fixtures::{available, python};
 use jackfield_process::{ProcessBackend, ProcessPlugin, Stream};
 
 use crate::calls::{get, load, put, run};
@@ -79,6 +81,18 @@ fn what_is_printed_before_the_handshake_without_a_line_feed_does_no_harm() {
     });
 }
 
+#[test]
+fn lines_that_are_printed_before_the_handshake_are_passed_over() {
+    let backend = ProcessBackend::start().unwrap();
+    let careless =
+        "echo loading; echo; echo 'not|quite|a|handshake'; printf 'also this: '; echo; exec \"$0\"";
+    let plugin = ProcessPlugin::new("sh").args(["-c", careless]).args([our_plugin()]);
+    run(async {
+        let (_instance, channel) = load(&plugin.handshake(handshake()).backend(&backend)).await;
+        put(&channel, "hello", b"world").await.unwrap();
+    });
+}
+
 /// No test, unless the one below starts it as the host whose input the plugin reads.
 #[test]
 fn acts_as_a_host_with_input() {
@@ -105,12 +119,47 @@ fn a_plugin_reads_the_hosts_input() {
     assert_eq!(line, "from the terminal\n");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test runs its host")]
+/// Who reads a terminal from the background is stopped: so a plugin must stay in its host's process group.
+#[test]
+fn a_plugin_reads_the_hosts_terminal() {
+    let Some(python) = available(python()) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let output = home.path().join("line");
+    let mut command = command(python.interpreter());
+    command.args(["-c", TERMINAL]).arg(std::env::current_exe().unwrap()).args(ACT);
+    assert!(command.env(ROLE, &output).status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(output).unwrap(), "from the terminal\n");
+}
+
 fn host_command() -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "output::acts_as_a_host_with_input"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command = command(&std::env::current_exe().unwrap());
+    command.args(ACT);
     command
 }
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its host")]
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+const ACT: [&str; 2] = ["--exact", "output::acts_as_a_host_with_input"];
+
+/// Runs a program in a terminal of its own, into which it writes a line.
+const TERMINAL: &str = "
+import os, pty, signal, sys
+signal.alarm(60)
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+os.write(terminal, b'from the terminal\\n')
+try:
+    while os.read(terminal, 1024):
+        pass
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+";
 
 const ROLE: &str = "JACKFIELD_TEST_ACT_AS_A_HOST_WITH_INPUT";

@@ -13,4 +13,6 @@ mod served;
 pub use self::error::BrokerError;
 pub use self::rendezvous::Broker;
 pub(crate) use self::rendezvous::Brokered;
+#[cfg(fuzzing)]
+pub(crate) use self::rendezvous::fuzz_address;
 pub use self::served::Served;

@@ -57,6 +57,7 @@ struct Inner {
     last_id: AtomicU32,
     feed: Feed,
     offers: Offers,
+    opened: watch::Sender<bool>,
     closed: watch::Sender<bool>,
 }
 
@@ -69,10 +70,10 @@ enum Lasts {
 
 impl Broker {
     pub(crate) fn new(side: Brokered) -> Self {
-        let closed = watch::Sender::new(false);
-        let inner =
-            Inner { side, last_id: AtomicU32::new(0), feed: Feed::default(), offers: Offers::new(), closed };
-        Self { inner: Arc::new(inner) }
+        let (feed, offers) = (Feed::default(), Offers::new());
+        let (opened, closed) = (watch::Sender::new(false), watch::Sender::new(false));
+        let last_id = AtomicU32::new(0);
+        Self { inner: Arc::new(Inner { side, last_id, feed, offers, opened, closed }) }
     }
 
     /// A number that this side has not used yet: 1, 2 and so on.
@@ -146,7 +147,15 @@ impl Broker {
 
     /// What this side says, on a new stream.
     pub(crate) fn speech(&self) -> impl Stream<Item = ConnInfo> + Send + use<> {
+        self.inner.opened.send_replace(true);
         stream::unfold(self.inner.feed.open(), async |mut feed| Some((feed.recv().await?, feed)))
+    }
+
+    /// Ends once the other side listens to what this one says.
+    pub(crate) async fn opened(&self) {
+        let mut opened = self.inner.opened.subscribe();
+        // This broker holds the sender itself.
+        let _opened = opened.wait_for(|opened| *opened).await;
     }
 
     /// Ends all that it serves and all that it dialed.
@@ -298,4 +307,10 @@ fn admitted(id: u32, info: ConnInfo) -> Result<(), BrokerError> {
 fn address(info: &ConnInfo) -> Result<Address, BrokerError> {
     Address::parse(&info.network, &info.address)
         .map_err(|_| BrokerError::Address { network: info.network.clone(), address: info.address.clone() })
+}
+
+/// Reads where the other side says that it listens.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_address(info: &ConnInfo) {
+    let _address = address(info);
 }

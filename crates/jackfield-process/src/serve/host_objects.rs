@@ -1,0 +1,93 @@
+//! What the host offers by name: objects that are connected once the host is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+
+use jackfield_core::{
+    BoxFuture, CallError, CallOptions, Channel, Context, Error, Method, Parcel, with_host_object,
+};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::error::Chain;
+use crate::grpc::{Broker, Caller};
+use crate::tasks::block_on;
+
+/// The objects that this plugin was told of, before they can be called.
+#[derive(Debug, Default)]
+pub(super) struct HostObjects {
+    connecting: Vec<watch::Sender<Option<Connected>>>,
+}
+
+type Connected = Result<Caller, CallError>;
+
+impl HostObjects {
+    /// The objects of these names and interfaces, and a context in which the plugin finds them. Must be called in the
+    /// runtime of the plugin, on the thread that drives it.
+    pub(super) fn new(offers: Vec<(String, String)>, context: Context) -> (Self, Context) {
+        let (mut this, mut context) = (Self::default(), context);
+        for (name, service) in offers {
+            let (connected, connecting) = watch::channel(None);
+            this.connecting.push(connected);
+            let (runtime, thread) = (Handle::current(), thread::current().id());
+            let channel = Arc::new(HostObject { connecting, runtime, thread });
+            context = with_host_object(context, name, service, channel);
+        }
+        (this, context)
+    }
+
+    /// Connects to them once the host talks to the broker. They have the first numbers of the host's.
+    pub(super) async fn connect(self, broker: Broker) {
+        broker.opened().await;
+        for (id, connected) in (1..).zip(self.connecting) {
+            let connection = broker.connect_to(id).await;
+            let caller = connection.map(|connection| Caller::new(connection, broker.clone()));
+            let reason = |error| format!("an object that the host offers: {}", Chain(&error));
+            connected.send_replace(Some(caller.map_err(|error| CallError::Wire { reason: reason(error) })));
+        }
+    }
+}
+
+/// One of them.
+struct HostObject {
+    connecting: watch::Receiver<Option<Connected>>,
+    runtime: Handle,
+    thread: ThreadId,
+}
+
+async fn connected(mut connecting: watch::Receiver<Option<Connected>>) -> Connected {
+    match connecting.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(connected)) => connected.clone(),
+        Ok(None) | Err(_) => Err(CallError::Closed { reason: "the plugin is ending".to_owned() }),
+    }
+}
+
+impl Channel for HostObject {
+    fn call(
+        &self,
+        method: &'static Method,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> BoxFuture<'static, Result<Parcel, Error>> {
+        let (connecting, options) = (self.connecting.clone(), options.cloned());
+        Box::pin(async move { connected(connecting).await?.call(method, request, options.as_ref()).await })
+    }
+
+    fn call_blocking(
+        &self,
+        method: &'static Method,
+        request: Parcel,
+        options: Option<&CallOptions>,
+    ) -> Result<Parcel, Error> {
+        // A constructor runs before the host can be reached: it would wait for ever, and is told so.
+        let caller = block_on(&self.runtime, self.thread, connected(self.connecting.clone()))??;
+        caller.call_blocking(method, request, options)
+    }
+}
+
+impl fmt::Debug for HostObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostObject").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,6 @@
+//! What a host tells a plugin.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| jackfield_process::fuzzing::environment(bytes));

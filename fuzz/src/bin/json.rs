@@ -1,0 +1,6 @@
+//! Go's net/rpc in JSON.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| jackfield_process::fuzzing::json(bytes));
