@@ -118,6 +118,8 @@ unsafe extern "C" fn detach_library(entry: *const Entry) {
     }
     crate::panic::forget_all();
     runtime::forget_all();
+    #[cfg(not(loom))]
+    crate::hot::free_unused();
 }
 
 /// One interface of a plugin.

@@ -12,7 +12,7 @@ mod slot;
 
 pub use barrier::prepare;
 #[cfg(not(loom))]
-pub(crate) use record::leave_threads_alone;
+pub(crate) use record::{free_unused, leave_threads_alone};
 pub use slot::{Announced, Entered, HotSlot, Retired};
 
 /// The atomics: the real ones, or those of the model checker.

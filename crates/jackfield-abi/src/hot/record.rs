@@ -61,14 +61,15 @@ pub(super) fn leave(hazard: &AtomicPtr<()>) {
 }
 
 #[cfg(not(loom))]
-pub(crate) use threads::leave_threads_alone;
-#[cfg(not(loom))]
 pub(super) use threads::{any_holds, claim_for_thread, of_this_thread, with_any};
+#[cfg(not(loom))]
+pub(crate) use threads::{free_unused, leave_threads_alone};
 
 /// The records of all threads.
 #[cfg(not(loom))]
 mod threads {
     use std::cell::Cell;
+    use std::ptr::NonNull;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Mutex, PoisonError};
 
@@ -89,7 +90,7 @@ mod threads {
             return;
         }
         // Where the thread is ending already it goes without.
-        let _ = GUARD.try_with(|_| MINE.set(Some(claim())));
+        let _ = GUARD.try_with(|_| MINE.set(Some(claim().get())));
     }
 
     /// Lets no thread have a record from now on: its destructor would keep a library mapped for as long as the thread
@@ -102,7 +103,7 @@ mod threads {
 
     /// Whether any thread uses this generation.
     pub(in super::super) fn any_holds(generation: *mut ()) -> bool {
-        lock().all.iter().any(|record| record.holds(generation))
+        lock().all.iter().any(|record| record.get().holds(generation))
     }
 
     /// Runs `f` with a record that belongs to nobody else meanwhile.
@@ -111,24 +112,36 @@ mod threads {
             return f(record);
         }
         let record = claim();
-        let value = f(record);
+        let value = f(record.get());
         give_back(record);
         value
     }
 
-    fn claim() -> &'static Record {
+    /// Frees the records that nobody uses: nothing destroys the statics of a library that is unmapped.
+    pub(crate) fn free_unused() {
+        let mut records = lock();
+        let unused = std::mem::take(&mut records.free);
+        records.all.retain(|record| !unused.contains(record));
+        records.all.shrink_to_fit();
+        for Boxed(record) in unused {
+            // SAFETY: `claim` boxed it, whoever used it gave it back, and it is in no list any more.
+            drop(unsafe { Box::from_raw(record.as_ptr()) });
+        }
+    }
+
+    fn claim() -> Boxed {
         let mut records = lock();
         if let Some(record) = records.free.pop() {
             return record;
         }
-        let record: &'static Record = Box::leak(Box::new(Record::new()));
+        let record = Boxed(NonNull::from(Box::leak(Box::new(Record::new()))));
         records.all.push(record);
         record
     }
 
-    fn give_back(record: &'static Record) {
+    fn give_back(record: Boxed) {
         // A guard that was forgotten still announces its generation. Such a record is never used again.
-        if record.is_free() {
+        if record.get().is_free() {
             lock().free.push(record);
         }
     }
@@ -137,10 +150,24 @@ mod threads {
         RECORDS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All records there ever were, and those that no thread owns. As many are made as threads were alive at once.
+    /// A record in a box of its own.
+    #[derive(Clone, Copy, PartialEq)]
+    struct Boxed(NonNull<Record>);
+
+    impl Boxed {
+        fn get(self) -> &'static Record {
+            // SAFETY: a record is freed only when nobody uses it any more.
+            unsafe { self.0.as_ref() }
+        }
+    }
+
+    // SAFETY: all threads look at all records, whose fields are atomic.
+    unsafe impl Send for Boxed {}
+
+    /// All records, and those that no thread owns. As many are made as threads were alive at once.
     struct Records {
-        all: Vec<&'static Record>,
-        free: Vec<&'static Record>,
+        all: Vec<Boxed>,
+        free: Vec<Boxed>,
     }
 
     static RECORDS: Mutex<Records> = Mutex::new(Records { all: Vec::new(), free: Vec::new() });
@@ -150,7 +177,9 @@ mod threads {
 
     impl Drop for Guard {
         fn drop(&mut self) {
-            if let Some(record) = MINE.take() {
+            let Some(mine) = MINE.take() else { return };
+            let record = lock().all.iter().copied().find(|record| std::ptr::eq(record.get(), mine));
+            if let Some(record) = record {
                 give_back(record);
             }
         }
