@@ -69,6 +69,7 @@ macro_rules! load_on_every_lane {
 load_on_every_lane! {
     what_the_host_offers_is_found_by_name,
     other_interfaces_are_swapped_with_their_plugin,
+    a_stream_ends_on_the_generation_on_which_it_began,
 }
 
 async fn load(candidate: &dyn Candidate) -> (Manager, Handle<dyn Studio>) {
@@ -377,6 +378,21 @@ mod cases {
         manager.unload("other").await.expect("unloaded");
         // Nobody holds the listener any more.
         site.expect(|| Arc::strong_count(&heard), 1).await;
+    }
+
+    pub(super) async fn a_stream_ends_on_the_generation_on_which_it_began(candidate: &dyn Candidate) {
+        let manager = Manager::new();
+        let studio = manager.load::<dyn Studio>("studio", candidate).await.expect("loaded");
+        let mut numbers = studio.count(300_000, None).expect("a stream");
+        assert_eq!(numbers.next().await, Some(Ok(0)));
+        let rest = async {
+            let rest: Vec<u32> = numbers.try_collect().await.expect("all of it");
+            rest
+        };
+        let (reloaded, rest) = tokio::join!(manager.reload("studio", candidate), rest);
+        assert!(reloaded.expect("reloaded").is_drained);
+        assert_eq!((rest.first(), rest.last(), rest.len()), (Some(&1), Some(&299_999), 299_999));
+        assert_eq!((Handle::generation(&studio), studio.tracks()), (2, Ok(0)));
     }
 
     pub(super) async fn other_interfaces_are_swapped_with_their_plugin(candidate: &dyn Candidate) {

@@ -57,6 +57,11 @@ impl Messages {
         Self(Source::Here(Box::pin(stream)))
     }
 
+    /// The same messages, which hold `held` until they end.
+    fn holding(self, held: impl Send + 'static) -> Self {
+        Self::new(Holding { messages: self, held: Some(held) })
+    }
+
     pub(crate) fn into_crossing(self) -> abi::Messages {
         abi::Messages::new(Crossing(self))
     }
@@ -95,6 +100,27 @@ impl fmt::Debug for Messages {
         f.write_str("Messages")
     }
 }
+
+/// Messages that hold something until they end.
+struct Holding<T> {
+    messages: Messages,
+    held: Option<T>,
+}
+
+impl<T> Stream for Holding<T> {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = std::task::ready!(Pin::new(&mut self.messages).poll_next(context));
+        if !matches!(item, Some(Ok(_))) {
+            self.held = None;
+        }
+        Poll::Ready(item)
+    }
+}
+
+// Nothing in it is pinned.
+impl<T> Unpin for Holding<T> {}
 
 /// A stream as the other side polls it.
 struct Crossing(Messages);
@@ -147,6 +173,19 @@ fn gone() -> DecodeError {
 }
 
 impl Parcel {
+    /// The parcel, whose stream holds `held` until it ends.
+    pub(crate) fn holding<T: Clone + Send + 'static>(mut self, held: &T) -> Self {
+        self.parts = self
+            .parts
+            .into_iter()
+            .map(|(number, part)| match part {
+                Part::Stream(messages) => (number, Part::Stream(messages.holding(held.clone()))),
+                part @ Part::Object(_) => (number, part),
+            })
+            .collect();
+        self
+    }
+
     /// The parcel with objects that code in this process can hold, in place of those at the other end of a wire.
     pub(crate) fn adopt(self, fields: &[Field]) -> Self {
         let parts = self.parts.into_iter().map(|(number, part)| {

@@ -73,7 +73,8 @@ fn call_slowly<'a, M: MethodOf>(
         Lane::Channel(channel) if channel.lacks(method::<M>()) => return Err(arguments),
         Lane::Channel(channel) => {
             let request = M::Arguments::encode(arguments, method::<M>().arguments);
-            decode_response::<M>(channel.call_blocking(method::<M>(), request, options))
+            let response = channel.call_blocking(method::<M>(), request, options);
+            decode_response::<M>(response, &generation.share())
         }
         Lane::Closed(error) => Err(error.clone().into()),
     })
@@ -143,10 +144,7 @@ pub(super) type Default<'a, M> =
 enum State<'a, M: MethodOf> {
     Done,
     Ready(Given<'a, M>, Default<'a, M>),
-    RunningChannel(
-        BoxFuture<'static, Result<Parcel, Error>>,
-        #[expect(dead_code, reason = "held")] Arc<Generation>,
-    ),
+    RunningChannel(BoxFuture<'static, Result<Parcel, Error>>, Arc<Generation>),
     RunningDefault(BoxFuture<'a, Outcome<M>>),
     RunningDirect(Running<Crossed<M>>, #[expect(dead_code, reason = "held")] Arc<Generation>),
     RunningEncoded(Running<abi::Parcel>, #[expect(dead_code, reason = "held")] Arc<Generation>),
@@ -160,7 +158,9 @@ impl<'a, M: MethodOf> State<'a, M> {
                 Self::Ready(arguments, default) => return self.begin(handle, arguments, default, context),
                 _ => unreachable!("it was matched one line above"),
             },
-            Self::RunningChannel(running, _) => running.as_mut().poll(context).map(decode_response::<M>),
+            Self::RunningChannel(running, generation) => {
+                running.as_mut().poll(context).map(|response| decode_response::<M>(response, generation))
+            }
             Self::RunningDefault(running) => running.as_mut().poll(context),
             Self::RunningDirect(running, _) => running.poll_with(options, context).map(conclude::<M>),
             Self::RunningEncoded(running, _) => running.poll_with(options, context).map(decode_reply::<M>),
@@ -203,10 +203,11 @@ impl<'a, M: MethodOf> State<'a, M> {
                 let share = generation.share();
                 drop(generation);
                 let polled = running.as_mut().poll(context);
-                if polled.is_pending() {
-                    *self = Self::RunningChannel(running, share);
+                if let Poll::Ready(response) = polled {
+                    return Poll::Ready(decode_response::<M>(response, &share));
                 }
-                return polled.map(decode_response::<M>);
+                *self = Self::RunningChannel(running, share);
+                return Poll::Pending;
             }
             Lane::Closed(error) => return Poll::Ready(Err(error.clone().into())),
         }
@@ -256,9 +257,10 @@ fn decode_reply<M: MethodOf>(reply: Reply<abi::Parcel>) -> Outcome<M> {
     }
 }
 
-fn decode_response<M: MethodOf>(response: Result<Parcel, Error>) -> Outcome<M> {
+/// A stream belongs to the generation on which it began, which is not drained before it ends.
+fn decode_response<M: MethodOf>(response: Result<Parcel, Error>, generation: &Arc<Generation>) -> Outcome<M> {
     match response {
-        Ok(response) => M::Output::decode(response, method::<M>()).map_err(undecoded),
+        Ok(response) => M::Output::decode(response.holding(generation), method::<M>()).map_err(undecoded),
         Err(Error::Call(error)) => Err(Error::Call(error)),
         Err(Error::Plugin(failure)) => Err(fault(failure)),
     }
