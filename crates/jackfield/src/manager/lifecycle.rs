@@ -1,17 +1,19 @@
 //! Load, reload and unload, each as one sequence of steps.
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::{
-    CallError, Candidate, Context, Description, Handle, Instance, Interface, Lane, Load, LoadError,
-    LoadErrorKind, Slot, Timer, Unloaded,
+    CallError, Candidate, Context, Description, Handle, Interface, Lane, Load, LoadError, LoadErrorKind,
+    Slot, Timer, Unloaded,
 };
 use tokio::sync::Mutex;
 
+use super::builder::Builder;
+use super::control::Control;
 use super::drain::drain_all;
-use super::timer::ThreadTimer;
+use super::error::{ReloadError, Reloaded};
 use crate::registry::{Entry, GetError, PluginId, Registry};
 
 /// Loads plugins, swaps them while they are called, and unloads them. Clones share what is loaded.
@@ -19,53 +21,14 @@ use crate::registry::{Entry, GetError, PluginId, Registry};
 /// It needs no runtime: any executor may poll its futures. None of them starts before it is polled.
 #[derive(Clone)]
 pub struct Manager {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    registry: Registry<Control>,
-    timer: Arc<dyn Timer>,
-    drain_deadline: Duration,
-    stop_deadline: Duration,
-}
-
-/// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
-#[derive(Debug)]
-struct Control {
-    load: Load,
-    /// The other interfaces that were asked for, each with its slot.
-    others: std::sync::Mutex<Vec<(Description, Arc<Slot>)>>,
-    instance: Mutex<Option<Box<dyn Instance>>>,
-}
-
-/// Configures a [`Manager`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing before `build`"]
-pub struct Builder {
-    drain_deadline: Duration,
-    stop_deadline: Duration,
-}
-
-impl Builder {
-    /// How long calls on an old generation may take to end before it is unloaded all the same (by default 30 s).
-    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
-        self.drain_deadline = deadline;
-        self
-    }
-
-    /// How long a plugin's process may take to end by itself before it is killed (by default 2 s).
-    pub fn stop_deadline(mut self, deadline: Duration) -> Self {
-        self.stop_deadline = deadline;
-        self
-    }
-
-    /// The manager.
-    pub fn build(self) -> Manager {
-        let Self { drain_deadline, stop_deadline } = self;
-        let timer = Arc::new(ThreadTimer::default());
-        let registry = Registry::new();
-        Manager { shared: Arc::new(Shared { registry, timer, drain_deadline, stop_deadline }) }
-    }
+pub(super) struct Shared {
+    pub(super) registry: Registry<Control>,
+    pub(super) timer: Arc<dyn Timer>,
+    pub(super) drain_deadline: Duration,
+    pub(super) stop_deadline: Duration,
 }
 
 impl Manager {
@@ -76,7 +39,7 @@ impl Manager {
 
     /// Configures a manager.
     pub fn builder() -> Builder {
-        Builder { drain_deadline: Duration::from_secs(30), stop_deadline: Duration::from_secs(2) }
+        Builder::new()
     }
 
     /// Loads a plugin under a name, without configuration.
@@ -256,17 +219,6 @@ impl Manager {
     }
 }
 
-impl Control {
-    fn others(&self) -> MutexGuard<'_, Vec<(Description, Arc<Slot>)>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A handle to another interface that was asked for before.
-    fn other<I: Interface + ?Sized>(&self) -> Option<Handle<I>> {
-        self.others().iter().find_map(|(_, slot)| slot.handle())
-    }
-}
-
 fn closed(entry: &Entry<Control>, id: &PluginId) -> ReloadError {
     let kind = LoadErrorKind::backend("manager", format!("`{id}` was unloaded meanwhile"));
     ReloadError::Load(entry.extra.load.error(kind))
@@ -282,26 +234,4 @@ impl fmt::Debug for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Manager").field("plugins", &self.names()).finish_non_exhaustive()
     }
-}
-
-/// What became of the plugin that a reload replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Reloaded {
-    /// Whether every call on the old one had ended before it was unloaded.
-    pub is_drained: bool,
-    /// What became of it.
-    pub old: Unloaded,
-}
-
-/// A plugin could not be replaced. The old one goes on serving.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// There is no such plugin.
-    #[error(transparent)]
-    Get(#[from] GetError),
-    /// The new one cannot be loaded.
-    #[error("the new one cannot be loaded; the old one goes on serving")]
-    Load(#[from] LoadError),
 }

@@ -1,7 +1,12 @@
 //! The manager: loads, swaps and unloads.
 
+mod builder;
+mod control;
 mod drain;
+mod error;
 mod lifecycle;
 mod timer;
 
-pub use lifecycle::{Builder, Manager, ReloadError, Reloaded};
+pub use builder::Builder;
+pub use error::{ReloadError, Reloaded};
+pub use lifecycle::Manager;

@@ -1,0 +1,42 @@
+//! Configures a manager.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lifecycle::{Manager, Shared};
+use super::timer::ThreadTimer;
+use crate::registry::Registry;
+
+/// Configures a [`Manager`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before `build`"]
+pub struct Builder {
+    drain_deadline: Duration,
+    stop_deadline: Duration,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self { drain_deadline: Duration::from_secs(30), stop_deadline: Duration::from_secs(2) }
+    }
+
+    /// How long calls on an old generation may take to end before it is unloaded all the same (by default 30 s).
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.drain_deadline = deadline;
+        self
+    }
+
+    /// How long a plugin's process may take to end by itself before it is killed (by default 2 s).
+    pub fn stop_deadline(mut self, deadline: Duration) -> Self {
+        self.stop_deadline = deadline;
+        self
+    }
+
+    /// The manager.
+    pub fn build(self) -> Manager {
+        let Self { drain_deadline, stop_deadline } = self;
+        let timer = Arc::new(ThreadTimer::default());
+        let registry = Registry::new();
+        Manager { shared: Arc::new(Shared { registry, timer, drain_deadline, stop_deadline }) }
+    }
+}

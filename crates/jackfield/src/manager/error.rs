@@ -1,0 +1,27 @@
+//! What comes of a reload.
+
+use jackfield_core::{LoadError, Unloaded};
+
+use crate::registry::GetError;
+
+/// What became of the plugin that a reload replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// Whether every call on the old one had ended before it was unloaded.
+    pub is_drained: bool,
+    /// What became of it.
+    pub old: Unloaded,
+}
+
+/// A plugin could not be replaced. The old one goes on serving.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// There is no such plugin.
+    #[error(transparent)]
+    Get(#[from] GetError),
+    /// The new one cannot be loaded.
+    #[error("the new one cannot be loaded; the old one goes on serving")]
+    Load(#[from] LoadError),
+}
