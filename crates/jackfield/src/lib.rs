@@ -41,6 +41,8 @@
 //! | `process` | yes | child processes, wire-compatible with hashicorp/go-plugin |
 
 mod backends;
+mod blocking;
+mod events;
 mod manager;
 mod registry;
 
@@ -60,5 +62,6 @@ pub mod __private {
     pub use jackfield_core::__private::*;
 }
 
+pub use events::{Event, Events, State};
 pub use manager::{Builder, Manager, ReloadError, Reloaded};
 pub use registry::{GetError, Names, PluginId};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lifecycle::{Manager, Shared};
+use super::states::States;
 use super::timer::ThreadTimer;
 use crate::registry::Registry;
 
@@ -12,17 +13,29 @@ use crate::registry::Registry;
 #[must_use = "a builder does nothing before `build`"]
 pub struct Builder {
     drain_deadline: Duration,
+    event_capacity: usize,
     stop_deadline: Duration,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { drain_deadline: Duration::from_secs(30), stop_deadline: Duration::from_secs(2) }
+        Self {
+            drain_deadline: Duration::from_secs(30),
+            event_capacity: 256,
+            stop_deadline: Duration::from_secs(2),
+        }
     }
 
     /// How long calls on an old generation may take to end before it is unloaded all the same (by default 30 s).
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;
+        self
+    }
+
+    /// How many events are kept for a reader of [`Manager::events`] that is slow (by default 256; at most 65 536, and
+    /// rounded up to a power of two). Their room is taken at once.
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.event_capacity = events;
         self
     }
 
@@ -34,9 +47,9 @@ impl Builder {
 
     /// The manager.
     pub fn build(self) -> Manager {
-        let Self { drain_deadline, stop_deadline } = self;
+        let Self { drain_deadline, event_capacity, stop_deadline } = self;
         let timer = Arc::new(ThreadTimer::default());
-        let registry = Registry::new();
-        Manager { shared: Arc::new(Shared { registry, timer, drain_deadline, stop_deadline }) }
+        let (registry, states) = (Registry::new(), States::new(event_capacity));
+        Manager { shared: Arc::new(Shared { registry, states, timer, drain_deadline, stop_deadline }) }
     }
 }

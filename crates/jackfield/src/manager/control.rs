@@ -1,8 +1,9 @@
 //! What the manager keeps of a plugin.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use jackfield_core::{Description, Handle, Instance, Interface, Load, Slot};
+use jackfield_core::{Candidate, Description, Handle, Instance, Interface, Lane, Load, LoadError, Slot};
 use tokio::sync::Mutex;
 
 /// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
@@ -10,11 +11,30 @@ use tokio::sync::Mutex;
 pub(super) struct Control {
     pub(super) load: Load,
     /// The other interfaces that were asked for, each with its slot.
-    pub(super) others: std::sync::Mutex<Vec<(Description, Arc<Slot>)>>,
+    others: std::sync::Mutex<Vec<(Description, Arc<Slot>)>>,
     pub(super) instance: Mutex<Option<Box<dyn Instance>>>,
+    /// The generation of the slot. It changes under the lock of the instance.
+    pub(super) generation: AtomicU64,
 }
 
 impl Control {
+    pub(super) fn new(load: Load, instance: Box<dyn Instance>) -> Self {
+        let instance = Mutex::new(Some(instance));
+        Self { load, others: std::sync::Mutex::default(), instance, generation: AtomicU64::new(1) }
+    }
+
+    /// Loads another generation, with all interfaces that were asked for.
+    pub(super) async fn load_next(&self, candidate: &dyn Candidate) -> Result<Loaded, LoadError> {
+        let new = candidate.load(&self.load).await?;
+        let mut others = Vec::new();
+        let served = self.others().clone();
+        for (description, slot) in served {
+            let load = Load::new(self.load.context.clone(), description);
+            others.push((slot, new.interface(&load).await.map_err(|kind| load.error(kind))?));
+        }
+        Ok(Loaded { instance: new, others })
+    }
+
     pub(super) fn others(&self) -> MutexGuard<'_, Vec<(Description, Arc<Slot>)>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -23,4 +43,11 @@ impl Control {
     pub(super) fn other<I: Interface + ?Sized>(&self) -> Option<Handle<I>> {
         self.others().iter().find_map(|(_, slot)| slot.handle())
     }
+}
+
+/// Another generation, with how calls of each other interface reach it.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) instance: Box<dyn Instance>,
+    pub(super) others: Vec<(Arc<Slot>, Lane)>,
 }

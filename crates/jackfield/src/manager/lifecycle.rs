@@ -2,18 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jackfield_core::{
-    CallError, Candidate, Context, Description, Handle, Interface, Lane, Load, LoadError, LoadErrorKind,
-    Slot, Timer, Unloaded,
+    CallError, Candidate, Context, Description, Handle, Instance, Interface, Lane, Load, LoadError,
+    LoadErrorKind, Slot, Timer, Unloaded,
 };
-use tokio::sync::Mutex;
+use tokio::sync::MutexGuard;
 
 use super::builder::Builder;
-use super::control::Control;
+use super::control::{Control, Loaded};
 use super::drain::drain_all;
 use super::error::{ReloadError, Reloaded};
+use super::states::States;
+use crate::events::{Events, State, chain};
 use crate::registry::{Entry, GetError, PluginId, Registry};
 
 /// Loads plugins, swaps them while they are called, and unloads them. Clones share what is loaded.
@@ -26,6 +29,7 @@ pub struct Manager {
 
 pub(super) struct Shared {
     pub(super) registry: Registry<Control>,
+    pub(super) states: States,
     pub(super) timer: Arc<dyn Timer>,
     pub(super) drain_deadline: Duration,
     pub(super) stop_deadline: Duration,
@@ -79,17 +83,27 @@ impl Manager {
         if self.shared.registry.contains(&id) {
             return Err(load.error(taken()));
         }
-        let instance = candidate.load(&load).await?;
+        let attempt = self.shared.states.begin(&id);
+        let instance = match candidate.load(&load).await {
+            Ok(instance) => instance,
+            Err(error) => {
+                attempt.failed(chain(&error));
+                return Err(error);
+            }
+        };
         let slot = Slot::new::<I>(instance.lane()).with_timer(self.shared.timer.clone());
         let slot = Arc::new(slot);
-        let others = std::sync::Mutex::default();
-        let control = Control { load: load.clone(), others, instance: Mutex::new(Some(instance)) };
-        let entry = Entry { slot: slot.clone(), extra: Arc::new(control) };
+        let control = Arc::new(Control::new(load.clone(), instance));
+        let entry = Entry { slot: slot.clone(), extra: control.clone() };
+        // Nobody replaces it before it was told that it is online.
+        let held = control.instance.lock().await;
         if let Err(entry) = self.shared.registry.add(id.clone(), entry) {
             // Somebody else was faster. What was loaded for nothing is unloaded again.
-            self.end(&entry, &id).await;
+            self.end(&entry, held).await;
             return Err(load.error(taken()));
         }
+        attempt.succeeded(1);
+        drop(held);
         tracing::info!(plugin = %id, interface = I::SCHEMA.service, "loaded");
         slot.handle().ok_or_else(|| load.error(taken()))
     }
@@ -143,9 +157,34 @@ impl Manager {
         handle
     }
 
+    /// What becomes of the plugins from now on. Each reader gets every event.
+    ///
+    /// ```
+    /// # let manager = jackfield::Manager::new();
+    /// let mut events = manager.events();
+    /// std::thread::spawn(move || events.for_each(|event| println!("{event:?}")));
+    /// ```
+    pub fn events(&self) -> Events {
+        self.shared.states.events()
+    }
+
     /// The names of the plugins that are loaded, in order.
     pub fn names(&self) -> Vec<PluginId> {
         self.shared.registry.names()
+    }
+
+    /// The present state of each plugin that is not offline, in the order of their names.
+    ///
+    /// One that failed to load is among them until it is loaded.
+    ///
+    /// ```
+    /// # let manager = jackfield::Manager::new();
+    /// for (plugin, state) in manager.states() {
+    ///     println!("{plugin}: {state:?}");
+    /// }
+    /// ```
+    pub fn states(&self) -> Vec<(PluginId, State)> {
+        self.shared.states.all()
     }
 
     /// Replaces a plugin while it is called: loads the new one, swaps, drains the old one, and unloads it.
@@ -168,16 +207,18 @@ impl Manager {
             // It was unloaded while this waited for the lock.
             return Err(self.shared.registry.find(&id).err().map_or_else(|| closed(&entry, &id), Into::into));
         }
-        let new = candidate.load(&entry.extra.load).await?;
-        let mut others = Vec::new();
-        let served = entry.extra.others().clone();
-        for (description, slot) in served {
-            let load = Load::new(entry.extra.load.context.clone(), description);
-            others.push((slot, new.interface(&load).await.map_err(|kind| load.error(kind))?));
-        }
+        let attempt = self.shared.states.begin(&id);
+        let Loaded { instance: new, others } = match entry.extra.load_next(candidate).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                attempt.failed(chain(&error));
+                return Err(error.into());
+            }
+        };
         let mut retired = vec![entry.slot.swap(new.lane())];
         retired.extend(others.into_iter().map(|(slot, lane)| slot.swap(lane)));
         let old = instance.replace(new);
+        attempt.succeeded(entry.extra.generation.fetch_add(1, Ordering::Relaxed) + 1);
         let drained = drain_all(retired, self.shared.drain_deadline).await;
         let unloaded = match old {
             Some(old) => old.unload(self.shared.stop_deadline).await,
@@ -200,11 +241,17 @@ impl Manager {
         let id = PluginId::from(name);
         let entry = self.shared.registry.find(&id)?;
         self.shared.registry.remove(&id);
-        Ok(self.end(&entry, &id).await)
+        let instance = entry.extra.instance.lock().await;
+        let _draining = instance.is_some().then(|| self.shared.states.drain(&id));
+        Ok(self.end(&entry, instance).await)
     }
 
-    async fn end(&self, entry: &Entry<Control>, id: &PluginId) -> Unloaded {
-        let mut instance = entry.extra.instance.lock().await;
+    async fn end(
+        &self,
+        entry: &Entry<Control>,
+        mut instance: MutexGuard<'_, Option<Box<dyn Instance>>>,
+    ) -> Unloaded {
+        let id = entry.extra.load.context.plugin();
         let reason = format!("`{id}` was unloaded");
         let closed = || Lane::Closed(CallError::Closed { reason: reason.clone() });
         let mut retired = vec![entry.slot.swap(closed())];

@@ -5,6 +5,7 @@ mod control;
 mod drain;
 mod error;
 mod lifecycle;
+mod states;
 mod timer;
 
 pub use builder::Builder;

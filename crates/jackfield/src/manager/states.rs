@@ -1,0 +1,194 @@
+//! The state of each plugin, of which every change is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::broadcast;
+
+use crate::events::{Event, Events, State};
+use crate::registry::PluginId;
+
+/// The state of each plugin. Those that are offline are not kept.
+#[derive(Debug)]
+pub(super) struct States {
+    table: Mutex<BTreeMap<PluginId, State>>,
+    /// Held while a change is made and told, so that they are told in the order in which they were made; the table's
+    /// own lock is free by then, since a waker may ask for it.
+    order: Mutex<()>,
+    sender: broadcast::Sender<Event>,
+}
+
+impl States {
+    /// Keeps so many events for a slow reader.
+    pub(super) fn new(capacity: usize) -> Self {
+        let (sender, _) = broadcast::channel(capacity.clamp(1, MAX_CAPACITY));
+        Self { table: Mutex::default(), order: Mutex::default(), sender }
+    }
+
+    pub(super) fn events(&self) -> Events {
+        Events::new(self.sender.subscribe())
+    }
+
+    pub(super) fn all(&self) -> Vec<(PluginId, State)> {
+        lock(&self.table).iter().map(|(plugin, state)| (plugin.clone(), state.clone())).collect()
+    }
+
+    pub(super) fn set(&self, plugin: &PluginId, state: State) {
+        self.set_if(plugin, state, |_| true);
+    }
+
+    /// Sets a state if the present one is as expected. Returns the one before, if so.
+    pub(super) fn set_if(
+        &self,
+        plugin: &PluginId,
+        state: State,
+        expected: impl FnOnce(&State) -> bool,
+    ) -> Option<State> {
+        let order = lock(&self.order);
+        let before = {
+            let mut table = lock(&self.table);
+            let before = table.get(plugin).unwrap_or(&State::Offline).clone();
+            if !expected(&before) {
+                return None;
+            }
+            match &state {
+                State::Offline => table.remove(plugin),
+                state => table.insert(plugin.clone(), state.clone()),
+            };
+            before
+        };
+        if before != state {
+            // An error says that nobody listens.
+            let _ = self.sender.send(Event::Changed { plugin: plugin.clone(), state });
+        }
+        drop(order);
+        Some(before)
+    }
+
+    /// Begins to load a plugin. Of two loads at the same time, the first is told.
+    pub(super) fn begin(&self, plugin: &PluginId) -> Attempt<'_> {
+        let before = self.set_if(plugin, State::Loading, |state| *state != State::Loading);
+        Attempt { states: self, plugin: plugin.clone(), before }
+    }
+
+    /// Begins to unload a plugin, which is offline once this is dropped.
+    pub(super) fn drain(&self, plugin: &PluginId) -> Draining<'_> {
+        self.set(plugin, State::Draining);
+        Draining { states: self, plugin: plugin.clone() }
+    }
+}
+
+/// A load that has begun. Dropped before its end, all is as it was.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    states: &'a States,
+    plugin: PluginId,
+    /// The state before it, unless somebody else's load is told or the end of this one was.
+    before: Option<State>,
+}
+
+impl Attempt<'_> {
+    pub(super) fn succeeded(mut self, generation: u64) {
+        self.before = None;
+        self.states.set(&self.plugin, State::Online { generation });
+    }
+
+    /// Tells why. The one that is online already serves on, which is told too.
+    pub(super) fn failed(mut self, reason: String) {
+        if let Some(before) = self.before.take() {
+            self.states.set(&self.plugin, State::Failed { reason });
+            if matches!(before, State::Online { .. }) {
+                self.states.set(&self.plugin, before);
+            }
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            // What was draining may have ended meanwhile.
+            let state = if before == State::Draining { State::Offline } else { before };
+            self.states.set_if(&self.plugin, state, |present| *present == State::Loading);
+        }
+    }
+}
+
+/// A plugin that is being unloaded.
+#[derive(Debug)]
+pub(super) struct Draining<'a> {
+    states: &'a States,
+    plugin: PluginId,
+}
+
+impl Drop for Draining<'_> {
+    fn drop(&mut self) {
+        // Another may have been loaded under its name meanwhile.
+        self.states.set_if(&self.plugin, State::Offline, |state| *state == State::Draining);
+    }
+}
+
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Room for them is taken at once.
+const MAX_CAPACITY: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(events: &mut Events) -> Vec<State> {
+        let mut told = Vec::new();
+        while let Ok(Event::Changed { state, .. }) = events.recv_timeout(std::time::Duration::ZERO) {
+            told.push(state);
+        }
+        told
+    }
+
+    fn failed(reason: &str) -> State {
+        State::Failed { reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_failed_update_says_that_the_old_one_serves_on() {
+        let (states, plugin) = (States::new(8), PluginId::from("kv"));
+        let mut events = states.events();
+        states.begin(&plugin).failed("no file".to_owned());
+        states.begin(&plugin).succeeded(1);
+        states.begin(&plugin).failed("garbage".to_owned());
+        let online = State::Online { generation: 1 };
+        assert_eq!(
+            told(&mut events),
+            [
+                State::Loading,
+                failed("no file"),
+                State::Loading,
+                online.clone(),
+                State::Loading,
+                failed("garbage"),
+                online
+            ]
+        );
+    }
+
+    #[test]
+    fn a_load_that_was_given_up_leaves_no_trace() {
+        let (states, plugin) = (States::new(8), PluginId::from("kv"));
+        let mut events = states.events();
+        drop(states.begin(&plugin));
+        assert_eq!(told(&mut events), [State::Loading, State::Offline]);
+        assert!(states.all().is_empty());
+    }
+
+    #[test]
+    fn of_two_loads_at_the_same_time_one_is_told() {
+        let (states, plugin) = (States::new(8), PluginId::from("kv"));
+        let mut events = states.events();
+        let (first, second) = (states.begin(&plugin), states.begin(&plugin));
+        first.succeeded(1);
+        second.failed("it is loaded already".to_owned());
+        assert_eq!(told(&mut events), [State::Loading, State::Online { generation: 1 }]);
+    }
+}
