@@ -33,7 +33,8 @@
 //! ```
 //!
 //! The nouns: a *candidate* can be loaded; a *backend* offers candidates of one kind ([`native`] shared libraries,
-//! [`process`] children); the [`Manager`] loads, swaps and unloads them; a [`Handle`] is what callers hold.
+//! [`process`] children); the [`Manager`] loads, swaps and unloads them; a [`Handle`] is what callers hold. A
+//! [`Directory`] that is [watched](Manager::watch) does all this as its files change, and [`Events`] tell of it.
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
@@ -42,9 +43,12 @@
 
 mod backends;
 mod blocking;
+mod discovery;
 mod events;
 mod manager;
 mod registry;
+mod restart;
+mod watch;
 
 pub use jackfield_core::{
     BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, Error, Failure, Fault,
@@ -62,6 +66,9 @@ pub mod __private {
     pub use jackfield_core::__private::*;
 }
 
+pub use discovery::Directory;
 pub use events::{Event, Events, State};
 pub use manager::{Builder, Manager, ReloadError, Reloaded};
 pub use registry::{GetError, Names, PluginId};
+pub use restart::Restart;
+pub use watch::{Watch, WatchError};

@@ -175,7 +175,8 @@ impl Manager {
 
     /// The present state of each plugin that is not offline, in the order of their names.
     ///
-    /// One that failed to load is among them until it is loaded.
+    /// One that failed to load is among them until it is loaded. Whether a plugin ended by itself is known of those that
+    /// are [watched](Self::watch).
     ///
     /// ```
     /// # let manager = jackfield::Manager::new();

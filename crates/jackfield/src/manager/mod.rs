@@ -7,6 +7,7 @@ mod error;
 mod lifecycle;
 mod states;
 mod timer;
+mod watched;
 
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};

@@ -71,6 +71,15 @@ impl States {
         Attempt { states: self, plugin: plugin.clone(), before }
     }
 
+    /// Tells why nothing can be loaded under a name. If one is online, it serves on, which is told too.
+    pub(super) fn refuse(&self, plugin: &PluginId, reason: String) {
+        if let Some(before @ State::Online { .. }) = self.set_if(plugin, State::Failed { reason }, |state| {
+            !matches!(state, State::Draining | State::Loading)
+        }) {
+            self.set(plugin, before);
+        }
+    }
+
     /// Begins to unload a plugin, which is offline once this is dropped.
     pub(super) fn drain(&self, plugin: &PluginId) -> Draining<'_> {
         self.set(plugin, State::Draining);

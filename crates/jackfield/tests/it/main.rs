@@ -3,6 +3,7 @@
 mod alone;
 mod c;
 mod cycles;
+mod directory;
 mod events;
 mod examples;
 mod hostile;

@@ -1,0 +1,152 @@
+//! A directory as a source of plugins: what the host makes of its files.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_core::Candidate;
+
+use super::file::{File, Kind};
+use crate::restart::Restart;
+
+/// A directory whose files are plugins, for [`Manager::watch`](crate::Manager::watch).
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// use jackfield::Directory;
+/// use jackfield::native::NativeBackend;
+/// use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
+///
+/// # fn example() -> Result<Directory, Box<dyn std::error::Error>> {
+/// # #[expect(unsafe_code, reason = "as a host does")]
+/// // SAFETY: this host trusts the libraries in its directory.
+/// let native = unsafe { NativeBackend::new() };
+/// let processes = ProcessBackend::start()?;
+/// let directory = Directory::new("plugins")
+///     .libraries(move |path| native.library(path))
+///     .programs(move |path| {
+///         ProcessPlugin::new(path).handshake(Handshake::new(1, "KV_PLUGIN", "hello")).backend(&processes)
+///     })
+///     .settle(Duration::from_millis(500));
+/// # Ok(directory)
+/// # }
+/// ```
+///
+/// A shared library (`libNAME.so`, `NAME.so`) and an executable file (`NAME`, `NAME.py`) are the plugin `NAME`; where
+/// there are both, the library is. Hidden files, files that end in `.d`, directories, and names that are no UTF-8 are
+/// left out. Every other file is reported as [`Failed`](crate::State::Failed), with what was expected.
+///
+/// A file is taken once it has been the same (its size, its time, which file it is, whether it is executable) in two
+/// looks that lie apart by the time to [`settle`](Self::settle). Who writes more slowly than that should write beside
+/// the directory, or under a hidden name, and rename.
+#[derive(Clone)]
+#[must_use = "a directory does nothing before it is watched"]
+pub struct Directory {
+    path: PathBuf,
+    libraries: Option<Offer>,
+    programs: Option<Offer>,
+    pub(crate) settle: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) restart: Restart,
+}
+
+impl Directory {
+    /// This directory, of which nothing is loaded before it is said how: see [`libraries`](Self::libraries) and
+    /// [`programs`](Self::programs).
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            libraries: None,
+            programs: None,
+            settle: Duration::from_millis(200),
+            poll: Duration::from_millis(500),
+            restart: Restart::default(),
+        }
+    }
+
+    /// Loads shared libraries as what `offer` makes of their paths: usually
+    /// [`NativeBackend::library`](crate::native::NativeBackend::library), for which the host has vouched.
+    pub fn libraries<C: Candidate + 'static>(
+        mut self,
+        offer: impl Fn(&Path) -> C + Send + Sync + 'static,
+    ) -> Self {
+        self.libraries = Some(Offer::new(offer));
+        self
+    }
+
+    /// Loads executable files as what `offer` makes of their paths: usually a
+    /// [`ProcessPlugin`](crate::process::ProcessPlugin) with its handshake.
+    pub fn programs<C: Candidate + 'static>(
+        mut self,
+        offer: impl Fn(&Path) -> C + Send + Sync + 'static,
+    ) -> Self {
+        self.programs = Some(Offer::new(offer));
+        self
+    }
+
+    /// How long a file must hold still before it is loaded, and be gone before it is unloaded (by default 200 ms).
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
+        self
+    }
+
+    /// After which time the directory is looked at again (by default 500 ms; at most once a millisecond). While
+    /// something settles it is looked at after that time instead, if that is shorter.
+    pub fn poll(mut self, poll: Duration) -> Self {
+        self.poll = poll;
+        self
+    }
+
+    /// When a plugin that ended by itself is started again.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// The directory's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What can be loaded from this file, or why nothing can.
+    pub(crate) fn candidate(&self, file: &File) -> Result<Box<dyn Candidate>, String> {
+        let (offer, found, hint) = match file.kind {
+            Kind::Library => {
+                (&self.libraries, "a shared library", "`Directory::libraries` says how to load these")
+            }
+            Kind::Program => {
+                (&self.programs, "an executable file", "`Directory::programs` says how to load these")
+            }
+            Kind::Neither => {
+                (&None, "neither", "make it executable if it is a program, or move it elsewhere")
+            }
+        };
+        let offer = offer.as_ref().ok_or_else(|| {
+            let expected = match (&self.libraries, &self.programs) {
+                (Some(_), None) => "a shared library",
+                (None, Some(_)) => "an executable file",
+                (None, None) | (Some(_), Some(_)) => "a shared library or an executable file",
+            };
+            format!("expected {expected}, found {found}: `{}`\n(hint: {hint})", file.path.display())
+        })?;
+        Ok(offer.0(&file.path))
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What a host makes of a file.
+#[derive(Clone)]
+#[expect(clippy::type_complexity, reason = "this is its name")]
+struct Offer(Arc<dyn Fn(&Path) -> Box<dyn Candidate> + Send + Sync>);
+
+impl Offer {
+    fn new<C: Candidate + 'static>(offer: impl Fn(&Path) -> C + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |path| Box::new(offer(path))))
+    }
+}

@@ -1,0 +1,171 @@
+//! The life of one plugin of a directory: load, reload, restart, unload.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jackfield_core::Interface;
+use tokio::sync::watch::Receiver;
+
+use super::sleep::{First, first, sleep};
+use crate::discovery::{Directory, File, Stamp};
+use crate::events::chain;
+use crate::manager::Manager;
+use crate::registry::PluginId;
+use crate::restart::Backoff;
+
+/// One plugin of a directory. It alone loads and unloads it, one thing after the other.
+pub(super) struct Life<I: ?Sized> {
+    manager: Manager,
+    directory: Arc<Directory>,
+    plugin: PluginId,
+    /// The file, or nothing once it has gone.
+    file: Receiver<Option<File>>,
+    /// Whether it was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
+    is_ours: bool,
+    interface: PhantomData<fn() -> Box<I>>,
+}
+
+impl<I: Interface + ?Sized> Life<I> {
+    pub(super) fn new(
+        manager: Manager,
+        directory: Arc<Directory>,
+        plugin: PluginId,
+        file: Receiver<Option<File>>,
+    ) -> Self {
+        Self { manager, directory, plugin, file, is_ours: false, interface: PhantomData }
+    }
+
+    /// Follows the file until it has gone and the plugin is unloaded.
+    pub(super) async fn run(mut self) {
+        loop {
+            let file = self.file.borrow_and_update().clone();
+            match file {
+                Some(file) => {
+                    self.bring(&file).await;
+                    self.keep(&file).await;
+                }
+                None => {
+                    self.take_away().await;
+                    // Another file may have come meanwhile.
+                    if self.file.borrow().is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Loads the file, or replaces by it what is loaded. Returns whether that succeeded.
+    async fn bring(&mut self, file: &File) -> bool {
+        let candidate = match self.directory.candidate(file) {
+            Ok(candidate) => candidate,
+            Err(reason) => {
+                self.manager.tell_refused(&self.plugin, reason);
+                return false;
+            }
+        };
+        let plugin = self.plugin.as_str();
+        let failure = if self.is_ours && self.manager.generation(&self.plugin).is_some() {
+            self.manager.reload(plugin, &*candidate).await.err().map(|error| chain(&error))
+        } else {
+            self.manager.load::<I>(plugin, &*candidate).await.err().map(|error| chain(&error))
+        };
+        if let Some(reason) = &failure {
+            tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
+        }
+        self.is_ours |= failure.is_none();
+        failure.is_none()
+    }
+
+    async fn take_away(&mut self) {
+        if std::mem::take(&mut self.is_ours) {
+            // An error says that the host was faster.
+            let _ = self.manager.unload(self.plugin.as_str()).await;
+        }
+        self.manager.tell_gone(&self.plugin);
+    }
+
+    /// Restarts the plugin whenever it ends by itself, until its file changes.
+    async fn keep(&mut self, file: &File) {
+        let mut backoff = Backoff::new(self.directory.restart.clone());
+        let manager = self.manager.clone();
+        while self.is_ours {
+            // Without an instance the host has unloaded it, and it stays so until its file changes.
+            let Some((generation, closed)) = manager.closed(&self.plugin).await else { break };
+            let ended = match first(self.changed(), closed).await {
+                First::Left(()) => return,
+                First::Right(ended) => ended,
+            };
+            if !manager.tell_failed(&self.plugin, generation, chain(&ended)).await {
+                continue;
+            }
+            match self.restart(file, generation, &mut backoff).await {
+                Restarted::Changed => return,
+                Restarted::GivenUp => break,
+                Restarted::Running => {}
+            }
+        }
+        self.changed().await;
+    }
+
+    /// Starts the plugin again, as often as it takes.
+    async fn restart(&mut self, file: &File, generation: u64, backoff: &mut Backoff) -> Restarted {
+        let manager = self.manager.clone();
+        loop {
+            let Some(delay) = backoff.failed(Instant::now(), random()) else {
+                self.give_up(generation).await;
+                return Restarted::GivenUp;
+            };
+            tracing::info!(plugin = %self.plugin, ?delay, "it ended by itself, and is restarted");
+            loop {
+                if let First::Left(()) = first(self.changed(), sleep(manager.timer(), delay)).await {
+                    return Restarted::Changed;
+                }
+                // A file that is about to change is not started half written.
+                if Stamp::of(&file.path) == Some(file.stamp) {
+                    break;
+                }
+            }
+            if manager.generation(&self.plugin) != Some(generation) || self.bring(file).await {
+                return Restarted::Running;
+            }
+        }
+    }
+
+    async fn give_up(&self, generation: u64) {
+        let policy = &self.directory.restart;
+        let reason = format!(
+            "it failed {} times within {:?}, and is not restarted any more\n(hint: it is tried again when its file \
+             changes)",
+            policy.failures, policy.window
+        );
+        tracing::warn!(plugin = %self.plugin, reason, "given up");
+        self.manager.tell_failed(&self.plugin, generation, reason).await;
+    }
+
+    /// Waits until the file is another one than the one that was looked at last.
+    async fn changed(&mut self) {
+        if self.file.changed().await.is_err() {
+            // Whoever watches the directory has ended, and drops this.
+            std::future::pending().await
+        }
+    }
+}
+
+/// What came of a restart.
+enum Restarted {
+    /// The file has changed, which decides what follows.
+    Changed,
+    /// It failed too often.
+    GivenUp,
+    /// Another generation is loaded.
+    Running,
+}
+
+/// A number that nobody foresees: hash maps are seeded with such ones.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

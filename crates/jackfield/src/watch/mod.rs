@@ -1,0 +1,8 @@
+//! Watching: the plugins of a directory come, change and go with its files, and come back when they end.
+
+mod handle;
+mod life;
+mod sleep;
+mod watcher;
+
+pub use self::handle::{Watch, WatchError};

@@ -1,0 +1,156 @@
+//! Looks at a directory again and again, and tells each plugin's life of its file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use jackfield_core::BoxFuture;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::handle::WatchError;
+use super::sleep::sleep;
+use crate::discovery::{Directory, File, Found, Settling, scan};
+use crate::events::chain;
+use crate::manager::Manager;
+use crate::registry::PluginId;
+
+/// Whom the result of a look is told.
+#[derive(Debug)]
+pub(super) struct Ask(pub(super) oneshot::Sender<Result<(), WatchError>>);
+
+/// A directory that is watched, with the lives of its plugins.
+pub(super) struct Watcher {
+    manager: Manager,
+    directory: Arc<Directory>,
+    asks: mpsc::UnboundedReceiver<Ask>,
+    settling: Settling,
+    /// Until the next look.
+    pause: Duration,
+    /// Whether the last look succeeded.
+    is_readable: bool,
+    followed: BTreeMap<String, Followed>,
+    #[expect(clippy::type_complexity, reason = "it is written once more, in `new`")]
+    begin: Box<dyn Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send>,
+}
+
+/// A plugin whose file is followed.
+struct Followed {
+    file: watch::Sender<Option<File>>,
+    life: BoxFuture<'static, ()>,
+}
+
+/// What a watcher waits for.
+enum Turn {
+    /// Somebody wants it to look now.
+    Asked(Ask),
+    /// It is time to look again.
+    Due,
+    /// Nobody holds the watch any more.
+    Over,
+}
+
+impl Watcher {
+    /// A watcher that has not looked yet, and for each new plugin begins a life.
+    pub(super) fn new(
+        manager: Manager,
+        directory: Arc<Directory>,
+        asks: mpsc::UnboundedReceiver<Ask>,
+        begin: impl Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> Self {
+        let settling = Settling::new(directory.settle);
+        let (pause, is_readable, followed) = (directory.poll, true, BTreeMap::new());
+        let begin = Box::new(begin);
+        Self { manager, directory, asks, settling, pause, is_readable, followed, begin }
+    }
+
+    /// Looks, and lets the plugins live, until nobody holds the watch any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.turn().await {
+                Turn::Asked(Ask(answer)) => {
+                    // An error says that whoever asked has gone.
+                    let _ = answer.send(self.look());
+                }
+                Turn::Due => self.look_again(),
+                Turn::Over => return,
+            }
+        }
+    }
+
+    /// Looks at the directory, and tells the plugins' lives of files that came, changed or went.
+    pub(super) fn look(&mut self) -> Result<(), WatchError> {
+        let path = self.directory.path();
+        let files = scan(path).map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
+        let mut found = self.settling.look(files, Instant::now());
+        let Directory { settle, poll, .. } = *self.directory;
+        let is_unsettled = found.values().any(|found| *found == Found::Unsettled);
+        self.pause = if is_unsettled { settle.min(poll) } else { poll }.max(SHORTEST_PAUSE);
+        for (plugin, followed) in &self.followed {
+            match found.remove(plugin) {
+                None => followed.tell(None),
+                Some(Found::Settled(file)) => followed.tell(Some(file)),
+                Some(Found::Unsettled) => {}
+            }
+        }
+        for (plugin, found) in found {
+            if let Found::Settled(file) = found {
+                let (file, receiver) = watch::channel(Some(file));
+                let life = (self.begin)(plugin.as_str().into(), receiver);
+                self.followed.insert(plugin, Followed { file, life });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks because it is time to. What fails is told once, and not again before it has worked again.
+    fn look_again(&mut self) {
+        let result = self.look();
+        if let (Err(error), true) = (&result, self.is_readable) {
+            let error = chain(error);
+            tracing::warn!(error, "what was loaded from this directory serves on");
+        }
+        self.is_readable = result.is_ok();
+    }
+
+    /// Lets the plugins live until there is something to do.
+    async fn turn(&mut self) -> Turn {
+        let Self { manager, asks, followed, pause, .. } = self;
+        let mut due = pin!(sleep(manager.timer(), *pause));
+        poll_fn(|context| {
+            followed.retain(|_, followed| followed.is_alive(context));
+            match asks.poll_recv(context) {
+                Poll::Ready(Some(ask)) => Poll::Ready(Turn::Asked(ask)),
+                Poll::Ready(None) => Poll::Ready(Turn::Over),
+                Poll::Pending => due.as_mut().poll(context).map(|()| Turn::Due),
+            }
+        })
+        .await
+    }
+}
+
+impl Followed {
+    fn tell(&self, file: Option<File>) {
+        self.file.send_if_modified(|told| {
+            let is_news = *told != file;
+            *told = file;
+            is_news
+        });
+    }
+
+    fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
+        self.life.as_mut().poll(context).is_pending()
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+/// However short the host wants it.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

@@ -1,0 +1,292 @@
+//! A directory of plugins: they come, change, fail and go with its files, and come back when they are killed.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jackfield::process::{ProcessBackend, ProcessPlugin};
+use jackfield::{CallError, Directory, Error, Event, Events, Handle, Manager, Restart, State, Watch};
+use jackfield_fixtures::Stop;
+use probe_interface::Probe;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::{block_on, chain, libraries, native};
+
+/// A directory that is watched, and what is told of it.
+struct Home {
+    directory: TempDir,
+    manager: Manager,
+    events: Events,
+    watch: Watch,
+}
+
+impl Home {
+    fn new(configure: impl FnOnce(Directory) -> Directory) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
+        let manager = Manager::new();
+        let source = Directory::new(directory.path())
+            .libraries(move |path| native.library(path))
+            .programs(move |path| ProcessPlugin::new(path).backend(&processes))
+            .settle(Duration::from_millis(20))
+            .poll(Duration::from_millis(20));
+        let events = manager.events();
+        let watch = manager.watch::<dyn Probe>(configure(source)).expect("it is a directory");
+        Self { directory, manager, events, watch }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Puts a copy into the directory, or in place of what lies there, at once.
+    fn put(&self, from: &Path, name: &str) {
+        let hidden = self.path(".new");
+        fs::copy(from, &hidden).expect("a copy");
+        fs::rename(hidden, self.path(name)).expect("renamed");
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("it is there");
+    }
+
+    fn probe(&self) -> Handle<dyn Probe> {
+        self.manager.get("probe").expect("it is online")
+    }
+
+    /// The next so many states, all of this plugin.
+    fn told<const N: usize>(&mut self, name: &str) -> [State; N] {
+        std::array::from_fn(|_| match self.events.recv_timeout(LONG) {
+            Ok(Event::Changed { plugin, state }) if plugin.as_str() == name => state,
+            other => panic!("expected an event of `{name}`, found {other:?}"),
+        })
+    }
+
+    fn look(&self) {
+        block_on(self.watch.look()).expect("it can be read");
+    }
+}
+
+fn online(generation: u64) -> State {
+    State::Online { generation }
+}
+
+fn reason(state: &State) -> &str {
+    match state {
+        State::Failed { reason } => reason,
+        other => panic!("expected a failure, found {other:?}"),
+    }
+}
+
+/// Kills the program of this file.
+fn kill(program: &Path) {
+    let program = program.canonicalize().expect("it is there");
+    let processes = fs::read_dir("/proc").expect("the processes").flatten();
+    let pid = processes
+        .filter(|process| fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program))
+        .find_map(|process| process.file_name().to_str()?.parse().ok())
+        .expect("it runs");
+    kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL).expect("it is ours");
+}
+
+#[test]
+fn a_library_comes_changes_fails_and_goes_with_its_file() {
+    let mut home = Home::new(|directory| directory);
+    home.put(libraries().library("probe-one"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.probe();
+    assert_eq!((probe.version(), home.manager.states()), (Ok(1), vec![("probe".into(), online(1))]));
+
+    home.put(libraries().library("probe-two"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+    assert_eq!((probe.version(), Handle::generation(&probe)), (Ok(2), 2));
+
+    fs::write(home.path(".garbage"), "garbage").expect("written");
+    fs::rename(home.path(".garbage"), home.path("libprobe.so")).expect("renamed");
+    let [loading, failed, old] = home.told("probe");
+    assert_eq!((loading, old), (State::Loading, online(2)));
+    assert!(reason(&failed).contains("expected an ELF file"), "{failed:?}");
+    assert_eq!((probe.version(), home.manager.states()), (Ok(2), vec![("probe".into(), online(2))]));
+
+    // Nothing has changed, so nothing is tried again: what is told next is the removal.
+    (0..5).for_each(|_| home.look());
+    home.remove("libprobe.so");
+    assert_eq!(home.told("probe"), [State::Draining, State::Offline]);
+    assert!(matches!(probe.version(), Err(Error::Call(CallError::Closed { .. }))));
+    assert!(home.manager.states().is_empty() && home.manager.names().is_empty());
+}
+
+#[test]
+fn what_is_no_plugin_is_told_or_left_out() {
+    let mut home = Home::new(|directory| directory);
+    for name in [".hidden.so", "libprobe.d"] {
+        fs::write(home.path(name), "no plugin").expect("written");
+    }
+    fs::create_dir(home.path("folder.so")).expect("created");
+    fs::write(home.path("junk.txt"), "junk").expect("written");
+    let [failed] = home.told("junk");
+    let junk = home.path("junk.txt");
+    assert_eq!(
+        reason(&failed),
+        format!(
+            "expected a shared library or an executable file, found neither: `{}`\n\
+             (hint: make it executable if it is a program, or move it elsewhere)",
+            junk.display()
+        )
+    );
+    home.remove("junk.txt");
+    assert_eq!(home.told("junk"), [State::Offline]);
+    home.put(libraries().library("probe-one"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_loaded_once_it_is_whole() {
+    let mut home = Home::new(|directory| {
+        directory.settle(Duration::from_secs(3)).poll(Duration::from_secs(24 * 60 * 60))
+    });
+    let content = fs::read(libraries().library("probe-one")).expect("a library");
+    let (first, second) = content.split_at(content.len() / 2);
+    fs::write(home.path("libprobe.so"), first).expect("written");
+    home.look();
+    let mut file = OpenOptions::new().append(true).open(home.path("libprobe.so")).expect("it is there");
+    file.write_all(second).expect("written");
+    drop(file);
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    assert_eq!(home.probe().version(), Ok(1));
+}
+
+#[test]
+fn a_program_that_is_killed_while_it_is_called_comes_back_behind_the_same_handle() {
+    let mut home = Home::new(|directory| directory);
+    home.put(libraries().program("probe-one"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.probe();
+    let stop = Stop::default();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.is_told() {
+                    match probe.add(20, 22) {
+                        Ok(sum) => assert_eq!(sum, 42),
+                        Err(Error::Call(_)) => std::thread::yield_now(),
+                        Err(Error::Plugin(failure)) => panic!("it never says no: {failure}"),
+                    }
+                }
+            });
+        }
+        let _stopping = stop.when_dropped();
+        for round in 1..=3 {
+            kill(&home.path("probe"));
+            let [failed, loading, back] = home.told("probe");
+            assert!(!reason(&failed).is_empty());
+            assert_eq!((loading, back), (State::Loading, online(round + 1)));
+            assert_eq!(probe.add(1, 2), Ok(3), "round {round}");
+        }
+    });
+    home.remove("probe");
+    assert_eq!(home.told("probe"), [State::Draining, State::Offline]);
+}
+
+#[test]
+fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
+    let mut restart = Restart::default();
+    (restart.failures, restart.window) = (2, Duration::from_secs(24 * 60 * 60));
+    restart.first_delay = Duration::from_millis(1);
+    let mut home = Home::new(|directory| directory.restart(restart));
+    home.put(libraries().program("probe-one"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    kill(&home.path("probe"));
+    let [_, loading, back] = home.told("probe");
+    assert_eq!((loading, back), (State::Loading, online(2)));
+    kill(&home.path("probe"));
+    let [failed, given_up] = home.told("probe");
+    assert!(!reason(&failed).is_empty());
+    assert!(reason(&given_up).starts_with("it failed 2 times within 86400s"), "{given_up:?}");
+    let probe = home.probe();
+    assert!(matches!(probe.version(), Err(Error::Call(_))));
+
+    home.put(libraries().program("probe-two"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(3)]);
+    assert_eq!(probe.version(), Ok(2));
+}
+
+#[test]
+fn a_library_goes_before_the_program_of_the_same_name_behind_the_same_handle() {
+    let mut home = Home::new(|directory| directory);
+    home.put(libraries().program("probe-one"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.probe();
+    home.put(libraries().library("probe-two"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+    assert_eq!(probe.version(), Ok(2));
+    home.remove("libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(3)]);
+    assert_eq!(probe.version(), Ok(1));
+
+    // Once the watch has ended, the files are of no importance any more.
+    let Home { directory, watch, .. } = home;
+    block_on(watch.stop());
+    drop(directory);
+    assert_eq!(probe.version(), Ok(1));
+}
+
+#[test]
+fn what_the_host_loaded_itself_is_left_alone() {
+    let mut home = Home::new(|directory| directory.settle(Duration::ZERO));
+    let probe = block_on(home.manager.load::<dyn Probe>("probe", &probe_two::PLUGIN)).expect("linked in");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    home.put(libraries().library("probe-one"), "libprobe.so");
+    home.look();
+    home.put(libraries().library("probe-one"), "libwitness.so");
+    assert_eq!(home.told("witness"), [State::Loading, online(1)]);
+    home.remove("libprobe.so");
+    home.look();
+    home.remove("libwitness.so");
+    assert_eq!(home.told("witness"), [State::Draining, State::Offline]);
+    assert_eq!((probe.version(), Handle::generation(&probe)), (Ok(2), 1));
+
+    // And what the host unloads itself stays so until its file changes.
+    home.put(libraries().library("probe-one"), "libother.so");
+    assert_eq!(home.told("other"), [State::Loading, online(1)]);
+    block_on(home.manager.unload("other")).expect("it was loaded");
+    assert_eq!(home.told("other"), [State::Draining, State::Offline]);
+    home.look();
+    home.put(libraries().library("probe-two"), "libother.so");
+    assert_eq!(home.told("other"), [State::Loading, online(1)]);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let error = Manager::new().watch::<dyn Probe>(Directory::new("/nowhere")).expect_err("no directory");
+    assert_eq!(
+        chain(&error),
+        "the directory of plugins `/nowhere` cannot be read\n(hint: create it before it is watched): \
+         No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn a_kind_that_the_host_did_not_ask_for_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("libprobe.so"), "anything").expect("written");
+    let manager = Manager::new();
+    let mut events = manager.events();
+    let source = Directory::new(directory.path()).programs(|path| ProcessPlugin::new(path));
+    let _watch = manager.watch::<dyn Probe>(source).expect("it is a directory");
+    let Some(Event::Changed { state: failed, .. }) = events.next() else { panic!("a change") };
+    let path = directory.path().join("libprobe.so");
+    assert_eq!(
+        reason(&failed),
+        format!(
+            "expected an executable file, found a shared library: `{}`\n\
+             (hint: `Directory::libraries` says how to load these)",
+            path.display()
+        )
+    );
+}
+
+/// Longer than anything takes on a machine that is busy.
+const LONG: Duration = Duration::from_secs(120);
