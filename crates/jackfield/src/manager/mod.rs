@@ -12,3 +12,5 @@ mod watched;
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
+
+pub(crate) use watched::Claim;

@@ -1,39 +1,54 @@
 //! What those who watch plugins ask of a manager, and let it tell.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jackfield_core::{BoxFuture, CallError, Timer};
 
+use super::control::Control;
 use super::lifecycle::Manager;
 use crate::events::State;
-use crate::registry::PluginId;
+use crate::registry::{Entry, PluginId};
+
+/// That a plugin was loaded by somebody, with all its generations until it is unloaded: another may then be loaded under
+/// its name by somebody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    plugin: PluginId,
+    control: Arc<Control>,
+}
 
 impl Manager {
     pub(crate) fn timer(&self) -> &dyn Timer {
         &*self.shared.timer
     }
 
-    /// The generation that is loaded, if one is.
-    pub(crate) fn generation(&self, plugin: &PluginId) -> Option<u64> {
+    /// A claim to what was just loaded.
+    pub(crate) fn claim(&self, plugin: &PluginId) -> Option<Claim> {
         let entry = self.shared.registry.find(plugin).ok()?;
-        Some(entry.extra.generation.load(Ordering::Relaxed))
+        Some(Claim { plugin: plugin.clone(), control: entry.extra })
+    }
+
+    /// The generation that is loaded, if the claim still holds.
+    pub(crate) fn generation(&self, claim: &Claim) -> Option<u64> {
+        self.claimed(claim).map(|entry| entry.extra.generation.load(Ordering::Relaxed))
     }
 
     /// The generation that is loaded, and what resolves when it has ended by itself or was replaced.
-    pub(crate) async fn closed(&self, plugin: &PluginId) -> Option<(u64, BoxFuture<'static, CallError>)> {
-        let entry = self.shared.registry.find(plugin).ok()?;
+    pub(crate) async fn closed(&self, claim: &Claim) -> Option<(u64, BoxFuture<'static, CallError>)> {
+        let entry = self.claimed(claim)?;
         let instance = entry.extra.instance.lock().await;
         let closed = instance.as_ref()?.closed();
         Some((entry.extra.generation.load(Ordering::Relaxed), closed))
     }
 
-    /// Tells that this generation has failed. Returns whether it had, or was replaced before.
-    pub(crate) async fn tell_failed(&self, plugin: &PluginId, generation: u64, reason: String) -> bool {
-        let Ok(entry) = self.shared.registry.find(plugin) else { return false };
+    /// Tells that this generation has failed. Returns whether it had, or was replaced or unloaded before.
+    pub(crate) async fn tell_failed(&self, claim: &Claim, generation: u64, reason: String) -> bool {
+        let Some(entry) = self.claimed(claim) else { return false };
         let instance = entry.extra.instance.lock().await;
         let is_current = instance.is_some() && entry.extra.generation.load(Ordering::Relaxed) == generation;
         if is_current {
-            self.shared.states.set(plugin, State::Failed { reason });
+            self.shared.states.set(&claim.plugin, State::Failed { reason });
         }
         is_current
     }
@@ -46,5 +61,10 @@ impl Manager {
     /// Tells that nothing can be loaded under this name any more, and nothing is.
     pub(crate) fn tell_gone(&self, plugin: &PluginId) {
         self.shared.states.set_if(plugin, State::Offline, |state| matches!(state, State::Failed { .. }));
+    }
+
+    fn claimed(&self, claim: &Claim) -> Option<Entry<Control>> {
+        let entry = self.shared.registry.find(&claim.plugin).ok()?;
+        Arc::ptr_eq(&entry.extra, &claim.control).then_some(entry)
     }
 }

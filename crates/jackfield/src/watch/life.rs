@@ -12,7 +12,7 @@ use tokio::sync::watch::Receiver;
 use super::sleep::{First, first, sleep};
 use crate::discovery::{Directory, File, Stamp};
 use crate::events::chain;
-use crate::manager::Manager;
+use crate::manager::{Claim, Manager};
 use crate::registry::PluginId;
 use crate::restart::Backoff;
 
@@ -23,8 +23,8 @@ pub(super) struct Life<I: ?Sized> {
     plugin: PluginId,
     /// The file, or nothing once it has gone.
     file: Receiver<Option<File>>,
-    /// Whether it was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
-    is_ours: bool,
+    /// What was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
+    claim: Option<Claim>,
     interface: PhantomData<fn() -> Box<I>>,
 }
 
@@ -35,7 +35,7 @@ impl<I: Interface + ?Sized> Life<I> {
         plugin: PluginId,
         file: Receiver<Option<File>>,
     ) -> Self {
-        Self { manager, directory, plugin, file, is_ours: false, interface: PhantomData }
+        Self { manager, directory, plugin, file, claim: None, interface: PhantomData }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
@@ -68,38 +68,45 @@ impl<I: Interface + ?Sized> Life<I> {
             }
         };
         let plugin = self.plugin.as_str();
-        let failure = if self.is_ours && self.manager.generation(&self.plugin).is_some() {
+        let failure = if self.generation().is_some() {
             self.manager.reload(plugin, &*candidate).await.err().map(|error| chain(&error))
         } else {
-            self.manager.load::<I>(plugin, &*candidate).await.err().map(|error| chain(&error))
+            let loaded = self.manager.load::<I>(plugin, &*candidate).await;
+            self.claim = loaded.as_ref().ok().and_then(|_| self.manager.claim(&self.plugin));
+            loaded.err().map(|error| chain(&error))
         };
         if let Some(reason) = &failure {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
         }
-        self.is_ours |= failure.is_none();
         failure.is_none()
     }
 
     async fn take_away(&mut self) {
-        if std::mem::take(&mut self.is_ours) {
+        if self.generation().is_some() {
             // An error says that the host was faster.
             let _ = self.manager.unload(self.plugin.as_str()).await;
         }
+        self.claim = None;
         self.manager.tell_gone(&self.plugin);
+    }
+
+    /// The generation that is loaded, if it was loaded here.
+    fn generation(&self) -> Option<u64> {
+        self.manager.generation(self.claim.as_ref()?)
     }
 
     /// Restarts the plugin whenever it ends by itself, until its file changes.
     async fn keep(&mut self, file: &File) {
         let mut backoff = Backoff::new(self.directory.restart.clone());
         let manager = self.manager.clone();
-        while self.is_ours {
+        while let Some(claim) = self.claim.clone() {
             // Without an instance the host has unloaded it, and it stays so until its file changes.
-            let Some((generation, closed)) = manager.closed(&self.plugin).await else { break };
+            let Some((generation, closed)) = manager.closed(&claim).await else { break };
             let ended = match first(self.changed(), closed).await {
                 First::Left(()) => return,
                 First::Right(ended) => ended,
             };
-            if !manager.tell_failed(&self.plugin, generation, chain(&ended)).await {
+            if !manager.tell_failed(&claim, generation, chain(&ended)).await {
                 continue;
             }
             match self.restart(file, generation, &mut backoff).await {
@@ -129,7 +136,7 @@ impl<I: Interface + ?Sized> Life<I> {
                     break;
                 }
             }
-            if manager.generation(&self.plugin) != Some(generation) || self.bring(file).await {
+            if self.generation() != Some(generation) || self.bring(file).await {
                 return Restarted::Running;
             }
         }
@@ -143,7 +150,9 @@ impl<I: Interface + ?Sized> Life<I> {
             policy.failures, policy.window
         );
         tracing::warn!(plugin = %self.plugin, reason, "given up");
-        self.manager.tell_failed(&self.plugin, generation, reason).await;
+        if let Some(claim) = &self.claim {
+            self.manager.tell_failed(claim, generation, reason).await;
+        }
     }
 
     /// Waits until the file is another one than the one that was looked at last.

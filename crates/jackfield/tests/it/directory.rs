@@ -150,7 +150,7 @@ fn a_file_that_is_still_being_written_is_loaded_once_it_is_whole() {
     let content = fs::read(libraries().library("probe-one")).expect("a library");
     let (first, second) = content.split_at(content.len() / 2);
     fs::write(home.path("libprobe.so"), first).expect("written");
-    home.look();
+    (0..3).for_each(|_| home.look());
     let mut file = OpenOptions::new().append(true).open(home.path("libprobe.so")).expect("it is there");
     file.write_all(second).expect("written");
     drop(file);
@@ -256,6 +256,16 @@ fn what_the_host_loaded_itself_is_left_alone() {
     home.look();
     home.put(libraries().library("probe-two"), "libother.so");
     assert_eq!(home.told("other"), [State::Loading, online(1)]);
+
+    // What it loads in its place is its own too.
+    block_on(home.manager.unload("other")).expect("it was loaded");
+    let other = block_on(home.manager.load::<dyn Probe>("other", &probe_one::PLUGIN)).expect("linked in");
+    assert_eq!(home.told("other"), [State::Draining, State::Offline, State::Loading, online(1)]);
+    home.remove("libother.so");
+    home.look();
+    home.put(libraries().library("probe-one"), "libwitness.so");
+    assert_eq!(home.told("witness"), [State::Loading, online(1)]);
+    assert_eq!((other.version(), Handle::generation(&other)), (Ok(1), 1));
 }
 
 #[test]
