@@ -40,6 +40,8 @@ on_every_lane! {
     streams_go_in_and_out_and_both_ways,
     nobody_is_asked_for_more_than_is_wanted,
     a_dropped_stream_ends_at_its_source,
+    a_dropped_stream_ends_though_nobody_read_it,
+    many_calls_may_be_given_up_at_once,
     an_error_ends_a_stream,
     bytes_stream_in_both_directions,
     errors_of_the_users_own_cross,
@@ -174,17 +176,7 @@ async fn nobody_is_asked_for_more_than_is_wanted((_manager, studio): (Manager, H
         assert_eq!(numbers.next().await, Some(Ok(expected)));
     }
     if Site::of(&studio) == Site::Elsewhere {
-        // What is on its way fills what HTTP/2 lets a stream hold; then it stands still.
-        let mut counted = studio.counted().expect("a number");
-        loop {
-            for _ in 0..200 {
-                studio.join_later("", &[], &[]).await.expect("it answers meanwhile");
-            }
-            let before = std::mem::replace(&mut counted, studio.counted().expect("a number"));
-            if before == counted {
-                break;
-            }
-        }
+        let counted = until_it_stands_still(&studio, || studio.counted().expect("a number")).await;
         assert!(counted < 10_000_000, "{counted}");
         return;
     }
@@ -207,11 +199,57 @@ async fn a_dropped_stream_ends_at_its_source((_manager, studio): (Manager, Handl
     Site::of(&studio).expect(|| Arc::strong_count(&source), 1).await;
 }
 
+async fn a_dropped_stream_ends_though_nobody_read_it((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    let given = Arc::new(AtomicU32::new(0));
+    let numbers = Streaming::new({
+        let given = given.clone();
+        stream::repeat(1).map(move |number| {
+            given.fetch_add(1, Ordering::Relaxed);
+            Ok(number)
+        })
+    });
+    let mut sums = studio.sums(0, numbers).await.expect("a stream");
+    assert_eq!(sums.next().await, Some(Ok(1)));
+    until_it_stands_still(&studio, || given.load(Ordering::Relaxed)).await;
+    drop(sums);
+    Site::of(&studio).expect(|| Arc::strong_count(&given), 1).await;
+}
+
+/// What is on its way fills what HTTP/2 lets a stream hold; then nobody is asked for more.
+async fn until_it_stands_still(studio: &Handle<dyn Studio>, count: impl Fn() -> u32) -> u32 {
+    let mut now = count();
+    loop {
+        for _ in 0..200 {
+            studio.join_later("", &[], &[]).await.expect("it answers meanwhile");
+        }
+        let before = std::mem::replace(&mut now, count());
+        if before == now {
+            return now;
+        }
+    }
+}
+
+async fn many_calls_may_be_given_up_at_once((_manager, studio): (Manager, Handle<dyn Studio>)) {
+    for _ in 0..5 {
+        let mut calls: Vec<_> = (0..200).map(|_| studio.hang()).collect();
+        for call in &mut calls {
+            assert!(futures_util::FutureExt::now_or_never(call).is_none());
+        }
+        tokio::task::yield_now().await;
+        drop(calls);
+        assert_eq!(studio.join_later("-", &["a".to_owned()], b"!").await, Ok("a!".to_owned()));
+    }
+}
+
 async fn an_error_ends_a_stream((_manager, studio): (Manager, Handle<dyn Studio>)) {
     let mut numbers = studio.count(1, Some("enough".to_owned())).expect("a stream");
     assert_eq!(numbers.next().await, Some(Ok(0)));
     assert_eq!(numbers.next().await, Some(Err(Failure::new("enough").into())));
     assert_eq!(numbers.next().await, None);
+    // However long it is.
+    let long = "ä".repeat(50_000);
+    let mut numbers = studio.count(0, Some(long.clone())).expect("a stream");
+    assert_eq!(numbers.next().await, Some(Err(Failure::new(long).into())));
     let broken = stream::iter([Ok(1), Err(Failure::new("broken off").into())]);
     assert_eq!(studio.total(Streaming::new(broken)).await, Err(Failure::new("broken off").into()));
 }

@@ -66,7 +66,7 @@ async fn a_blocking_call_inside_a_runtime_neither_panics_nor_deadlocks(versions:
 async fn failures_keep_their_code_and_message(versions: Versions) {
     let manager = Manager::new();
     let probe = manager.load::<dyn Probe>("probe", &*versions.one).await.expect("loaded");
-    for message in ["no", "", "mit Umlaut: ä, 100 %, \n zwei Zeilen"] {
+    for message in ["no", "", "mit Umlaut: ä, 100 %, \n zwei Zeilen", &"ä".repeat(50_000)] {
         let expected = Failure::with_code(Code::ABORTED, message);
         assert_eq!(probe.fail(message.to_owned()), Err(Error::Plugin(expected)));
     }

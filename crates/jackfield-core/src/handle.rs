@@ -152,7 +152,8 @@ impl<I: Interface + ?Sized> Handle<I> {
     /// The same plugin, called under these options: with a deadline, with metadata. The plugin finds them in
     /// [`CallOptions::current`].
     ///
-    /// A deadline bounds methods that are `async`. A blocking method of a plugin in this process runs on the caller's
+    /// A deadline bounds methods that are `async`, until they return: a stream that they return may go on, save that
+    /// gRPC in other languages bounds that too. A blocking method of a plugin in this process runs on the caller's
     /// thread and cannot be cut off; nor does anything wake a call of an object that a plugin returned, so that its
     /// deadline is noticed when it is polled for another reason.
     ///

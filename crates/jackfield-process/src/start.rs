@@ -17,7 +17,9 @@ use crate::child::{Bond, ChildHandle, Death, FirstLines, Launch, Mark, spawn, su
 use crate::error::{BackendError, StartError};
 use crate::fate::Fate;
 use crate::group;
-use crate::grpc::{Broker, Brokered, ConnectError, Connection, Cutter, Mux, Session, Target, open};
+use crate::grpc::{
+    Broker, BrokerError, Brokered, ConnectError, Connection, Cutter, Mux, Session, Target, open,
+};
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
 use crate::reattach::{Keys, Reattach};
@@ -123,7 +125,12 @@ pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartE
 /// Serves what the host offers. It has the first numbers of the broker's, in this order.
 pub(crate) async fn offer(broker: &Broker, offers: Vec<OfferedObject>) -> Result<(), StartError> {
     for offer in offers {
-        broker.serve_object(offer.service).await.map_err(StartError::Offer)?;
+        match broker.serve_object(offer.service).await {
+            Ok(_) => {}
+            // The plugin has no broker, or is gone, which others notice.
+            Err(BrokerError::Closed) => return Ok(()),
+            Err(error) => return Err(StartError::Offer(error)),
+        }
     }
     Ok(())
 }

@@ -89,23 +89,52 @@ impl Caller {
         }
     }
 
-    /// The responses of a call, with whose end that of the request comes. Any executor may ask for them.
+    /// The responses of a call. Any executor may ask for them.
     fn messages(&self, responses: Responses, sending: Option<Sending>, method: &'static Method) -> Messages {
-        // The clone keeps the connection.
-        let state = Some((responses, sending, self.clone()));
-        Messages::new(stream::unfold(state, move |state| async move {
-            let (mut responses, mut sending, caller) = state?;
-            match responses.next().await {
-                Ok(message) => Some((Ok(message?), Some((responses, sending, caller)))),
-                Err(status) => {
-                    let error = match sending.as_mut().and_then(Sending::error) {
-                        Some(error) => error,
-                        None => explain(&caller.broker, status, method).await,
-                    };
-                    Some((Err(error), None))
-                }
-            }
-        }))
+        let answer = Answer { responses: Some(responses), sending, caller: self.clone(), method };
+        Messages::new(stream::unfold(answer, async |mut answer| Some((answer.next().await?, answer))))
+    }
+}
+
+/// What comes of a call whose result is a stream.
+struct Answer {
+    /// `None` once they ended.
+    responses: Option<Responses>,
+    /// The caller's own stream, with whose end that of the answer comes.
+    sending: Option<Sending>,
+    /// Keeps the connection.
+    caller: Caller,
+    method: &'static Method,
+}
+
+impl Answer {
+    async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        let error = match self.responses.as_mut()?.next().await {
+            Ok(Some(message)) => return Some(Ok(message)),
+            Ok(None) => None,
+            Err(status) => match self.sending.as_mut().and_then(Sending::error) {
+                Some(error) => Some(error),
+                None => Some(explain(&self.caller.broker, status, self.method).await),
+            },
+        };
+        self.responses = None;
+        error.map(Err)
+    }
+}
+
+impl Drop for Answer {
+    /// HTTP/2 gives a call up when both of its directions are let go. The caller's own does not notice as long as the
+    /// other side reads nothing, which it may not do before somebody reads what it writes.
+    fn drop(&mut self) {
+        let (Some(mut responses), Some(sending)) = (self.responses.take(), self.sending.take()) else {
+            return;
+        };
+        let caller = self.caller.clone();
+        self.caller.broker.tasks().keep(async move {
+            drop(sending);
+            while let Ok(Some(_)) = responses.next().await {}
+            drop(caller);
+        });
     }
 }
 

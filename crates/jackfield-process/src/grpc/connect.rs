@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
 use super::mux::{Mux, Turn};
-use super::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
+use super::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW};
 use crate::handshake::Address;
 use crate::tls::TlsConfig;
 
@@ -78,6 +78,7 @@ pub(crate) async fn start_http(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
         .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(MAX_HEADERS)
         .handshake(TokioIo::new(socket))
         .await
         .map_err(ConnectError::Http)?;

@@ -10,11 +10,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::Service;
 
 use super::message::{self, Frames, Message};
+use super::status;
 
 /// A connection; clones share it. Its work is done by its driver, wherever that runs.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ impl Connection {
         let (head, body) = response.into_parts();
         let (message, trailers) = message::read(body).await?;
         read_status(head.status, &trailers)?;
-        message.ok_or_else(|| Status::internal("expected a message, found none"))
+        message.ok_or_else(|| status::of_wire(Code::Internal, "expected a message, found none"))
     }
 
     /// Makes a call with any number of responses. It has begun when the peer says so, at the latest with its first.
@@ -139,7 +140,9 @@ fn read_status(http: StatusCode, trailers: &HeaderMap) -> Result<(), Status> {
     match Status::from_header_map(trailers) {
         Some(status) if status.code() == tonic::Code::Ok => Ok(()),
         Some(status) => Err(status),
-        None => Err(Status::unknown(format!("expected a gRPC status, found HTTP status {http}"))),
+        None => {
+            Err(status::of_wire(Code::Unknown, format!("expected a gRPC status, found HTTP status {http}")))
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use jackfield_core::{CallError, Error, Messages, Stream as _};
 use tokio::sync::oneshot;
 use tokio::task::coop;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{MAX_MESSAGE, status};
 
@@ -156,11 +156,19 @@ impl MessageStream {
                     self.pieces = frame(message);
                     break;
                 }
-                Some(Err(error)) => self.source = Source::Ended(Err(error)),
-                None => self.source = Source::Ended(Ok(())),
+                Some(Err(error)) => self.end_source(Source::Ended(Err(error))),
+                None => self.end_source(Source::Ended(Ok(()))),
             }
         }
         Poll::Ready(())
+    }
+
+    /// Lets go of the stream, which may be the user's own and panic once more.
+    fn end_source(&mut self, next: Source) {
+        let source = std::mem::replace(&mut self.source, next);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(source))) {
+            tracing::error!("a stream panicked when it was dropped: {}", panic_message(&*panic));
+        }
     }
 
     fn finish(&mut self) -> Option<Result<Frame<Bytes>, Status>> {
@@ -178,6 +186,12 @@ impl MessageStream {
     }
 }
 
+impl Drop for MessageStream {
+    fn drop(&mut self) {
+        self.end_source(Source::Over);
+    }
+}
+
 impl Body for MessageStream {
     type Data = Bytes;
     type Error = Status;
@@ -192,7 +206,7 @@ impl Body for MessageStream {
         if let End::Request(request) = &mut self.end
             && Pin::new(&mut request.wanted).poll(context).is_ready()
         {
-            self.source = Source::Over;
+            self.end_source(Source::Over);
             return Poll::Ready(Some(Err(Status::cancelled("the call was given up"))));
         }
         let mut piece = BytesMut::new();
@@ -260,7 +274,7 @@ where
         if self.splitter.is_between_messages() {
             return Ok(None);
         }
-        Err(Status::internal("expected the rest of a message, found the end of the stream"))
+        Err(status::of_wire(Code::Internal, "expected the rest of a message, found the end of the stream"))
     }
 
     /// What came behind the last message.
@@ -331,7 +345,7 @@ impl Splitter {
 fn check_uncompressed(head: &[u8]) -> Result<(), Status> {
     match head.first() {
         Some(&UNCOMPRESSED) => Ok(()),
-        _ => Err(Status::unimplemented("expected a message that is not compressed")),
+        _ => Err(status::of_wire(Code::Unimplemented, "expected a message that is not compressed")),
     }
 }
 
@@ -397,7 +411,8 @@ impl Collected {
         let found = message.len().saturating_sub(HEAD);
         if expected != Some(found) {
             let expected = expected.unwrap_or_default();
-            return Err(Status::internal(format!("expected one message of {expected} bytes, found {found}")));
+            let words = format!("expected one message of {expected} bytes, found {found}");
+            return Err(status::of_wire(Code::Internal, words));
         }
         check_uncompressed(&message)?;
         Ok(Some(message.split_off(HEAD)))

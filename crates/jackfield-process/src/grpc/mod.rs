@@ -41,5 +41,7 @@ pub(crate) const CONNECTION_WINDOW: u32 = i32::MAX as u32;
 pub(crate) const MAX_FRAME: u32 = 1024 * 1024;
 /// How much of the answers of one connection waits for the socket.
 pub(crate) const SEND_BUFFER: usize = 4 * 1024 * 1024;
+/// How long metadata and an error may be together, as in grpc-go.
+pub(crate) const MAX_HEADERS: u32 = 16 * 1024 * 1024;
 /// The largest message that is accepted, as in Go.
 pub(crate) const MAX_MESSAGE: usize = i32::MAX as usize;

@@ -56,7 +56,7 @@ impl Mux {
     /// Hears a knock at number `id`; whether to acknowledge it, for which the one who serves may be too late still.
     pub(crate) fn knock(&self, id: u32) -> bool {
         let mut entrance = self.entrance();
-        if entrance.doors.contains_key(&id) {
+        if entrance.doors.get(&id).is_some_and(|door| !door.is_closed()) {
             entrance.expected.push_back((id, Instant::now()));
             return true;
         }

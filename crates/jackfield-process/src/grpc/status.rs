@@ -1,6 +1,7 @@
 //! Translates between the statuses of gRPC and the errors of a call.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use jackfield_core::{CallError, Code, Error, Failure};
@@ -76,6 +77,18 @@ pub(crate) fn trailers(result: Result<(), Error>) -> Result<HeaderMap, Status> {
     result.map_or_else(write, |()| Status::ok("")).add_header(&mut trailers)?;
     Ok(trailers)
 }
+
+/// What is wrong with the wire itself, which no peer said: [`read`] gives it as such.
+pub(crate) fn of_wire(code: tonic::Code, words: impl Into<String>) -> Status {
+    let words = words.into();
+    let mut status = Status::new(code, words.clone());
+    status.set_source(Arc::new(Broken(words)));
+    status
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Broken(String);
 
 /// A plugin's own "unimplemented" is an answer; that of its gRPC library means it has no such method.
 fn message_is_the_plugins(status: &Status) -> bool {

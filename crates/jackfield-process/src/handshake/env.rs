@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Handshake;
 use super::line::boolean;
+use crate::host::{CONFIG, NAME, OFFERS};
+use crate::serve::DETACHED;
 
 /// What a host offers to a plugin through its environment.
 #[derive(Debug, Clone, Copy)]
@@ -164,8 +166,19 @@ const PROTOCOL_VERSIONS: &str = "PLUGIN_PROTOCOL_VERSIONS";
 const SOCKET_DIRECTORY: &str = "PLUGIN_UNIX_SOCKET_DIR";
 const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 
-const CONTROL: [&str; 7] =
-    [CLIENT_CERTIFICATE, MAX_PORT, MIN_PORT, MULTIPLEX, PROTOCOL_VERSIONS, SOCKET_DIRECTORY, SOCKET_GROUP];
+const CONTROL: [&str; 11] = [
+    CLIENT_CERTIFICATE,
+    MAX_PORT,
+    MIN_PORT,
+    MULTIPLEX,
+    PROTOCOL_VERSIONS,
+    SOCKET_DIRECTORY,
+    SOCKET_GROUP,
+    NAME,
+    CONFIG,
+    OFFERS,
+    DETACHED,
+];
 
 /// The ports that a plugin on TCP may take if the host does not care, as in Go.
 pub(crate) const PORTS: RangeInclusive<u16> = 10_000..=25_000;

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::dispatch::Dispatch;
 use super::program::ended;
-use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, SEND_BUFFER, STREAM_WINDOW};
+use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW};
 
 /// How a connection begins.
 #[derive(Clone)]
@@ -121,6 +121,9 @@ async fn talk(
         .max_frame_size(MAX_FRAME)
         .max_send_buf_size(SEND_BUFFER)
         .max_concurrent_streams(None)
+        .max_header_list_size(MAX_HEADERS)
+        // Whoever calls is known, and may give up as many calls at once as it made.
+        .max_pending_accept_reset_streams(MAX_GIVEN_UP)
         .serve_connection(TokioIo::new(socket), dispatch);
     let mut connection = pin!(connection);
     let result = tokio::select! {
@@ -137,5 +140,6 @@ async fn talk(
 
 /// A Go host kills after two seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
+const MAX_GIVEN_UP: usize = 1 << 16;
 const RETRY: Duration = Duration::from_millis(50);
 const TLS_PATIENCE: Duration = Duration::from_secs(10);

@@ -4,14 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
+use futures_util::future::join_all;
 use jackfield_core::{
     BoxFuture, CallError, CallOptions, Channel, Context, Error, Method, Parcel, with_host_object,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::error::Chain;
-use crate::grpc::{Broker, Caller};
+use crate::grpc::{Ask, Broker, Caller};
+use crate::io::Task;
 use crate::tasks::block_on;
 
 /// The objects that this plugin was told of, before they can be called.
@@ -40,12 +43,13 @@ impl HostObjects {
     /// Connects to them once the host talks to the broker. They have the first numbers of the host's.
     pub(super) async fn connect(self, broker: Broker) {
         broker.opened().await;
-        for (id, connected) in (1..).zip(self.connecting) {
+        let connecting = (1..).zip(self.connecting).map(async |(id, connected)| {
             let connection = broker.connect_to(id).await;
             let caller = connection.map(|connection| Caller::new(connection, broker.clone()));
             let reason = |error| format!("an object that the host offers: {}", Chain(&error));
             connected.send_replace(Some(caller.map_err(|error| CallError::Wire { reason: reason(error) })));
-        }
+        });
+        join_all(connecting).await;
     }
 }
 
@@ -70,8 +74,19 @@ impl Channel for HostObject {
         request: Parcel,
         options: Option<&CallOptions>,
     ) -> BoxFuture<'static, Result<Parcel, Error>> {
-        let (connecting, options) = (self.connecting.clone(), options.cloned());
-        Box::pin(async move { connected(connecting).await?.call(method, request, options.as_ref()).await })
+        let connected = connected(self.connecting.clone());
+        let ask = Ask { method, request, options: options.cloned() };
+        // On the plugin's own runtime, for its clock.
+        let asking = Task::new(self.runtime.spawn(async move {
+            let caller = match ask.options.as_ref().and_then(CallOptions::remaining) {
+                None => connected.await?,
+                Some(left) => timeout(left, connected).await.unwrap_or_else(|_| {
+                    Err(CallError::DeadlineExceeded { method: method.path.to_owned() })
+                })?,
+            };
+            caller.ask(ask).await
+        }));
+        Box::pin(async move { asking.await.unwrap_or_else(|error| Err(error.into())) })
     }
 
     fn call_blocking(

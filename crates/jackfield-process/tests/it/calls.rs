@@ -20,6 +20,8 @@ pub(crate) async fn load_with(
     plugin: &ProcessPlugin,
     context: Context,
 ) -> (Box<dyn Instance>, Arc<dyn Channel>) {
+    // Plugins keep what is put where they run.
+    let plugin = plugin.clone().current_dir(env!("CARGO_TARGET_TMPDIR"));
     let instance = plugin.load(&Load::new(context, description())).await.unwrap();
     let Lane::Channel(channel) = instance.lane() else { panic!() };
     (instance, channel)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::stream::{self, Stream};
 use jackfield_core::Service;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::service::Routes;
 
 use super::error::BrokerError;
@@ -101,7 +101,12 @@ impl Broker {
     /// As [`dial`](Self::dial), for calls that are not made by generated clients.
     pub(crate) async fn connect_to(&self, id: u32) -> Result<Connection, BrokerError> {
         let broker = self.clone();
-        let dialing = self.tasks().start(async move { broker.connect(id).await });
+        let (dialed, dialing) = oneshot::channel();
+        // A dial that was begun goes on if it is given up here: the other side keeps the next stream for who knocked.
+        self.tasks().keep(async move {
+            // Nobody may want it any more.
+            let _wanted = dialed.send(broker.connect(id).await);
+        });
         dialing.await.unwrap_or(Err(BrokerError::Closed))
     }
 
