@@ -1,6 +1,7 @@
 //! The `jackfield` command.
 
 mod demo;
+mod inspect;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
     Demo(demo::Options),
+    /// Says what shared libraries are and whether they would be loaded here, without running their code
+    Inspect(inspect::Options),
 }
 
 const EXAMPLES: &str = "\
@@ -28,6 +31,8 @@ Examples:
   jackfield demo --json    the same as one JSON object per line
   RUST_LOG=debug jackfield demo
                            with what the plugins log
+  jackfield inspect plugins/libkv.so
+                           its name, interfaces and digest, and whether it loads here
 
 Exit codes:
   0  done
@@ -42,6 +47,7 @@ async fn main() -> ExitCode {
     let run = async {
         match command {
             Command::Demo(options) => demo::run(options).await,
+            Command::Inspect(options) => inspect::run(&options),
         }
     };
     let result = tokio::select! {

@@ -22,8 +22,13 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads a file, checks that it is a plugin that this host can load, and seals a private copy of it.
-    pub(crate) fn read(path: &Path) -> Result<Self, NativeError> {
+    /// Reads a file, checks that it is a plugin that this host can load, and seals a private copy of it. None of its code
+    /// runs.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be loaded by this host; the error says why.
+    pub fn read(path: &Path) -> Result<Self, NativeError> {
         let file = open(path)?;
         let sealed = Sealed::copy(file, &name_of(path))
             .map_err(|source| NativeError::Memory { path: path.to_owned(), source })?;

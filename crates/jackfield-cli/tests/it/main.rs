@@ -69,6 +69,31 @@ fn help_has_examples_and_wrong_arguments_have_their_exit_code() {
     assert_eq!(jackfield(&["no-such-command"]).status.code(), Some(2));
 }
 
+#[test]
+fn inspect_says_what_a_file_is_and_whether_it_loads() {
+    let built = jackfield_fixtures::build(&Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own()))
+        .expect("it builds");
+    let library = built.library("kv-file").display().to_string();
+    let (stdout, stderr) = texts(&jackfield(&["inspect", &library]));
+    for told in [
+        "  plugin      kv-file 1.0.0\n",
+        "  interface   proto.KV 1.0\n    Put(key: string, value: bytes)\n    Get(key: string) → bytes\n",
+        "  loads here  yes\n",
+    ] {
+        assert!(stdout.contains(told), "`{told}` is missing in\n{stdout}{stderr}");
+    }
+    let output = jackfield(&["inspect", "--json", &library, "Cargo.toml", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    let (stdout, stderr) = texts(&output);
+    let objects: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects[0]["interfaces"][0]["methods"][1]["signature"], "Get(key: string) → bytes");
+    assert_eq!((&objects[1]["loads"], &objects[2]["loads"]), (&false.into(), &false.into()));
+    let reason = objects[1]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("expected an ELF file, found a text"), "{reason}");
+    assert!(stderr.contains("2 of 3 files would not be loaded here"), "{stderr}");
+}
+
 fn fails(library: &Path, reason: &str) {
     let output = jackfield(&["demo", "--library", &library.display().to_string()]);
     let (stdout, stderr) = texts(&output);

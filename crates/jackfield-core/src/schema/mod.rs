@@ -8,6 +8,7 @@ mod compatibility;
 mod descriptor;
 mod proto;
 mod reach;
+mod signature;
 mod types;
 pub(crate) mod writer;
 

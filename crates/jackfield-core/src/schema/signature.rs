@@ -1,0 +1,70 @@
+//! Writes a described method as a person would.
+
+use super::{Descriptor, FieldDescriptor, MethodDescriptor};
+
+impl Descriptor {
+    /// A method with the names and types of its arguments and the type of its result, in the words of protobuf.
+    ///
+    /// ```
+    /// use jackfield_core::schema::Descriptor;
+    /// use jackfield_core::{Error, Interface, interface};
+    ///
+    /// #[interface(service = "example.Adder", version = "1.0")]
+    /// trait Adder {
+    ///     fn add(&self, a: i64, b: Vec<i64>) -> Result<i64, Error>;
+    /// }
+    ///
+    /// let adder = Descriptor::parse(&<dyn Adder as Interface>::SCHEMA.to_file_descriptor())?;
+    /// assert_eq!(adder.signature(&adder.methods[0]), "Add(a: int64, b: repeated int64) → int64");
+    /// # Ok::<_, jackfield_core::schema::DescriptorError>(())
+    /// ```
+    pub fn signature(&self, method: &MethodDescriptor) -> String {
+        let arguments: Vec<_> = self
+            .fields(&method.request)
+            .iter()
+            .map(|field| format!("{}: {}", field.name, self.type_text(field)))
+            .collect();
+        let stream = |is_stream| if is_stream { "stream of " } else { "" };
+        let mut text =
+            format!("{}({}{})", method.name, stream(method.streams.requests), arguments.join(", "));
+        if let [result] = self.fields(&method.response) {
+            text += &format!(" → {}{}", stream(method.streams.responses), self.type_text(result));
+        }
+        text
+    }
+
+    fn fields(&self, message: &str) -> &[FieldDescriptor] {
+        self.message(message).map_or(&[], |message| &message.fields)
+    }
+
+    fn type_text(&self, field: &FieldDescriptor) -> String {
+        if !field.interface.is_empty() {
+            return format!("object of {}", field.interface);
+        }
+        if self.message(&field.type_name).is_some_and(|message| message.is_entry)
+            && let [key, value] = self.fields(&field.type_name)
+        {
+            return format!("map<{}, {}>", self.type_text(key), self.type_text(value));
+        }
+        let name = match field.kind {
+            1 => "double",
+            2 => "float",
+            3 => "int64",
+            4 => "uint64",
+            5 => "int32",
+            6 => "fixed64",
+            7 => "fixed32",
+            8 => "bool",
+            9 => "string",
+            12 => "bytes",
+            13 => "uint32",
+            15 => "sfixed32",
+            16 => "sfixed64",
+            17 => "sint32",
+            18 => "sint64",
+            // A message or an enum, by its name without the package.
+            _ => field.type_name.rsplit('.').next().unwrap_or_default(),
+        };
+        if field.is_repeated { format!("repeated {name}") } else { name.to_owned() }
+    }
+}
