@@ -55,12 +55,6 @@ impl From<&SessionError> for io::Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// Data came for a stream whose other end had closed it.
-    #[error("data came on stream {stream} after its end")]
-    AfterEnd {
-        /// The stream.
-        stream: u32,
-    },
     /// A stream was opened twice, or under a number that is not the other end's to give.
     #[error("stream {stream} cannot be opened by the other end")]
     Duplicate {

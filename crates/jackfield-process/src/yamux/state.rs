@@ -177,7 +177,7 @@ impl State {
         if kind == Kind::WindowUpdate {
             entry.send_window = entry.send_window.saturating_add(length);
             self.wakes.extend(entry.writer.take());
-        } else if data {
+        } else if data && entry.theirs == Half::Open {
             admit(entry, stream, length)?;
         }
         // The end that a data frame announces comes after its data.
@@ -203,8 +203,9 @@ impl State {
         if let Some(entry) = self
             .streams
             .get_mut(&payload.stream)
-            .filter(|entry| entry.holder == Holder::Somebody && !entry.reset)
+            .filter(|entry| entry.holder == Holder::Somebody && !entry.reset && entry.theirs == Half::Open)
         {
+            // What comes after the end is lost: a Go program that closes a stream while it writes sends it so.
             entry.received.extend_from_slice(data);
             self.wakes.extend(entry.reader.take());
         }
@@ -501,9 +502,6 @@ fn opened_by(role: Role, stream: u32) -> bool {
 
 /// Counts data against the window.
 fn admit(entry: &mut Entry, stream: u32, length: u32) -> Result<(), ProtocolError> {
-    if entry.theirs == Half::Closed {
-        return Err(ProtocolError::AfterEnd { stream });
-    }
     let window = entry.receive_window;
     entry.receive_window =
         window.checked_sub(length).ok_or(ProtocolError::Window { stream, length, window })?;
