@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use jackfield_core::Service;
@@ -111,7 +112,7 @@ impl Broker {
     }
 
     /// Serves an object under a new number, for as long as the other side holds it: from when it connects, which must be
-    /// within five seconds, to when it closes its last connection.
+    /// within a minute, to when it closes its last connection.
     pub(crate) async fn serve_object(&self, object: Service) -> Result<u32, BrokerError> {
         let id = self.next_id();
         let dispatch = Dispatch::new(vec![object], Routes::default(), self.clone());
@@ -212,7 +213,7 @@ impl Broker {
             let accepting = async {
                 match lasts {
                     Lasts::UntilDropped => connections.accept_from(&mut source).await,
-                    Lasts::WhileConnected => connections.accept_while_used(&mut source, PATIENCE).await,
+                    Lasts::WhileConnected => connections.accept_while_used(&mut source, UNDIALED).await,
                 }
             };
             tokio::select! {
@@ -313,6 +314,10 @@ fn address(info: &ConnInfo) -> Result<Address, BrokerError> {
     Address::parse(&info.network, &info.address)
         .map_err(|_| BrokerError::Address { network: info.network.clone(), address: info.address.clone() })
 }
+
+/// How long an object waits for whom it was handed to. Over one socket a Go program dials one after the other, so that the
+/// last of a hundred may have to wait for long.
+const UNDIALED: Duration = Duration::from_secs(60);
 
 /// Reads where the other side says that it listens.
 #[cfg(fuzzing)]
