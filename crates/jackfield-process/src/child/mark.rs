@@ -1,7 +1,8 @@
 //! Marks processes through their environment, by which they and their descendants are found again.
 
 use std::fmt::Write;
-use std::{fs, io};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 use super::os::ProcessHandle;
 
@@ -62,21 +63,55 @@ impl Mark {
 fn kill_carriers(entry: &[u8]) -> usize {
     let Ok(directory) = fs::read_dir("/proc") else { return 0 };
     let pids = directory.filter_map(|process| process.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| *pid != std::process::id() && kill_carrier(*pid, entry)).count()
+    let mut killed = 0;
+    let mut look = |pid: u32| match carries(pid, entry) {
+        Carries::Yes => {
+            killed += usize::from(kill_carrier(pid, entry));
+            false
+        }
+        Carries::Unclear => true,
+        Carries::No => false,
+    };
+    let mut unclear: Vec<u32> = pids.filter(|pid| *pid != std::process::id() && look(*pid)).collect();
+    for _ in 0..EXECUTION {
+        if unclear.is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+        unclear.retain(|pid| look(*pid));
+    }
+    killed
 }
 
 /// The second look, through which the handle is known to name the process that was found, keeps a
 /// recycled number from being killed.
 fn kill_carrier(pid: u32, entry: &[u8]) -> bool {
-    carries(pid, entry)
-        && ProcessHandle::of_pid(pid).is_some_and(|process| carries(pid, entry) && process.kill().is_ok())
+    let process = ProcessHandle::of_pid(pid);
+    process.is_some_and(|process| carries(pid, entry) == Carries::Yes && process.kill().is_ok())
 }
 
-fn carries(pid: u32, entry: &[u8]) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|found| found == entry)
+/// Whether a process has an entry in its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carries {
+    No,
+    /// It has no environment: either none at all, or none yet, since it is just being executed.
+    Unclear,
+    Yes,
 }
 
+fn carries(pid: u32, entry: &[u8]) -> Carries {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Carries::No };
+    if environment.is_empty() {
+        // Threads of the kernel execute nothing.
+        let executes = fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+        return if executes { Carries::Unclear } else { Carries::No };
+    }
+    let found = environment.split(|byte| *byte == 0).any(|found| found == entry);
+    if found { Carries::Yes } else { Carries::No }
+}
+
+/// How many milliseconds a process may take from its execution to its environment.
+const EXECUTION: usize = 10;
 /// A process that starts others faster than they are found is left to the guard.
 const MAX_ROUNDS: usize = 64;
 
@@ -96,8 +131,8 @@ mod tests {
         let pid = std::process::id();
         let own = fs::read("/proc/self/environ").unwrap();
         let entry = own.split(|byte| *byte == 0).find(|entry| entry.len() > 2).unwrap();
-        assert!(carries(pid, entry));
-        assert!(!carries(pid, &entry[..entry.len() - 1]));
-        assert!(!carries(pid, &entry[1..]));
+        assert_eq!(carries(pid, entry), Carries::Yes);
+        assert_eq!(carries(pid, &entry[..entry.len() - 1]), Carries::No);
+        assert_eq!(carries(pid, &entry[1..]), Carries::No);
     }
 }

@@ -135,10 +135,10 @@ fn a_killed_plugin_ends_the_call_in_flight_at_once() {
         return;
     }
     let backend = ProcessBackend::start().unwrap();
-    let mut delays: Vec<Duration> = (0..5).map(|_| run(delay_of_death(&backend))).collect();
-    delays.sort();
-    // The machine that runs the tests may pause now and then.
-    assert!(delays[2] < Duration::from_millis(10), "{delays:?}");
+    // On a machine that is busy once is enough: what waits for patience to run out does so every time.
+    let is_prompt = |delay: &Duration| *delay < Duration::from_millis(10);
+    let mut delays = (0..10).map(|_| run(delay_of_death(&backend)));
+    assert!(delays.any(|delay| is_prompt(&delay)));
 }
 
 /// How long after the death of the plugin a call that waits for it ends.
