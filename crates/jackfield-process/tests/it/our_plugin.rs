@@ -163,6 +163,30 @@ fn it_ends_at_once_when_it_is_asked() {
     assert!((0..5).any(|_| ends_at_once()));
 }
 
+/// A plugin that is busy reads a call and its end together.
+#[test]
+fn many_calls_may_be_given_up_before_it_has_read_them() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (_instance, channel) = load(&plugin(&backend)).await;
+        // Its answers show that the thread of the connections has got so far.
+        let (_other, witness) = load(&plugin(&backend)).await;
+        let number = get(&channel, "__pid").await.unwrap();
+        let number = std::str::from_utf8(&number).unwrap().parse().unwrap();
+        let pid = Pid::from_raw(number).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        let mut calls: Vec<_> = (0..100).map(|_| Box::pin(get(&channel, "__pid"))).collect();
+        for call in &mut calls {
+            assert!(futures_util::FutureExt::now_or_never(call).is_none());
+        }
+        get(&witness, "__pid").await.unwrap();
+        drop(calls);
+        get(&witness, "__pid").await.unwrap();
+        kill_process(pid, Signal::CONT).unwrap();
+        get(&channel, "__pid").await.expect("the connection is there still");
+    });
+}
+
 #[test]
 fn run_by_hand_it_says_what_it_is() {
     let output = program(our_plugin()).output().unwrap();
