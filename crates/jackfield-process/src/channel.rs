@@ -44,7 +44,7 @@ impl Channel for ProcessChannel {
             }
             let caller = link.caller();
             // The link is held until the call has ended.
-            let asking = link.shared.io.start_task(async move { caller.ask(ask).await });
+            let asking = link.started.pump.ask(async move { caller.ask(ask).await });
             asking.await.unwrap_or_else(|error| Err(error.into()))
         })
     }
@@ -55,7 +55,9 @@ impl Channel for ProcessChannel {
         request: Parcel,
         options: Option<&CallOptions>,
     ) -> Result<Parcel, Error> {
-        self.link.caller().call_blocking(method, request, options)
+        let (caller, options) = (self.link.caller(), options.cloned());
+        let asking = async move { caller.ask(Ask { method, request, options }).await };
+        self.link.started.pump.ask_blocking(asking).unwrap_or_else(|error| Err(error.into()))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 
-use crate::grpc::Connection;
+use crate::grpc::{Connection, Executor};
 use crate::start::Started;
 
 /// One further connection to a plugin for each runtime that calls it.
@@ -54,7 +54,7 @@ struct Lane {
 
 impl Lane {
     async fn open(runtime: &Handle, started: &Started) -> Option<Self> {
-        let connected = match started.target.connect().await {
+        let connected = match started.target.connect(Executor::Here).await {
             Ok(connected) => connected,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

@@ -75,6 +75,7 @@ pub mod log;
 pub mod netrpc;
 mod outlet;
 mod printed;
+mod pump;
 mod reattach;
 mod runner;
 mod running;

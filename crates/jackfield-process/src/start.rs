@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jackfield_core::OfferedObject;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
@@ -18,10 +19,11 @@ use crate::error::{BackendError, StartError};
 use crate::fate::Fate;
 use crate::group;
 use crate::grpc::{
-    Broker, BrokerError, Brokered, ConnectError, Connection, Cutter, Mux, Session, Target, open,
+    Broker, BrokerError, Brokered, ConnectError, Connection, Cutter, Executor, Mux, Session, Target, open,
 };
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
+use crate::pump::Pump;
 use crate::reattach::{Keys, Reattach};
 use crate::runner::{Program, Runner, Translator};
 use crate::serve::{DETACHED, Place};
@@ -79,6 +81,8 @@ pub(crate) struct Started {
     pub(crate) child: Arc<ChildHandle>,
     /// The connection on the I/O thread.
     pub(crate) connection: Connection,
+    /// Does the work of that connection.
+    pub(crate) pump: Pump,
     /// How to make another connection.
     pub(crate) target: Target,
     /// How to make connections beside it.
@@ -362,7 +366,8 @@ pub(crate) async fn connect(
     Wires { target, trunk, place, translator, version, keys }: Wires,
     printed: Printed,
 ) -> Result<Started, ConnectError> {
-    let connected = target.connect().await?;
+    let pump = Pump::start(shared.io.tasks());
+    let connected = target.connect(Executor::Pump(pump.clone())).await?;
     let child = Arc::new(child);
     let (sender, end) = watch::channel(None);
     let ending = sender.clone();
@@ -378,14 +383,14 @@ pub(crate) async fn connect(
     let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();
     let cutter = trunk.unwrap_or(connected.cutter);
-    let driver = connected.driver;
+    let driver = pump.ask(connected.driver).map(drop);
     // Apart from each other: what the host does with the plugin's output must not end the connection.
     shared.io.keep(session.run());
     shared.io.keep(async move {
         let end = live(driver, died, &cutter).await;
         tell(&sender, end);
     });
-    Ok(Started { ending, child, connection: connected.connection, target, broker, version, keys })
+    Ok(Started { ending, child, connection: connected.connection, pump, target, broker, version, keys })
 }
 
 /// Says why a plugin can no longer be called. What was said first counts.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, ThreadId};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -57,6 +57,16 @@ impl Tasks {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
         Task::new(self.runtime.spawn(future))
+    }
+
+    /// Whether this is the runtime's thread.
+    pub(crate) fn is_here(&self) -> bool {
+        thread::current().id() == self.thread
+    }
+
+    /// Lets this thread use the runtime's clock and sockets while the result is there.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
     }
 
     /// Does work and blocks this thread until it is done.

@@ -8,15 +8,13 @@ use std::os::unix::net;
 use std::path::Path;
 use std::sync::Arc;
 
-use hyper::client::conn::http2::Builder;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
+use super::http2::{self, Executor};
 use super::mux::{Mux, Turn};
-use super::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW};
 use crate::handshake::Address;
 use crate::tls::TlsConfig;
 
@@ -42,19 +40,21 @@ pub(crate) struct Connected<D> {
 }
 
 impl Target {
-    /// Connects on the runtime on which this is called; the connection lives there.
+    /// Connects on the runtime on which this is called; the connection lives there. Its `executor` does what is to be
+    /// done beside the driver.
     ///
     /// # Errors
     /// If nobody listens, or if the one who does is not the plugin that was started.
     pub(crate) async fn connect(
         &self,
+        executor: Executor,
     ) -> Result<Connected<impl Future<Output = ()> + Send + use<>>, ConnectError> {
         let (socket, cutter) = match &self.mux {
             None => open(&self.address).await,
             Some(mux) => stream(mux.turn().await).await,
         }
         .map_err(ConnectError::Socket)?;
-        start_http(socket, cutter, self.tls.as_ref()).await
+        start_http(socket, cutter, self.tls.as_ref(), executor).await
     }
 }
 
@@ -68,25 +68,13 @@ pub(crate) async fn start_http(
     socket: Socket,
     cutter: Cutter,
     tls: Option<&TlsConfig>,
+    executor: Executor,
 ) -> Result<Connected<impl Future<Output = ()> + Send + use<>>, ConnectError> {
     let (socket, origin) = match tls {
         None => (socket, http::Uri::from_static("http://unused")),
         Some(tls) => (encrypt(socket, tls).await.map_err(ConnectError::Tls)?, origin(tls)?),
     };
-    let (sender, connection) = Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(MAX_FRAME)
-        .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(MAX_HEADERS)
-        .handshake(TokioIo::new(socket))
-        .await
-        .map_err(ConnectError::Http)?;
-    let driver = async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "the connection to a plugin ended");
-        }
-    };
+    let (sender, driver) = http2::start(socket, executor).await.map_err(ConnectError::Http)?;
     let connection = Connection::new(sender, origin);
     Ok(Connected { connection, driver, cutter })
 }
@@ -97,7 +85,7 @@ pub(crate) async fn start_http(
 pub enum ConnectError {
     /// What listens does not speak HTTP/2.
     #[error("expected HTTP/2 on the plugin's socket")]
-    Http(#[source] hyper::Error),
+    Http(#[source] h2::Error),
     /// Nobody listens.
     #[error("failed to connect to the plugin's socket")]
     Socket(#[source] io::Error),

@@ -8,12 +8,11 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::SendRequest;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
 
+use super::http2::{Received, Sender};
 use super::message::{self, Frames, Message};
 use super::status;
 
@@ -25,7 +24,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(sender: SendRequest<Body>, origin: Uri) -> Self {
+    pub(super) fn new(sender: Sender, origin: Uri) -> Self {
         Self { wire: Wire { sender }, origin }
     }
 
@@ -86,7 +85,7 @@ impl Connection {
         path: PathAndQuery,
         headers: HeaderMap,
         body: Body,
-    ) -> Result<Response<Incoming>, Status> {
+    ) -> Result<Response<Received>, Status> {
         let mut uri = self.origin.clone().into_parts();
         uri.path_and_query = Some(path);
         let mut request = Request::new(body);
@@ -96,7 +95,7 @@ impl Connection {
         *request.headers_mut() = headers;
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         request.headers_mut().insert(CONTENT_TYPE, GRPC);
-        let response = self.wire.sender.clone().send_request(request).await.map_err(broken)?;
+        let response = self.wire.sender.send(request).await.map_err(broken)?;
         match Status::from_header_map(response.headers()) {
             Some(status) if status.code() != tonic::Code::Ok => Err(status),
             _ => Ok(response),
@@ -107,7 +106,7 @@ impl Connection {
 /// The responses of a call, one after the other.
 #[derive(Debug)]
 pub(crate) struct Responses {
-    frames: Frames<Incoming>,
+    frames: Frames<Received>,
     http: StatusCode,
     is_over: bool,
 }
@@ -146,27 +145,28 @@ fn read_status(http: StatusCode, trailers: &HeaderMap) -> Result<(), Status> {
     }
 }
 
-fn broken(error: hyper::Error) -> Status {
+fn broken(error: h2::Error) -> Status {
     Status::from_error(Box::new(error))
 }
 
 /// The connection as `tonic` wants it.
 #[derive(Clone)]
 pub(crate) struct Wire {
-    sender: SendRequest<Body>,
+    sender: Sender,
 }
 
 impl Service<Request<Body>> for Wire {
-    type Response = Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, hyper::Error>> + Send>>;
+    type Response = Response<Received>;
+    type Error = h2::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Received>, h2::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.sender.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.sender.send_request(request))
+        let sender = self.sender.clone();
+        Box::pin(async move { sender.send(request).await })
     }
 }
 

@@ -246,7 +246,7 @@ pub(crate) struct Frames<B> {
 
 impl<B> Frames<B>
 where
-    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
     pub(crate) fn new(body: B) -> Self {
         Self { body, splitter: Splitter::default(), trailers: HeaderMap::new() }
@@ -361,7 +361,7 @@ fn too_long() -> Status {
 /// If the body breaks off, in the words of the wire, or holds something else than one message.
 pub(crate) async fn read<B>(mut body: B) -> Result<(Option<Bytes>, HeaderMap), Status>
 where
-    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
     let mut collected = Collected::default();
     while let Some(frame) = body.frame().await {

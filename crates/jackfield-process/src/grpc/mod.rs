@@ -6,6 +6,7 @@ mod connect;
 mod connection;
 pub(crate) mod generated;
 pub(crate) mod headers;
+mod http2;
 mod message;
 mod mux;
 mod objects;
@@ -22,6 +23,7 @@ pub(crate) use self::caller::{Ask, Caller};
 pub use self::connect::ConnectError;
 pub(crate) use self::connect::{Cutter, Socket, Target, open};
 pub(crate) use self::connection::{Connection, GRPC};
+pub(crate) use self::http2::Executor;
 #[cfg(fuzzing)]
 pub(crate) use self::message::Splitter;
 pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use futures_util::stream;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
 use super::connection::Connection;
+use super::http2::Received;
 use crate::fate::Fate;
 
 /// A connection to a plugin, or back to its host, for the clients that `tonic` generates: a handle, whose clones
@@ -68,7 +68,7 @@ impl fmt::Debug for GrpcChannel {
 }
 
 impl Fate {
-    async fn explain(self, error: hyper::Error) -> Status {
+    async fn explain(self, error: h2::Error) -> Status {
         match self.known().await {
             Some(end) => Status::unavailable(end.to_string()),
             None => Status::from_error(Box::new(error)),
@@ -84,7 +84,7 @@ fn absolute(uri: &Uri, origin: Uri) -> Result<Uri, Status> {
 }
 
 /// A body that, should it break off, says why.
-fn explained(body: Incoming, fate: Fate) -> Body {
+fn explained(body: Received, fate: Fate) -> Body {
     let frames = stream::unfold(Some((body, fate)), async |rest| {
         let (mut body, fate) = rest?;
         match body.frame().await? {

@@ -18,7 +18,7 @@ use crate::fate::Fate;
 use crate::grpc::connect::{open, start_http, stream};
 use crate::grpc::generated::go_plugin::ConnInfo;
 use crate::grpc::generated::go_plugin::conn_info::Knock;
-use crate::grpc::{ConnectError, Connection, GrpcChannel, Mux};
+use crate::grpc::{ConnectError, Connection, Executor, GrpcChannel, Mux};
 use crate::handshake::Address;
 use crate::runner::Translator;
 use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Place};
@@ -247,7 +247,7 @@ impl Broker {
             }
         }
         .map_err(|error| BrokerError::Connect { id, source: ConnectError::Socket(error) })?;
-        let connected = start_http(socket, cutter, side.tls.as_ref()).await;
+        let connected = start_http(socket, cutter, side.tls.as_ref(), Executor::Here).await;
         let connected = connected.map_err(|source| BrokerError::Connect { id, source })?;
         let closed = self.closed();
         side.tasks.keep(async move {
