@@ -11,6 +11,7 @@ mod many;
 mod net_rpc;
 mod parent;
 mod program;
+mod reflection;
 mod stdout;
 mod testing;
 mod wire_services;

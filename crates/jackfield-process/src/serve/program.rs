@@ -19,8 +19,9 @@ use super::listener::{Listener, Place};
 #[cfg(feature = "netrpc")]
 use super::net_rpc;
 use super::parent;
+use super::reflection::reflect;
 use super::stdout::Redirected;
-use super::wire_services::{self, WireServices};
+use super::wire_services::WireServices;
 use crate::error::Chain;
 use crate::fate::Fate;
 use crate::group;
@@ -181,7 +182,7 @@ impl Live<()> {
         let own = set.services.map(|make| make(&broker)).unwrap_or_default();
         let interfaces: Vec<_> = services.iter().map(Service::schema).collect();
         let wire = WireServices { ending, end: end.clone(), printed, broker: broker.clone() };
-        let routes = wire_services::reflect(wire.add_to(own.routes), &interfaces, &own.descriptors)?;
+        let routes = reflect(wire.add_to(own.routes), interfaces, own.descriptors)?;
         tasks.keep(host_objects.connect(broker.clone()));
         let dispatch = Arc::new(Dispatch::new(services, routes, broker.clone()));
         let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());

@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
-use jackfield_core::Schema;
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use tokio::sync::{Mutex, watch};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
@@ -16,7 +13,6 @@ use tonic::{Request, Response, Status, Streaming};
 use super::kept::Pieces;
 use super::program::ended;
 use crate::grpc::Broker;
-use crate::grpc::generated::DESCRIPTORS;
 use crate::grpc::generated::go_plugin::grpc_broker_server::{GrpcBroker, GrpcBrokerServer};
 use crate::grpc::generated::go_plugin::grpc_controller_server::{GrpcController, GrpcControllerServer};
 use crate::grpc::generated::go_plugin::grpc_stdio_server::{GrpcStdio, GrpcStdioServer};
@@ -50,56 +46,6 @@ impl WireServices {
             .add_service(GrpcControllerServer::new(Controller { ending }))
             .add_service(GrpcStdioServer::new(stdio))
     }
-}
-
-/// Adds both versions of reflection, each of which tells of all services: those of the interfaces, those in `sets`, and
-/// the wire's own.
-pub(super) fn reflect(
-    routes: Routes,
-    interfaces: &[&'static Schema],
-    sets: &[Vec<u8>],
-) -> Result<Routes, tonic_reflection::server::Error> {
-    let own = [
-        DESCRIPTORS,
-        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-    ];
-    let sets: Vec<&[u8]> = own.into_iter().chain(sets.iter().map(Vec::as_slice)).collect();
-    let files: Vec<Vec<u8>> = interfaces.iter().map(|schema| set_of(&schema.to_file_descriptor())).collect();
-    // The file of an interface describes the objects of its methods too, which are served elsewhere.
-    let served = interfaces.iter().map(|schema| schema.service.to_owned());
-    let served: Vec<String> = served.chain(sets.iter().flat_map(|set| services_in(set))).collect();
-    let builder = || {
-        let builder = tonic_reflection::server::Builder::configure().include_reflection_service(false);
-        let builder = files
-            .iter()
-            .map(Vec::as_slice)
-            .chain(sets.iter().copied())
-            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
-        served.iter().fold(builder, |builder, name| builder.with_service_name(name))
-    };
-    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
-}
-
-/// The full names of the services in a `FileDescriptorSet`. One that cannot be read is refused by whoever serves it.
-fn services_in(set: &[u8]) -> Vec<String> {
-    let files = FileDescriptorSet::decode(set).unwrap_or_default().file;
-    let services = files.iter().flat_map(|file| {
-        let package = file.package();
-        file.service.iter().map(move |service| match package {
-            "" => service.name().to_owned(),
-            package => format!("{package}.{}", service.name()),
-        })
-    });
-    services.collect()
-}
-
-/// A `FileDescriptorSet` of one file: that is field 1 of the message.
-fn set_of(file: &[u8]) -> Vec<u8> {
-    let mut set = vec![0x0a];
-    prost::encoding::encode_varint(file.len() as u64, &mut set);
-    set.extend_from_slice(file);
-    set
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

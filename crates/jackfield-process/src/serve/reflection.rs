@@ -1,0 +1,144 @@
+//! Reflection, by which a host and its people learn what a plugin serves.
+//!
+//! Of a plugin's start, reading its own descriptors would be half. So that waits until somebody asks, and then only for
+//! the version of reflection that is asked.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use jackfield_core::Schema;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tonic_reflection::server::{Builder, Error};
+use tower::Service;
+
+use crate::grpc::generated::DESCRIPTORS;
+
+/// Adds both versions of reflection, each of which tells of all services: those of the interfaces, those in `sets`, and
+/// the wire's own.
+///
+/// # Errors
+/// A set is none.
+pub(super) fn reflect(
+    routes: Routes,
+    interfaces: Vec<&'static Schema>,
+    sets: Vec<Vec<u8>>,
+) -> Result<Routes, Error> {
+    let served = Arc::new(Served { interfaces, sets });
+    if !served.sets.is_empty() {
+        // The program's own, which may be wrong.
+        served.build(|builder| builder.build_v1())?;
+    }
+    let later = Arc::clone(&served);
+    let v1 = Lazy::new(move || later.build(|builder| builder.build_v1()));
+    let v1alpha = Lazy::new(move || served.build(|builder| builder.build_v1alpha()));
+    Ok(routes.add_service(v1).add_service(v1alpha))
+}
+
+/// What is served.
+struct Served {
+    interfaces: Vec<&'static Schema>,
+    sets: Vec<Vec<u8>>,
+}
+
+impl Served {
+    fn build<S>(&self, build: impl FnOnce(Builder<'_>) -> Result<S, Error>) -> Result<S, Error> {
+        let own = [
+            DESCRIPTORS,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let sets: Vec<&[u8]> = own.into_iter().chain(self.sets.iter().map(Vec::as_slice)).collect();
+        let interfaces: Vec<Vec<u8>> =
+            self.interfaces.iter().map(|schema| set_of(&schema.to_file_descriptor())).collect();
+        let builder = Builder::configure().include_reflection_service(false);
+        let all = interfaces.iter().map(Vec::as_slice).chain(sets.iter().copied());
+        let builder = all.fold(builder, Builder::register_encoded_file_descriptor_set);
+        // The file of an interface describes the objects of its methods too, which are served elsewhere.
+        let names = self.interfaces.iter().map(|schema| schema.service.to_owned());
+        let names = names.chain(sets.iter().flat_map(|set| services_in(set)));
+        build(names.fold(builder, Builder::with_service_name))
+    }
+}
+
+/// The full names of the services in a `FileDescriptorSet`. One that cannot be read is refused by whoever serves it.
+fn services_in(set: &[u8]) -> Vec<String> {
+    let files = FileDescriptorSet::decode(set).unwrap_or_default().file;
+    let services = files.iter().flat_map(|file| {
+        let package = file.package();
+        file.service.iter().map(move |service| match package {
+            "" => service.name().to_owned(),
+            package => format!("{package}.{}", service.name()),
+        })
+    });
+    services.collect()
+}
+
+/// A `FileDescriptorSet` of one file: that is field 1 of the message.
+fn set_of(file: &[u8]) -> Vec<u8> {
+    let mut set = vec![0x0a];
+    prost::encoding::encode_varint(file.len() as u64, &mut set);
+    set.extend_from_slice(file);
+    set
+}
+
+/// A service that is made for its first request.
+struct Lazy<S> {
+    make: Arc<dyn Fn() -> Result<S, Error> + Send + Sync>,
+    made: Arc<OnceLock<S>>,
+}
+
+impl<S: Clone> Lazy<S> {
+    fn new(make: impl Fn() -> Result<S, Error> + Send + Sync + 'static) -> Self {
+        Self { make: Arc::new(make), made: Arc::default() }
+    }
+
+    fn get(&self) -> Result<S, Error> {
+        match self.made.get() {
+            Some(service) => Ok(service.clone()),
+            None => (self.make)().map(|service| self.made.get_or_init(|| service).clone()),
+        }
+    }
+}
+
+impl<S> Clone for Lazy<S> {
+    fn clone(&self) -> Self {
+        Self { make: Arc::clone(&self.make), made: Arc::clone(&self.made) }
+    }
+}
+
+impl<S: NamedService> NamedService for Lazy<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Lazy<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    /// Always ready, as is what is made.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self.get() {
+            Ok(mut service) => Box::pin(service.call(request)),
+            Err(error) => {
+                let refusal = Status::internal(error.to_string()).into_http();
+                Box::pin(std::future::ready(Ok(refusal)))
+            }
+        }
+    }
+}
