@@ -138,6 +138,9 @@ fn configure(mut config: ServeConfig) -> ServeConfig {
     if std::env::var_os("KV_NETWORK").is_some_and(|network| network == "tcp") {
         config = config.tcp();
     }
+    if let Ok(Ok(limit)) = std::env::var("KV_LIMIT").map(|limit| limit.parse()) {
+        config = config.max_message(limit);
+    }
     match std::env::var_os("KV_TLS") {
         Some(directory) => config.tls(own_tls::load(directory.as_ref(), "plugin", "host")),
         None => config,

@@ -6,6 +6,7 @@ mod connect;
 mod connection;
 pub(crate) mod generated;
 pub(crate) mod headers;
+mod limit;
 mod message;
 mod mux;
 mod objects;
@@ -22,6 +23,7 @@ pub(crate) use self::caller::{Ask, Caller};
 pub use self::connect::ConnectError;
 pub(crate) use self::connect::{Cutter, Socket, Target, open};
 pub(crate) use self::connection::{Connection, GRPC};
+pub(crate) use self::limit::Limit;
 #[cfg(fuzzing)]
 pub(crate) use self::message::Splitter;
 pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};
@@ -43,5 +45,3 @@ pub(crate) const MAX_FRAME: u32 = 1024 * 1024;
 pub(crate) const SEND_BUFFER: usize = 4 * 1024 * 1024;
 /// How long metadata and an error may be together, as in grpc-go.
 pub(crate) const MAX_HEADERS: u32 = 16 * 1024 * 1024;
-/// The largest message that is accepted, as in Go.
-pub(crate) const MAX_MESSAGE: usize = i32::MAX as usize;

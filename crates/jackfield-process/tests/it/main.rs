@@ -7,6 +7,7 @@ mod death;
 mod go_plugin;
 mod guard;
 mod hostile;
+mod limits;
 mod netrpc;
 mod netrpc_plugin;
 mod options;
