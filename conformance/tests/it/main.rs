@@ -7,5 +7,6 @@ mod kv_example;
 mod proto;
 mod rooms;
 mod runner;
+mod streaming_example;
 mod studio;
 mod suite;
