@@ -5,6 +5,8 @@ mod caller;
 mod connect;
 mod connection;
 pub(crate) mod generated;
+#[cfg(test)]
+mod golden;
 pub(crate) mod headers;
 mod limit;
 mod message;

@@ -22,7 +22,6 @@ fn each_failure_is_a_kind_of_its_own() {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases(home: &Path) -> Vec<Case> {
     use HandshakeError as Line;
     use StartError::{Checksum, Connect, ExitedEarly, Handshake as Refused, NoLine, Spawn, Timeout};
