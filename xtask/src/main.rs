@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod capture;
 mod codegen;
 mod compare;
 mod fuzz;
@@ -13,6 +14,8 @@ mod header;
 /// Tasks of the repository.
 #[derive(Debug, Parser)]
 enum Task {
+    /// Records anew what Go's hosts and plugins say to each other, in `fixtures/golden`.
+    Capture,
     /// Makes the committed protobuf code anew from its `.proto` files.
     Codegen,
     /// Measures ours and the peers in turn, and says which bounds hold.
@@ -21,12 +24,17 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Renews the C header from the layout of the Rust types.
     Header,
+    /// Is a plugin that records another one, as `capture` wants it.
+    #[command(hide = true)]
+    Record,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in a folder of the root");
     match Task::parse() {
+        Task::Capture => capture::run(root).map(|()| ExitCode::SUCCESS),
+        Task::Record => capture::record().map(|()| ExitCode::SUCCESS),
         Task::Codegen => codegen::run(root).map(|()| ExitCode::SUCCESS),
         Task::Compare(options) => compare::run(root, &options),
         Task::Header => header::run(root).map(|()| ExitCode::SUCCESS),

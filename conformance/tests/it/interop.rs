@@ -3,7 +3,6 @@
 //! What it finds is kept in `docs/interop.md`; run it with `JACKFIELD_BLESS=1` to write that file anew.
 
 use std::fmt::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -198,20 +197,10 @@ impl Programs {
     fn plugin_of(&self, pair: &Pair, home: &Path) -> PathBuf {
         match pair.plugin {
             Peer::Go => self.go.join("counter-plugin"),
-            Peer::Python => self.python_plugin(home),
+            Peer::Python => self.python.program("counter_plugin.py", home),
             Peer::Rust => self.rust.program("counter-plugin").to_owned(),
             Peer::Trait => self.rust.program("counter-trait-plugin").to_owned(),
         }
-    }
-
-    /// A script that a host can start without arguments.
-    fn python_plugin(&self, home: &Path) -> PathBuf {
-        let script = home.join("counter-plugin");
-        let (interpreter, plugin) = (self.python.interpreter(), self.python.script("counter_plugin.py"));
-        let text = format!("#!/bin/sh\nexec {} {}\n", interpreter.display(), plugin.display());
-        std::fs::write(&script, text).expect("the directory is ours");
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("the file is ours");
-        script
     }
 }
 

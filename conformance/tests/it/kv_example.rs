@@ -1,4 +1,4 @@
-//! go-plugin's key-value example, with either side in Go or in Rust, compared to the letter.
+//! go-plugin's key-value example, with either side in Go, in Python or in Rust, compared to the letter.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,19 +18,32 @@ struct Host {
 struct Plugin {
     name: String,
     program: PathBuf,
+    /// What it adds to every value.
+    signature: &'static str,
 }
 
 fn rust() -> (Host, Plugin) {
     let built = jackfield_fixtures::build(&Build::fixtures()).expect("the example builds");
     let host = Host { name: "rust".to_owned(), program: built.program("kv-host").to_owned() };
-    (host, Plugin { name: "rust".to_owned(), program: built.program("kv-file").to_owned() })
+    let program = built.program("kv-file").to_owned();
+    (host, Plugin { name: "rust".to_owned(), program, signature: GO })
 }
 
 fn go(module: GoModule) -> Option<(Host, Plugin)> {
     let directory = available(go_programs(module))?;
     let name = format!("go {}", module.name());
     let host = Host { name: name.clone(), program: directory.join("kv-host") };
-    Some((host, Plugin { name, program: directory.join("kv-plugin") }))
+    Some((host, Plugin { name, program: directory.join("kv-plugin"), signature: GO }))
+}
+
+/// The scripts are in a directory that this owns.
+fn python() -> Option<(Host, Plugin, tempfile::TempDir)> {
+    let python = available(jackfield_fixtures::python())?;
+    let scripts = tempfile::tempdir().expect("a directory");
+    let host = Host { name: PYTHON.to_owned(), program: python.program("kv_host.py", scripts.path()) };
+    let program = python.program("kv_plugin.py", scripts.path());
+    let plugin = Plugin { name: PYTHON.to_owned(), program, signature: "Written from plugin-python" };
+    Some((host, plugin, scripts))
 }
 
 #[test]
@@ -55,14 +68,33 @@ fn the_host_in_go_runs_a_rust_plugin() {
     }
 }
 
-/// The whole table of the example, plain and with AutoMTLS.
+#[test]
+fn hosts_in_rust_and_go_run_the_plugin_in_python() {
+    let Some((_, plugin, _scripts)) = python() else { return };
+    table(&rust().0, &plugin);
+    let Some((host, _)) = go(GoModule::Newest) else { return };
+    table(&host, &plugin);
+}
+
+#[test]
+fn the_host_in_python_runs_a_rust_plugin() {
+    let Some((host, _, _scripts)) = python() else { return };
+    table(&host, &rust().1);
+}
+
+/// The whole table of the example, plain and, where both can, with AutoMTLS.
 fn table(host: &Host, plugin: &Plugin) {
-    for mtls in [false, true] {
+    // The peers in Python make no certificates.
+    let plain_only = host.name == PYTHON || plugin.name == PYTHON;
+    let securities: &[bool] = if plain_only { &[false] } else { &[false, true] };
+    for &mtls in securities {
         let run = Run { host, plugin, mtls, directory: tempfile::tempdir().expect("a directory") };
+        run.check(&["put", "hello", "world"], "", 0);
+        run.check(&["get", "hello"], &format!("world\n\n{}\n", plugin.signature), 0);
         run.check(&["put", "wky", "123"], "", 0);
         let stored = fs::read(run.directory.path().join("kv_wky")).expect("the plugin wrote a file");
-        assert_eq!(stored, b"123\n\nWritten from plugin-go-grpc", "{run}");
-        run.check(&["get", "wky"], "123\n\nWritten from plugin-go-grpc\n", 0);
+        assert_eq!(stored, format!("123\n\n{}", plugin.signature).as_bytes(), "{run}");
+        run.check(&["get", "wky"], &format!("123\n\n{}\n", plugin.signature), 0);
         let nope = "Error rpc error: code = Unknown desc = open kv_nope: no such file or directory\n";
         run.check(&["get", "nope"], nope, 1);
         run.check(&["foo"], "Please only use 'get' or 'put', given: \"foo\"", 1);
@@ -141,3 +173,7 @@ impl std::fmt::Display for Run<'_> {
         write!(f, "[{} host, {} plugin, {security}]", self.host.name, self.plugin.name)
     }
 }
+
+/// How Go's plugin signs values, and ours as well.
+const GO: &str = "Written from plugin-go-grpc";
+const PYTHON: &str = "python";

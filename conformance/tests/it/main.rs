@@ -1,11 +1,14 @@
 //! One suite over every backend, and the example of go-plugin with either side in Go or in Rust.
 
 mod backends;
+mod broker;
 mod evolution;
+mod go_plugin_tests;
 mod interop;
 mod kv_example;
 mod proto;
 mod rooms;
 mod runner;
+mod streaming_example;
 mod studio;
 mod suite;

@@ -94,7 +94,7 @@ async fn a_plugin_runs_under_bubblewrap() {
 }
 
 /// Calls the plugin, lets it call back, and calls what it serves.
-async fn talk(running: &jackfield::process::Running) {
+pub(crate) async fn talk(running: &jackfield::process::Running) {
     let broker = running.broker();
     let served = broker.serve(broker.next_id(), Routes::new(AddHelperServer::new(Adder))).await;
     let served = served.expect("a socket");
@@ -108,7 +108,7 @@ async fn talk(running: &jackfield::process::Running) {
     assert_eq!(value.expect("the object answers").get_ref().value, 4);
 }
 
-fn plugins() -> Vec<PathBuf> {
+pub(crate) fn plugins() -> Vec<PathBuf> {
     let rust = jackfield_fixtures::build(&Build::fixtures()).expect("the examples build");
     let mut plugins = vec![rust.program("counter-plugin").to_owned()];
     plugins.extend(available(go_programs(GoModule::Newest)).map(|go| go.join("counter-plugin")));

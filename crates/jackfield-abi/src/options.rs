@@ -20,13 +20,15 @@ use crate::buffer::View;
 #[must_use = "options are passed to `Handle::with`"]
 pub struct CallOptions {
     deadline: Option<Instant>,
+    /// Of this side alone: it does not cross.
+    max_message: Option<usize>,
     metadata: Vec<(String, String)>,
 }
 
 impl CallOptions {
     /// No deadline, and no metadata.
     pub const fn new() -> Self {
-        Self { deadline: None, metadata: Vec::new() }
+        Self { deadline: None, max_message: None, metadata: Vec::new() }
     }
 
     /// When the call has to be answered.
@@ -41,6 +43,15 @@ impl CallOptions {
             Some(deadline) => self.deadline(deadline),
             None => self,
         }
+    }
+
+    /// How many bytes a message of the call may have, sent or received, in place of what the plugin was loaded with. Of a
+    /// stream, that is each item.
+    ///
+    /// It means something where messages go to another process. A call whose message is larger fails, and only that one.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = Some(bytes);
+        self
     }
 
     /// Adds a pair of texts, such as a request's number or a trace's context. Over gRPC it is a header, so the key is
@@ -67,6 +78,11 @@ impl CallOptions {
     /// When the call has to be answered.
     pub fn expires_at(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// How many bytes a message may have, if the caller said so.
+    pub fn message_limit(&self) -> Option<usize> {
+        self.max_message
     }
 
     /// The first value under `key`.
@@ -124,6 +140,7 @@ impl RawOptions {
         let text = |view: View| String::from_utf8_lossy(unsafe { view.as_slice() }).into_owned();
         let options = CallOptions {
             deadline: None,
+            max_message: None,
             metadata: pairs.iter().map(|[key, value]| (text(*key), text(*value))).collect(),
         };
         match self.remaining {

@@ -354,6 +354,13 @@ pub enum CallError {
         /// The panic's message and, where it is known, its place.
         message: String,
     },
+    /// A message is larger than one of the two sides allows. It was not delivered; other calls go on.
+    TooLarge {
+        /// How many bytes it has.
+        size: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// The plugin has no such method.
     Unimplemented {
         /// The method's path on the wire.
@@ -377,6 +384,11 @@ impl fmt::Display for CallError {
             Self::Exited { status, words } => write!(f, "the plugin ended: {status}: {words}"),
             Self::Malformed { reason } => write!(f, "a message could not be decoded: {reason}"),
             Self::Panicked { message } => write!(f, "the plugin panicked: {message}"),
+            Self::TooLarge { size, limit } => write!(
+                f,
+                "a message of {size} bytes is over the limit of {limit} bytes\n(hint: raise `max_message` on the side \
+                 that has this limit, or send what is large as a stream)"
+            ),
             Self::Unimplemented { method } => write!(
                 f,
                 "the plugin has no method `{method}`\n(hint: it was built for another version of the interface)"

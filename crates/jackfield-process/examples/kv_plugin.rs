@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
-use jackfield_process::{Handshake, ServeConfig};
+use jackfield_process::{Handshake, ServeConfig, serve_many};
 use rustix::process::{Signal, getpid, kill_process};
 
 #[path = "../tests/it/own_tls.rs"]
@@ -123,7 +123,15 @@ fn main() -> ExitCode {
     if let Ok(banner) = std::env::var("KV_BANNER") {
         print!("{banner}");
     }
-    configure(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying"))).serve()
+    let config = || configure(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying")));
+    let code = match std::env::args_os().len() {
+        1 => config().serve(),
+        _ => serve_many([("kv", config()), ("other", config())]),
+    };
+    if let Some(path) = std::env::var_os("KV_CLEANUP") {
+        std::fs::write(path, "cleaned up").expect("a test can read it");
+    }
+    code
 }
 
 /// Does what a test asks for in the environment.
@@ -137,6 +145,9 @@ fn configure(mut config: ServeConfig) -> ServeConfig {
     };
     if std::env::var_os("KV_NETWORK").is_some_and(|network| network == "tcp") {
         config = config.tcp();
+    }
+    if let Ok(Ok(limit)) = std::env::var("KV_LIMIT").map(|limit| limit.parse()) {
+        config = config.max_message(limit);
     }
     match std::env::var_os("KV_TLS") {
         Some(directory) => config.tls(own_tls::load(directory.as_ref(), "plugin", "host")),

@@ -9,7 +9,7 @@ use prost::Message as _;
 use crate::child::fuzz_logs;
 use crate::fate::Fate;
 use crate::grpc::generated::go_plugin::ConnInfo;
-use crate::grpc::{Broker, Brokered, Mux, Splitter};
+use crate::grpc::{Broker, Brokered, Limit, Mux, Splitter};
 use crate::handshake::{Announcement, PluginOffer};
 use crate::serve::Place;
 use crate::tasks::Tasks;
@@ -62,7 +62,8 @@ pub fn broker(bytes: &[u8]) {
             let (tasks, _kept) = Tasks::here();
             let fate = Fate::of_host(tasks.clone());
             let (tls, translator, place) = (None, None, Place::default());
-            let broker = Broker::new(Brokered { tasks, place, tls, translator, fate, mux });
+            let broker =
+                Broker::new(Brokered { tasks, place, tls, translator, fate, mux, limit: Limit::default() });
             let mut rest = bytes;
             while let Some((length, more)) = rest.split_first() {
                 let (message, more) = more.split_at(usize::from(*length).min(more.len()));

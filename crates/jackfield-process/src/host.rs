@@ -17,6 +17,7 @@ use crate::checksum::Checksum;
 use crate::child::{Bond, Environment, Launch};
 use crate::conform::conform;
 use crate::error::StartError;
+use crate::grpc::Limit;
 use crate::handshake::{Handshake, Multiplexing, PORTS, Protocol};
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
@@ -54,6 +55,7 @@ pub struct ProcessPlugin {
     socket_group: Option<String>,
     checksum: Option<Checksum>,
     runner: Option<Arc<dyn Runner>>,
+    limit: Limit,
     #[cfg(feature = "netrpc")]
     net_rpc: Option<NetRpc>,
     backend: Option<ProcessBackend>,
@@ -84,6 +86,7 @@ impl ProcessPlugin {
             socket_group: None,
             checksum: None,
             runner: None,
+            limit: Limit::default(),
             #[cfg(feature = "netrpc")]
             net_rpc: None,
             backend: None,
@@ -150,6 +153,17 @@ impl ProcessPlugin {
     /// Shows the program the host's whole environment, save what an outer host told this one.
     pub fn inherit_env(mut self) -> Self {
         self.launch.environment = Environment::Inherited;
+        self
+    }
+
+    /// Sets how many bytes a message may have, sent to the plugin or received of it; 2 GiB otherwise. Of a stream, that is
+    /// each item.
+    ///
+    /// A larger one fails its call with [`TooLarge`](jackfield_core::CallError::TooLarge), and only that one; a call may
+    /// have [a limit of its own](jackfield_core::CallOptions::max_message). It holds over gRPC, for the interface and for
+    /// the objects that go with its calls; generated clients have limits of their own.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.limit = Limit::new(bytes);
         self
     }
 
@@ -313,6 +327,7 @@ impl ProcessPlugin {
             runner: self.runner.clone(),
             printed: self.printed.clone(),
             protocols: vec![Protocol::Grpc],
+            limit: self.limit,
         }
     }
 }

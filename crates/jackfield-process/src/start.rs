@@ -19,7 +19,8 @@ use crate::error::{BackendError, StartError};
 use crate::fate::Fate;
 use crate::group;
 use crate::grpc::{
-    Broker, BrokerError, Brokered, ConnectError, Connection, Cutter, Executor, Mux, Session, Target, open,
+    Broker, BrokerError, Brokered, ConnectError, Connection, Cutter, Executor, Limit, Mux, Session, Target,
+    open,
 };
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::printed::Printed;
@@ -59,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) runner: Option<Arc<dyn Runner>>,
     /// What it may speak.
     pub(crate) protocols: Vec<Protocol>,
+    /// How large a message may be.
+    pub(crate) limit: Limit,
     /// What this host offers it.
     pub(crate) offers: Vec<OfferedObject>,
 }
@@ -174,7 +177,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
         (Multiplexing::On, Protocol::Grpc) => Some(multiplex(shared, &mut target).await?),
         (Multiplexing::On, Protocol::NetRpc) | (Multiplexing::Off, _) => None,
     };
-    let wires = Wires { target, trunk, place, translator, version, keys };
+    let wires = Wires { target, trunk, place, translator, version, keys, limit: plan.limit };
     Ok(Announced { child, wires, protocol })
 }
 
@@ -348,6 +351,7 @@ pub(crate) struct Wires {
     translator: Option<Translator>,
     version: i32,
     keys: Option<Keys>,
+    limit: Limit,
 }
 
 impl Wires {
@@ -355,7 +359,8 @@ impl Wires {
     pub(crate) fn attached(reattach: &Reattach, place: Place) -> Result<Self, TlsError> {
         let target = Target { address: reattach.address.clone(), tls: reattach.tls()?, mux: None };
         let (version, keys) = (reattach.protocol_version, reattach.keys.clone());
-        Ok(Self { target, trunk: None, place, translator: None, version, keys })
+        let limit = Limit::default();
+        Ok(Self { target, trunk: None, place, translator: None, version, keys, limit })
     }
 }
 
@@ -363,7 +368,7 @@ impl Wires {
 pub(crate) async fn connect(
     shared: &Shared,
     child: ChildHandle,
-    Wires { target, trunk, place, translator, version, keys }: Wires,
+    Wires { target, trunk, place, translator, version, keys, limit }: Wires,
     printed: Printed,
 ) -> Result<Started, ConnectError> {
     let pump = Pump::start(shared.io.tasks());
@@ -379,6 +384,7 @@ pub(crate) async fn connect(
         fate: Fate::of_plugin(tasks.clone(), end),
         mux: target.mux.clone(),
         tasks,
+        limit,
     });
     let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();

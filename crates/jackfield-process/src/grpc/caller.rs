@@ -60,21 +60,23 @@ impl Caller {
             Some(options) => headers::write(options).map_err(refused(method))?,
             None => HeaderMap::new(),
         };
+        let limit = self.broker.limit().of_call(options.as_ref());
         let (message, stream) = hand_over(&self.broker, request, method.arguments).await?;
+        limit.check(message.len())?;
         let (body, mut sending) = match stream {
             None => (Body::new(Message::new(message, None)), None),
             Some(messages) => {
                 let first = (method.arguments.len() > 1).then_some(message);
-                let (body, sending) = MessageStream::request(first, messages);
+                let (body, sending) = MessageStream::request(first, messages, limit);
                 (Body::new(body), Some(sending))
             }
         };
         let answer = match method.response_stream() {
-            Some(field) => self.connection.open(path, headers, body).await.map(|responses| {
+            Some(field) => self.connection.open(path, headers, body, limit).await.map(|responses| {
                 let messages = Part::Stream(self.messages(responses, sending.take(), method));
                 Parcel { bytes: Bytes::new(), parts: vec![(field.number, messages)] }
             }),
-            None => self.connection.ask(path, headers, body).await.map(Parcel::from),
+            None => self.connection.ask(path, headers, body, limit).await.map(Parcel::from),
         };
         match answer {
             Ok(mut parcel) => {

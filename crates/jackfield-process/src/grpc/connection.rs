@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::http2::{Received, Sender};
+use super::limit::Limit;
 use super::message::{self, Frames, Message};
 use super::status;
 
@@ -43,10 +44,10 @@ impl Connection {
     /// # Errors
     /// What the peer answered, or what the wire said; `status` tells them apart.
     pub(crate) async fn unary(&self, path: PathAndQuery, request: Bytes) -> Result<Bytes, Status> {
-        self.ask(path, HeaderMap::new(), Body::new(Message::new(request, None))).await
+        self.ask(path, HeaderMap::new(), Body::new(Message::new(request, None)), Limit::default()).await
     }
 
-    /// Makes a call with one response.
+    /// Makes a call with one response, which is refused if it is over `limit`.
     ///
     /// # Errors
     /// As for [`unary`](Self::unary).
@@ -55,15 +56,17 @@ impl Connection {
         path: PathAndQuery,
         headers: HeaderMap,
         request: Body,
+        limit: Limit,
     ) -> Result<Bytes, Status> {
         let response = self.send(path, headers, request).await?;
         let (head, body) = response.into_parts();
-        let (message, trailers) = message::read(body).await?;
+        let (message, trailers) = message::read(body, limit).await?;
         read_status(head.status, &trailers)?;
         message.ok_or_else(|| status::of_wire(Code::Internal, "expected a message, found none"))
     }
 
-    /// Makes a call with any number of responses. It has begun when the peer says so, at the latest with its first.
+    /// Makes a call with any number of responses. It has begun when the peer says so, at the latest with its first. One that
+    /// is over `limit` is refused.
     ///
     /// # Errors
     /// As for [`unary`](Self::unary).
@@ -72,12 +75,13 @@ impl Connection {
         path: PathAndQuery,
         headers: HeaderMap,
         request: Body,
+        limit: Limit,
     ) -> Result<Responses, Status> {
         let response = self.send(path, headers, request).await?;
         let (head, body) = response.into_parts();
         // An answer without a message may have its status in place of the head.
         let is_empty = Status::from_header_map(&head.headers).is_some();
-        Ok(Responses { frames: Frames::new(body), http: head.status, is_over: is_empty })
+        Ok(Responses { frames: Frames::new(body, limit), http: head.status, is_over: is_empty })
     }
 
     async fn send(

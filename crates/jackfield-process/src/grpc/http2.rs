@@ -329,7 +329,7 @@ mod tests {
         let driver = tokio::spawn(driver);
         let ask = async || {
             let response = sender.send(request()).await.unwrap();
-            let mut frames = crate::grpc::Frames::new(response.into_body());
+            let mut frames = crate::grpc::Frames::new(response.into_body(), crate::grpc::Limit::default());
             assert_eq!(frames.next().await.unwrap().unwrap(), "16");
             assert_eq!(frames.next().await.unwrap(), None);
         };

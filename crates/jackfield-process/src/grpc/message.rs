@@ -17,7 +17,8 @@ use tokio::sync::oneshot;
 use tokio::task::coop;
 use tonic::{Code, Status};
 
-use super::{MAX_MESSAGE, status};
+use super::limit::Limit;
+use super::status;
 
 /// A body with one message, and trailers behind it if it is an answer.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ pub(crate) struct MessageStream {
     /// In reverse, so that the next is the last.
     pieces: Vec<Bytes>,
     source: Source,
+    limit: Limit,
     end: End,
 }
 
@@ -129,16 +131,16 @@ impl Sending {
 
 impl MessageStream {
     /// The body of an answer.
-    pub(crate) fn answer(messages: Messages) -> Self {
-        Self { pieces: Vec::new(), source: Source::Messages(messages), end: End::Status }
+    pub(crate) fn answer(messages: Messages, limit: Limit) -> Self {
+        Self { pieces: Vec::new(), source: Source::Messages(messages), limit, end: End::Status }
     }
 
     /// The body of a request, with what comes before the stream.
-    pub(crate) fn request(first: Option<Bytes>, messages: Messages) -> (Self, Sending) {
+    pub(crate) fn request(first: Option<Bytes>, messages: Messages, limit: Limit) -> (Self, Sending) {
         let ((breaks, broken), (wants, wanted)) = (oneshot::channel(), oneshot::channel());
         let request = Request { broken: Some(breaks), wanted };
         let pieces = first.map_or_else(Vec::new, frame);
-        let body = Self { pieces, source: Source::Messages(messages), end: End::Request(request) };
+        let body = Self { pieces, source: Source::Messages(messages), limit, end: End::Request(request) };
         (body, Sending { broken, wanted: wants })
     }
 
@@ -150,7 +152,8 @@ impl MessageStream {
             let progress = std::task::ready!(coop::poll_proceed(context));
             let item = std::task::ready!(poll_caught(messages, context));
             progress.made_progress();
-            match item {
+            let limit = self.limit;
+            match item.map(|item| item.and_then(|message| admit(message, limit))) {
                 Some(Ok(message)) if message.len() <= SMALL => put(piece, message),
                 Some(Ok(message)) => {
                     self.pieces = frame(message);
@@ -230,6 +233,11 @@ fn poll_caught(messages: &mut Messages, context: &mut Context<'_>) -> Poll<Optio
     })
 }
 
+fn admit(message: Bytes, limit: Limit) -> Result<Bytes, Error> {
+    limit.check(message.len())?;
+    Ok(message)
+}
+
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -248,14 +256,15 @@ impl<B> Frames<B>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    pub(crate) fn new(body: B) -> Self {
-        Self { body, splitter: Splitter::default(), trailers: HeaderMap::new() }
+    pub(crate) fn new(body: B, limit: Limit) -> Self {
+        let splitter = Splitter { limit, ..Splitter::default() };
+        Self { body, splitter, trailers: HeaderMap::new() }
     }
 
     /// The next message, or `None` at the end.
     ///
     /// # Errors
-    /// If the body breaks off, in the words of the wire, or holds something else than messages.
+    /// If the body breaks off, in the words of the wire, or holds something else than messages, or a message is too large.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             if let Some(message) = self.splitter.next()? {
@@ -292,6 +301,7 @@ pub(crate) struct Splitter {
     part: BytesMut,
     /// The length of the message whose head was taken.
     length: Option<usize>,
+    limit: Limit,
 }
 
 impl Splitter {
@@ -313,9 +323,7 @@ impl Splitter {
                 *self.length.insert(length(&head).unwrap_or_default())
             }
         };
-        if length > MAX_MESSAGE {
-            return Err(too_long());
-        }
+        self.limit.check(length).map_err(too_large)?;
         let message = self.take(length);
         if message.is_some() {
             self.length = None;
@@ -349,21 +357,19 @@ fn check_uncompressed(head: &[u8]) -> Result<(), Status> {
     }
 }
 
-fn too_long() -> Status {
-    Status::resource_exhausted(format!(
-        "expected a message of at most {MAX_MESSAGE} bytes, found a longer one"
-    ))
+fn too_large(error: CallError) -> Status {
+    status::write(error.into())
 }
 
 /// Reads a body with one message to its end; `None` if there is no message in it.
 ///
 /// # Errors
-/// If the body breaks off, in the words of the wire, or holds something else than one message.
-pub(crate) async fn read<B>(mut body: B) -> Result<(Option<Bytes>, HeaderMap), Status>
+/// If the body breaks off, in the words of the wire, or holds something else than one message, or that is too large.
+pub(crate) async fn read<B>(mut body: B, limit: Limit) -> Result<(Option<Bytes>, HeaderMap), Status>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    let mut collected = Collected::default();
+    let mut collected = Collected { limit, ..Collected::default() };
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;
         match frame.into_data() {
@@ -382,6 +388,7 @@ where
 struct Collected {
     first: Bytes,
     rest: BytesMut,
+    limit: Limit,
 }
 
 impl Collected {
@@ -396,10 +403,9 @@ impl Collected {
             }
             self.rest.put(data);
         }
-        match self.len().checked_sub(HEAD) {
-            Some(length) if length > MAX_MESSAGE => Err(too_long()),
-            _ => Ok(()),
-        }
+        let announced = length(if self.rest.is_empty() { &self.first } else { &self.rest });
+        let size = announced.unwrap_or_default().max(self.len().saturating_sub(HEAD));
+        self.limit.check(size).map_err(too_large)
     }
 
     fn finish(self) -> Result<Option<Bytes>, Status> {

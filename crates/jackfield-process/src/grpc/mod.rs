@@ -5,8 +5,11 @@ mod caller;
 mod connect;
 mod connection;
 pub(crate) mod generated;
+#[cfg(test)]
+mod golden;
 pub(crate) mod headers;
 mod http2;
+mod limit;
 mod message;
 mod mux;
 mod objects;
@@ -24,6 +27,7 @@ pub use self::connect::ConnectError;
 pub(crate) use self::connect::{Cutter, Socket, Target, open};
 pub(crate) use self::connection::{Connection, GRPC};
 pub(crate) use self::http2::Executor;
+pub(crate) use self::limit::Limit;
 #[cfg(fuzzing)]
 pub(crate) use self::message::Splitter;
 pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};
@@ -45,5 +49,3 @@ pub(crate) const MAX_FRAME: u32 = 1024 * 1024;
 pub(crate) const SEND_BUFFER: usize = 4 * 1024 * 1024;
 /// How long metadata and an error may be together, as in grpc-go.
 pub(crate) const MAX_HEADERS: u32 = 16 * 1024 * 1024;
-/// The largest message that is accepted, as in Go.
-pub(crate) const MAX_MESSAGE: usize = i32::MAX as usize;

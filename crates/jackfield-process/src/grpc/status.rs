@@ -22,6 +22,9 @@ pub(crate) fn read(status: Status, path: &str) -> Refusal {
     if status.source().is_some() {
         return Refusal::Broken(innermost(&status));
     }
+    if let Some(error) = too_large(&status) {
+        return Refusal::Answered(error.into());
+    }
     let message = status.message().to_owned();
     Refusal::Answered(match status.code() {
         tonic::Code::Unimplemented if !message_is_the_plugins(&status) => {
@@ -55,6 +58,13 @@ pub(crate) fn write(error: Error) -> Status {
             status.metadata_mut().insert(PANIC, mark());
             status
         }
+        Error::Call(error @ CallError::TooLarge { size, limit }) => {
+            let mut status = Status::resource_exhausted(error.to_string());
+            for (key, number) in [(SIZE, size), (LIMIT, limit)] {
+                status.metadata_mut().insert(key, number.into());
+            }
+            status
+        }
         Error::Call(error @ CallError::Malformed { .. }) => Status::invalid_argument(error.to_string()),
         Error::Call(error @ CallError::Unimplemented { .. }) => Status::unimplemented(error.to_string()),
         Error::Call(error) => Status::unavailable(error.to_string()),
@@ -66,6 +76,12 @@ pub(crate) fn write(error: Error) -> Status {
 fn detailed(status: &Status) -> Option<Failure> {
     let failure = Failure::decode(status.details()).ok()?;
     (failure.has_detail() && failure.code().number() == status.code() as u32).then_some(failure)
+}
+
+/// The error of a side that refused a message, if it is of ours and says so.
+fn too_large(status: &Status) -> Option<CallError> {
+    let number = |key| status.metadata().get(key)?.to_str().ok()?.parse().ok();
+    Some(CallError::TooLarge { size: number(SIZE)?, limit: number(LIMIT)? })
 }
 
 /// What stands behind the messages of an answer.
@@ -110,6 +126,10 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Tells a panic of a Rust plugin from an internal error of any other.
 const PANIC: &str = "jackfield-panic";
+/// How many bytes a message has that was refused.
+const SIZE: &str = "jackfield-message-size";
+/// How many bytes it may have.
+const LIMIT: &str = "jackfield-message-limit";
 /// Tells a status that the plugin itself returned from one of its gRPC library.
 const ANSWER: &str = "jackfield-answer";
 
@@ -132,6 +152,8 @@ mod tests {
         }
         let panic: Error = CallError::Panicked { message: "boom".into() }.into();
         assert_eq!(crossed(panic.clone()), panic);
+        let too_large: Error = CallError::TooLarge { size: 5, limit: 4 }.into();
+        assert_eq!(crossed(too_large.clone()), too_large);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use jackfield_core::Plugin;
 use tonic::service::Routes;
 
-use crate::grpc::Broker;
+use crate::grpc::{Broker, Limit};
 use crate::handshake::Handshake;
 use crate::tls::TlsConfig;
 
@@ -34,6 +34,7 @@ pub struct ServeConfig {
     pub(super) sets: BTreeMap<i32, Set>,
     pub(super) tls: Option<TlsConfig>,
     pub(super) network: Network,
+    pub(super) limit: Limit,
 }
 
 /// What kind of socket a plugin listens on.
@@ -46,7 +47,7 @@ pub(super) enum Network {
 impl ServeConfig {
     /// Serves nothing yet, with this handshake.
     pub fn new(handshake: Handshake) -> Self {
-        Self { handshake, sets: BTreeMap::new(), tls: None, network: Network::Unix }
+        Self { handshake, sets: BTreeMap::new(), tls: None, network: Network::Unix, limit: Limit::default() }
     }
 
     /// Serves a plugin's interfaces in the handshake's version.
@@ -87,6 +88,16 @@ impl ServeConfig {
     #[cfg(feature = "netrpc")]
     pub fn net_rpc_in(mut self, version: i32, name: impl Into<String>, plugin: &'static Plugin) -> Self {
         self.set(version).net_rpc = Some((name.into(), plugin));
+        self
+    }
+
+    /// Sets how many bytes a message of the plugin's interfaces may have, sent or received; 2 GiB otherwise. Of a stream,
+    /// that is each item.
+    ///
+    /// A host of ours hears of a larger one as [`TooLarge`](jackfield_core::CallError::TooLarge), any other as
+    /// `RESOURCE_EXHAUSTED`; its other calls go on. The servers of [`services`](Self::services) have limits of their own.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.limit = Limit::new(bytes);
         self
     }
 

@@ -16,6 +16,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 
+use crate::grpc::status::Refusal;
 use crate::grpc::{
     Broker, Frames, GRPC, Message, MessageStream, hand_over, headers, read_message, status, take_over,
 };
@@ -83,9 +84,11 @@ impl Answerer {
             Mode::Blocking => block(move || service.call_blocking(index, request, options.as_ref())).await,
         };
         let answer = hand_over(&broker, answer.map_err(status::write)?, method.result).await;
-        Ok(match answer.map_err(status::write)? {
-            (_, Some(messages)) => Body::new(MessageStream::answer(messages)),
-            (message, None) => Body::new(Message::new(message, Some(HeaderMap::from_iter([(STATUS, OK)])))),
+        let (message, messages) = answer.map_err(status::write)?;
+        broker.limit().check(message.len()).map_err(|error| status::write(error.into()))?;
+        Ok(match messages {
+            Some(messages) => Body::new(MessageStream::answer(messages, broker.limit())),
+            None => Body::new(Message::new(message, Some(HeaderMap::from_iter([(STATUS, OK)])))),
         })
     }
 
@@ -94,11 +97,11 @@ impl Answerer {
     async fn read(&self, body: Incoming) -> Result<Parcel, Status> {
         let arguments = self.method.arguments;
         let Some(field) = self.method.request_stream() else {
-            let (message, _) = read_message(body).await?;
+            let (message, _) = read_message(body, self.broker.limit()).await?;
             let message = message.ok_or_else(|| Status::internal("expected a message, found none"))?;
             return self.with_objects(message).await;
         };
-        let mut frames = Frames::new(body);
+        let mut frames = Frames::new(body, self.broker.limit());
         let mut parcel = match arguments {
             [_] => Parcel::default(),
             _ => self.with_objects(frames.next().await?.unwrap_or_default()).await?,
@@ -109,7 +112,7 @@ impl Answerer {
             let mut frames = frames?;
             match frames.next().await {
                 Ok(message) => Some((Ok(message?), Some(frames))),
-                Err(status) => Some((Err(broken(&status)), None)),
+                Err(status) => Some((Err(broken(status)), None)),
             }
         });
         let messages = Messages::new(stream::iter(first).chain(rest));
@@ -134,9 +137,15 @@ fn has_field(message: &[u8], number: u32) -> bool {
     false
 }
 
-fn broken(status: &Status) -> Error {
-    let reason = format!("the caller broke its stream off: {}", status::innermost(status));
-    CallError::Closed { reason }.into()
+fn broken(status: Status) -> Error {
+    match status::read(status, "") {
+        // This side refused what came.
+        Refusal::Answered(error) => error,
+        Refusal::Broken(words) => {
+            let reason = format!("the caller broke its stream off: {words}");
+            CallError::Closed { reason }.into()
+        }
+    }
 }
 
 fn respond(body: Body) -> Response<Body> {

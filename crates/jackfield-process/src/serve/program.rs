@@ -25,7 +25,7 @@ use super::wire_services::WireServices;
 use crate::error::Chain;
 use crate::fate::Fate;
 use crate::group;
-use crate::grpc::{Broker, Brokered, Door, Mux};
+use crate::grpc::{Broker, Brokered, Door, Limit, Mux};
 use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, negotiate};
 use crate::host::{CONFIG, NAME, OFFERS};
 use crate::log;
@@ -100,11 +100,12 @@ pub(super) struct Choice {
     host_objects: HostObjects,
     tls: Option<TlsConfig>,
     place: Place,
+    limit: Limit,
 }
 
 impl Choice {
     pub(super) fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
-        let ServeConfig { handshake, mut sets, tls, network } = config;
+        let ServeConfig { handshake, mut sets, tls, network, limit } = config;
         let versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
         let set = sets.remove(&version).unwrap_or_default();
@@ -117,7 +118,7 @@ impl Choice {
             offer.socket_group.as_deref().map(group::number).transpose().map_err(ServeError::Listen)?;
         let ports = (network == Network::Tcp).then(|| offer.ports.clone());
         let place = Place { directory: offer.socket_directory.clone(), group, ports };
-        Ok(Self { version, services, set, host_objects, tls, place })
+        Ok(Self { version, services, set, host_objects, tls, place, limit })
     }
 }
 
@@ -163,7 +164,7 @@ impl Live<()> {
         offer: &PluginOffer,
         printed: Pieces,
     ) -> Result<Live<impl Future<Output = ()> + use<>>, ServeError> {
-        let Choice { version, services, set, host_objects, tls, place } = choice;
+        let Choice { version, services, set, host_objects, tls, place, limit } = choice;
         let (tls, certificate) = secure(tls, offer)?;
         let listener = Listener::bind(&place).map_err(ServeError::Listen)?;
         let (tasks, kept) = Tasks::here();
@@ -176,6 +177,7 @@ impl Live<()> {
             translator: None,
             fate,
             mux: mux.clone(),
+            limit,
         });
 
         let (ending, end) = watch::channel(false);

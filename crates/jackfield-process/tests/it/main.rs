@@ -4,9 +4,13 @@
 mod calls;
 mod conform;
 mod death;
+mod errors;
+mod events;
 mod go_plugin;
 mod guard;
 mod hostile;
+mod limits;
+mod logs;
 mod netrpc;
 mod netrpc_plugin;
 mod options;

@@ -176,6 +176,26 @@ fn a_host_that_names_no_versions_gets_the_lowest() {
     assert!(line.starts_with("1|4|unix|"), "{line}");
 }
 
+#[test]
+fn a_plugin_puts_its_socket_where_the_host_says() {
+    let home = tempfile::tempdir().unwrap();
+    let line = announced(&[("PLUGIN_UNIX_SOCKET_DIR", home.path().to_str().unwrap())]);
+    assert!(line.starts_with(&format!("1|1|unix|{}/", home.path().display())), "{line}");
+}
+
+#[test]
+fn a_plugin_sees_the_hosts_environment_if_the_host_says_so() {
+    let backend = ProcessBackend::start().unwrap();
+    let key = "__env:CARGO_MANIFEST_DIR";
+    run(async {
+        let (_instance, channel) = load(&ours(&backend)).await;
+        get(&channel, key).await.unwrap_err();
+        let (_instance, channel) = load(&ours(&backend).inherit_env()).await;
+        let found = get(&channel, key).await.expect("cargo runs this test");
+        assert_eq!(found, std::env::var("CARGO_MANIFEST_DIR").unwrap());
+    });
+}
+
 /// The line by which our plugin announces itself under these variables.
 fn announced(variables: &[(&str, &str)]) -> String {
     use std::io::{BufRead, BufReader};
@@ -217,6 +237,8 @@ fn both_ends_may_bring_their_own_tls() {
         make_certificates(stranger.path());
         std::fs::copy(home.path().join("plugin.pem"), stranger.path().join("plugin.pem")).unwrap();
         let text = refusal(&plugin.clone().tls(own_tls::load(stranger.path(), "host", "plugin")));
+        assert!(text.contains("the plugin ended the connection before its first answer"), "{text}");
+        let text = refusal(&plugin);
         assert!(text.contains("the plugin ended the connection before its first answer"), "{text}");
         assert!(
             refusal(&plugin.clone().auto_mtls()).contains("expected a certificate, since AutoMTLS is on")

@@ -297,8 +297,7 @@ fn the_newest_go_host_sees_all_services() {
         .env("KV_DIRECT", "1")
         .output()
         .unwrap();
-    let listed = text(&output.stdout);
-    for service in [
+    let listed = [
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
@@ -306,8 +305,66 @@ fn the_newest_go_host_sees_all_services() {
         "plugin.GRPCController",
         "plugin.GRPCStdio",
         "proto.KV",
-    ] {
-        assert!(listed.contains(service), "{output:?}");
+        "v1alpha ok",
+        "health [Check List Watch]",
+    ];
+    assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), listed, "{output:?}");
+}
+
+/// What stands behind `serve` in `main`, and what stands behind Go's.
+#[test]
+fn a_plugin_that_is_asked_to_end_gets_to_the_end_of_its_main() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![plugin(&backend)];
+    if Go::is_here() {
+        plugins.push(Go::Newest.plugin(&backend));
+    }
+    for plugin in plugins {
+        let home = tempfile::tempdir().unwrap();
+        let cleaned_up = home.path().join("cleaned-up");
+        run(async {
+            let (instance, _) = load(&plugin.env("KV_CLEANUP", &cleaned_up)).await;
+            assert!(!cleaned_up.exists());
+            instance.unload(Duration::from_secs(10)).await;
+        });
+        assert!(cleaned_up.exists());
+    }
+    if Go::is_here() {
+        let home = tempfile::tempdir().unwrap();
+        let cleaned_up = home.path().join("cleaned-up");
+        let mut host = program(Go::Newest.programs().join("kv-host"));
+        host.arg("ping").env("KV_PLUGIN", our_plugin()).env("KV_DIRECT", "1").env("KV_CLEANUP", &cleaned_up);
+        assert!(host.status().unwrap().success());
+        assert!(cleaned_up.exists());
+    }
+}
+
+#[test]
+fn one_of_several_plugins_in_a_program_is_named_by_its_argument() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (_instance, channel) = load(&plugin(&backend).args(["other"])).await;
+        get(&channel, "__pid").await.unwrap();
+    });
+    for (arguments, found) in [(["nope"].as_slice(), "`nope`"), (&["kv", "other"], "2 arguments")] {
+        let output = program(our_plugin()).args(arguments).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
+        let expected = format!("expected the name of a plugin, one of `kv`, `other`, found {found}\n");
+        assert_eq!(text(&output.stderr), expected);
+    }
+}
+
+#[test]
+fn a_program_that_is_refused_has_run_once_and_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let runs = home.path().join("runs");
+    let script = format!("echo $$ >>'{}'; echo '1|9|unix|/nowhere|grpc'; exec sleep 1000", runs.display());
+    let refused = ProcessPlugin::new("sh").args(["-c", &script]);
+    run(refused.start("refused")).unwrap_err();
+    let pids = std::fs::read_to_string(runs).unwrap();
+    let pid = Pid::from_raw(pids.trim().parse().expect("one number")).unwrap();
+    if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
+        wait_for_end(&process);
     }
 }
 

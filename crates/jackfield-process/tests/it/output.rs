@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use jackfield_fixtures::{available, python};
-use jackfield_process::{ProcessBackend, ProcessPlugin, Stream};
+use jackfield_process::{ProcessBackend, ProcessPlugin, Program, Runner, Stream};
 
 use crate::calls::{get, load, put, run};
 use crate::peers::{Go, handshake, our_plugin};
@@ -42,6 +42,30 @@ fn ten_megabytes_arrive_to_the_byte() {
             assert!(arrived.chunks(piece.len()).all(|chunk| chunk == piece));
         });
     }
+}
+
+/// Runs a program as it is.
+#[derive(Debug)]
+struct AsItIs;
+
+impl Runner for AsItIs {
+    fn wrap(&self, program: Program) -> Program {
+        program
+    }
+}
+
+#[test]
+fn what_is_printed_under_a_runner_arrives() {
+    let backend = ProcessBackend::start().unwrap();
+    let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    let plugin = ours(&backend).runner(AsItIs).on_print(move |stream, bytes| {
+        sender.send((stream, bytes.to_vec())).unwrap();
+    });
+    run(async {
+        let (_instance, channel) = load(&plugin).await;
+        put(&channel, "__stdout", b"out\n").await.unwrap();
+        assert_eq!(printed.recv().await, Some((Stream::Stdout, b"out\n".to_vec())));
+    });
 }
 
 #[test]

@@ -47,7 +47,9 @@ fn a_raw_plugin_answers_generated_clients_until_it_stops() {
     for plugin in plugins(&backend) {
         run(async {
             let running = plugin.start("kv").await.unwrap();
-            running.ping(Duration::from_secs(5)).await.unwrap();
+            for _ in 0..2 {
+                running.ping(Duration::from_secs(5)).await.unwrap();
+            }
             let pid = get(running.channel(), "__pid").await.unwrap().value;
             assert_eq!(str::from_utf8(&pid).unwrap(), running.pid().unwrap().to_string());
             let (channel, broker) = (running.channel(), running.broker());
@@ -79,4 +81,19 @@ fn a_raw_call_says_how_the_plugin_ended_and_when() {
             running.ping(Duration::from_secs(1)).await.unwrap_err();
         });
     }
+}
+
+#[test]
+fn a_number_that_nobody_serves_is_given_up_after_five_seconds() {
+    let backend = ProcessBackend::start().unwrap();
+    let plugins = plugins(&backend);
+    run(async {
+        let dials = plugins.iter().map(async |plugin| {
+            let running = plugin.start("kv").await.unwrap();
+            let error = running.broker().dial(4711).await.unwrap_err();
+            assert!(matches!(error, BrokerError::Timeout { id: 4711, .. }), "{error:?}");
+            running.ping(Duration::from_secs(5)).await.unwrap();
+        });
+        futures_util::future::join_all(dials).await;
+    });
 }

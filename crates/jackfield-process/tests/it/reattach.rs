@@ -136,6 +136,16 @@ fn a_plugin_under_test_is_called_and_left() {
     });
 }
 
+#[test]
+fn a_plugin_over_net_rpc_is_not_attached_to() {
+    let backend = ProcessBackend::start().unwrap();
+    for protocol in ["netrpc", ""] {
+        let text = format!(r#"{{"Protocol":"{protocol}","Addr":{{"Network":"unix","String":"/nowhere"}}}}"#);
+        let error = run(text.parse::<Reattach>().unwrap().attach(&backend, "kv")).unwrap_err();
+        assert_eq!(error.to_string(), "expected protocol `grpc`, found `netrpc`");
+    }
+}
+
 /// Lets a host of its own start the plugin, and end.
 fn start_and_leave(index: usize) -> Reattach {
     let home = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use crate::fate::Fate;
 use crate::grpc::connect::{open, start_http, stream};
 use crate::grpc::generated::go_plugin::ConnInfo;
 use crate::grpc::generated::go_plugin::conn_info::Knock;
-use crate::grpc::{ConnectError, Connection, Executor, GrpcChannel, Mux};
+use crate::grpc::{ConnectError, Connection, Executor, GrpcChannel, Limit, Mux};
 use crate::handshake::Address;
 use crate::runner::Translator;
 use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Place};
@@ -51,6 +51,8 @@ pub(crate) struct Brokered {
     pub(crate) fate: Fate,
     /// The streams over the one socket, if the two multiplex.
     pub(crate) mux: Option<Arc<Mux>>,
+    /// How large a message of its calls may be.
+    pub(crate) limit: Limit,
 }
 
 struct Inner {
@@ -125,6 +127,11 @@ impl Broker {
     /// What becomes of the other side.
     pub(crate) fn fate(&self) -> &Fate {
         &self.inner.side.fate
+    }
+
+    /// How large a message may be.
+    pub(crate) fn limit(&self) -> Limit {
+        self.inner.side.limit
     }
 
     /// Where the connections live.
