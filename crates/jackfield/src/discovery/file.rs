@@ -1,11 +1,14 @@
 //! The files of a directory, and what each could be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::{DLL_EXTENSION, DLL_PREFIX};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::manifest::Manifest;
 use super::os;
 
 /// A file that is there.
@@ -16,11 +19,38 @@ pub(crate) struct File {
     pub(crate) plugin: String,
     pub(crate) kind: Kind,
     pub(crate) stamp: Stamp,
+    /// What it says, if it is a manifest.
+    pub(crate) manifest: Option<Described>,
+}
+
+impl File {
+    /// Whether it, and what it names, is what lies there now.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        Stamp::of(&self.path) == Some(self.stamp)
+            && self
+                .manifest
+                .as_ref()
+                .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
+    }
+
+    /// Whether its manifest says that it is not to be loaded.
+    pub(crate) fn is_disabled(&self) -> bool {
+        let manifest = self.manifest.as_ref().and_then(|described| described.manifest.as_ref().as_ref().ok());
+        manifest.is_some_and(|manifest| !manifest.is_enabled)
+    }
+}
+
+/// What a manifest says, and what lies under the paths that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) manifest: Arc<Result<Manifest, String>>,
+    parts: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 /// What a file could be. Of several with the same name, the first in this order is the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    Manifest,
     Library,
     Program,
     Neither,
@@ -58,18 +88,84 @@ impl Stamp {
     }
 }
 
-/// The files of a directory, save those that are nobody's plugin by their name.
-pub(crate) fn scan(directory: &Path) -> io::Result<Vec<File>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        // A file that went since the directory was read is one that is not there.
-        if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
-            let (plugin, kind) = classify(name, stamp.kind());
-            files.push(File { plugin: plugin.to_owned(), kind, stamp, path });
-        }
+/// A directory that is looked at again and again. A manifest is read once per change of it.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    directory: PathBuf,
+    manifests: BTreeMap<PathBuf, Read>,
+}
+
+/// A manifest that was read.
+#[derive(Debug)]
+struct Read {
+    stamp: Stamp,
+    manifest: Arc<Result<Manifest, String>>,
+    /// The files that it names. Of one that has become wrong, those that it named before: they are still no plugins.
+    parts: Vec<PathBuf>,
+}
+
+impl Scanner {
+    pub(crate) fn new(directory: &Path) -> Self {
+        // What a manifest names is found from its directory, wherever the host goes to.
+        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        Self { directory, manifests: BTreeMap::new() }
     }
-    Ok(files)
+
+    /// The files of the directory, save those that are nobody's plugin by their name, and those that a manifest names.
+    pub(crate) fn scan(&mut self) -> io::Result<Vec<File>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            // A file that went since the directory was read is one that is not there.
+            if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
+                let (plugin, kind) = classify(name, stamp.kind());
+                let plugin = plugin.to_owned();
+                let manifest = (kind == Kind::Manifest).then(|| self.read(&path, stamp));
+                files.push(File { plugin, kind, stamp, path, manifest });
+            }
+        }
+        self.manifests.retain(|path, _| files.iter().any(|file| file.path == *path));
+        let described = files.iter().filter_map(|file| file.manifest.as_ref());
+        let named: BTreeSet<_> =
+            described.flat_map(|described| &described.parts).map(|(path, _)| path.clone()).collect();
+        files.retain(|file| !named.contains(&file.path));
+        Ok(files)
+    }
+
+    /// What the manifest says, which is read again only if it has changed.
+    fn read(&mut self, path: &Path, stamp: Stamp) -> Described {
+        let before = self.manifests.remove(path);
+        let read = match before {
+            Some(read) if read.stamp == stamp => read,
+            before => {
+                let manifest = self.read_now(path);
+                let named_before = || before.map(|read| read.parts).unwrap_or_default();
+                let parts = manifest.as_ref().map_or_else(|_| named_before(), Manifest::parts);
+                Read { stamp, manifest: Arc::new(manifest), parts }
+            }
+        };
+        let parts = read.parts.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
+        let described = Described { manifest: read.manifest.clone(), parts };
+        self.manifests.insert(path.to_owned(), read);
+        described
+    }
+
+    fn read_now(&self, path: &Path) -> Result<Manifest, String> {
+        let within = |reason: String| format!("the manifest `{}`: {reason}", path.display());
+        let text = read_text(path).map_err(|error| within(error.to_string()))?;
+        Manifest::parse(&text, &self.directory).map_err(within)
+    }
+}
+
+/// The text of a file, if it is as short as a manifest is.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = fs::File::open(path)?.take(LONGEST_MANIFEST + 1).read_to_string(&mut text)?;
+    if read as u64 > LONGEST_MANIFEST {
+        let reason = format!("expected at most {LONGEST_MANIFEST} bytes, found more");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(text)
 }
 
 /// The name of a file that is looked at: neither hidden, nor what a compiler leaves beside what it builds.
@@ -79,9 +175,12 @@ fn name(path: &Path) -> Option<&str> {
     (!is_left_out).then_some(name)
 }
 
-/// The plugin of this name, and what it is: a library by its name, or else what its mode says. Compilers make libraries
-/// executable too.
+/// The plugin of this name, and what it is: a manifest or a library by its name, or else what its mode says. Compilers
+/// make libraries executable too.
 fn classify(name: &str, by_mode: Kind) -> (&str, Kind) {
+    if let Some(plugin) = name.strip_suffix(MANIFEST).filter(|plugin| !plugin.is_empty()) {
+        return (plugin, Kind::Manifest);
+    }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     if extension == DLL_EXTENSION {
         (stem.strip_prefix(DLL_PREFIX).filter(|rest| !rest.is_empty()).unwrap_or(stem), Kind::Library)
@@ -89,6 +188,11 @@ fn classify(name: &str, by_mode: Kind) -> (&str, Kind) {
         (stem, by_mode)
     }
 }
+
+/// How the name of a manifest ends.
+const MANIFEST: &str = ".plugin.toml";
+/// In bytes. Nobody writes a longer one by hand.
+const LONGEST_MANIFEST: u64 = 64 * 1024;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -106,6 +210,8 @@ mod tests {
             ("libre", Kind::Program, ("libre", Kind::Program)),
             ("kv.txt", Kind::Neither, ("kv", Kind::Neither)),
             ("also", Kind::Neither, ("also", Kind::Neither)),
+            ("kv.plugin.toml", Kind::Neither, ("kv", Kind::Manifest)),
+            ("kv.toml", Kind::Neither, ("kv", Kind::Neither)),
         ] {
             assert_eq!(classify(name, by_mode), expected, "{name}");
         }

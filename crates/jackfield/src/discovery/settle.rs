@@ -96,7 +96,7 @@ mod tests {
 
     fn file(path: &str, kind: Kind, size: u64) -> File {
         let stamp = Stamp::for_test(size);
-        File { path: path.into(), plugin: "kv".to_owned(), kind, stamp }
+        File { path: path.into(), plugin: "kv".to_owned(), kind, stamp, manifest: None }
     }
 
     /// What is found at each of these times, in milliseconds, for what lies there then.

@@ -10,7 +10,7 @@ use jackfield_core::Interface;
 use tokio::sync::watch::Receiver;
 
 use super::sleep::{First, first, sleep};
-use crate::discovery::{Directory, File, Stamp};
+use crate::discovery::{Directory, File};
 use crate::events::chain;
 use crate::manager::{Claim, Manager};
 use crate::registry::PluginId;
@@ -43,12 +43,18 @@ impl<I: Interface + ?Sized> Life<I> {
         loop {
             let file = self.file.borrow_and_update().clone();
             match file {
+                Some(file) if file.is_disabled() => {
+                    self.take_away().await;
+                    self.manager.tell_disabled(&self.plugin);
+                    self.changed().await;
+                }
                 Some(file) => {
                     self.bring(&file).await;
                     self.keep(&file).await;
                 }
                 None => {
                     self.take_away().await;
+                    self.manager.tell_gone(&self.plugin);
                     // Another file may have come meanwhile.
                     if self.file.borrow().is_none() {
                         return;
@@ -87,7 +93,6 @@ impl<I: Interface + ?Sized> Life<I> {
             let _ = self.manager.unload(self.plugin.as_str()).await;
         }
         self.claim = None;
-        self.manager.tell_gone(&self.plugin);
     }
 
     /// The generation that is loaded, if it was loaded here.
@@ -132,7 +137,7 @@ impl<I: Interface + ?Sized> Life<I> {
                     return Restarted::Changed;
                 }
                 // A file that is about to change is not started half written.
-                if Stamp::of(&file.path) == Some(file.stamp) {
+                if file.is_unchanged() {
                     break;
                 }
             }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::WatchError;
 use super::sleep::sleep;
-use crate::discovery::{Directory, File, Found, Settling, scan};
+use crate::discovery::{Directory, File, Found, Scanner, Settling};
 use crate::events::chain;
 use crate::manager::Manager;
 use crate::registry::PluginId;
@@ -27,6 +27,7 @@ pub(super) struct Watcher {
     manager: Manager,
     directory: Arc<Directory>,
     asks: mpsc::UnboundedReceiver<Ask>,
+    scanner: Scanner,
     settling: Settling,
     /// Until the next look.
     pause: Duration,
@@ -61,10 +62,10 @@ impl Watcher {
         asks: mpsc::UnboundedReceiver<Ask>,
         begin: impl Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
-        let settling = Settling::new(directory.settle);
+        let (scanner, settling) = (Scanner::new(directory.path()), Settling::new(directory.settle));
         let (pause, is_readable, followed) = (directory.poll, true, BTreeMap::new());
         let begin = Box::new(begin);
-        Self { manager, directory, asks, settling, pause, is_readable, followed, begin }
+        Self { manager, directory, asks, scanner, settling, pause, is_readable, followed, begin }
     }
 
     /// Looks, and lets the plugins live, until nobody holds the watch any more.
@@ -84,7 +85,8 @@ impl Watcher {
     /// Looks at the directory, and tells the plugins' lives of files that came, changed or went.
     pub(super) fn look(&mut self) -> Result<(), WatchError> {
         let path = self.directory.path();
-        let files = scan(path).map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
+        let files =
+            self.scanner.scan().map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
         let mut found = self.settling.look(files, Instant::now());
         let Directory { settle, poll, .. } = *self.directory;
         let is_unsettled = found.values().any(|found| *found == Found::Unsettled);

@@ -2,83 +2,17 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use jackfield::process::{ProcessBackend, ProcessPlugin};
-use jackfield::{CallError, Directory, Error, Event, Events, Handle, Manager, Restart, State, Watch};
+use jackfield::process::ProcessPlugin;
+use jackfield::{CallError, Directory, Error, Event, Handle, Manager, Restart, State};
 use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
-use crate::support::{block_on, chain, libraries, native};
-
-/// A directory that is watched, and what is told of it.
-struct Home {
-    directory: TempDir,
-    manager: Manager,
-    events: Events,
-    watch: Watch,
-}
-
-impl Home {
-    fn new(configure: impl FnOnce(Directory) -> Directory) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
-        let manager = Manager::new();
-        let source = Directory::new(directory.path())
-            .libraries(move |path| native.library(path))
-            .programs(move |path| ProcessPlugin::new(path).backend(&processes))
-            .settle(Duration::from_millis(20))
-            .poll(Duration::from_millis(20));
-        let events = manager.events();
-        let watch = manager.watch::<dyn Probe>(configure(source)).expect("it is a directory");
-        Self { directory, manager, events, watch }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Puts a copy into the directory, or in place of what lies there, at once.
-    fn put(&self, from: &Path, name: &str) {
-        let hidden = self.path(".new");
-        fs::copy(from, &hidden).expect("a copy");
-        fs::rename(hidden, self.path(name)).expect("renamed");
-    }
-
-    fn remove(&self, name: &str) {
-        fs::remove_file(self.path(name)).expect("it is there");
-    }
-
-    fn probe(&self) -> Handle<dyn Probe> {
-        self.manager.get("probe").expect("it is online")
-    }
-
-    /// The next so many states, all of this plugin.
-    fn told<const N: usize>(&mut self, name: &str) -> [State; N] {
-        std::array::from_fn(|_| match self.events.recv_timeout(LONG) {
-            Ok(Event::Changed { plugin, state }) if plugin.as_str() == name => state,
-            other => panic!("expected an event of `{name}`, found {other:?}"),
-        })
-    }
-
-    fn look(&self) {
-        block_on(self.watch.look()).expect("it can be read");
-    }
-}
-
-fn online(generation: u64) -> State {
-    State::Online { generation }
-}
-
-fn reason(state: &State) -> &str {
-    match state {
-        State::Failed { reason } => reason,
-        other => panic!("expected a failure, found {other:?}"),
-    }
-}
+use crate::home::{Home, online, reason};
+use crate::support::{block_on, chain, libraries};
 
 /// Kills the program of this file.
 fn kill(program: &Path) {
@@ -93,10 +27,10 @@ fn kill(program: &Path) {
 
 #[test]
 fn a_library_comes_changes_fails_and_goes_with_its_file() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     home.put(libraries().library("probe-one"), "libprobe.so");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     assert_eq!((probe.version(), home.manager.states()), (Ok(1), vec![("probe".into(), online(1))]));
 
     home.put(libraries().library("probe-two"), "libprobe.so");
@@ -120,7 +54,7 @@ fn a_library_comes_changes_fails_and_goes_with_its_file() {
 
 #[test]
 fn what_is_no_plugin_is_told_or_left_out() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     for name in [".hidden.so", "libprobe.d"] {
         fs::write(home.path(name), "no plugin").expect("written");
     }
@@ -131,7 +65,7 @@ fn what_is_no_plugin_is_told_or_left_out() {
     assert_eq!(
         reason(&failed),
         format!(
-            "expected a shared library or an executable file, found neither: `{}`\n\
+            "expected a shared library, an executable file or a manifest, found neither: `{}`\n\
              (hint: make it executable if it is a program, or move it elsewhere)",
             junk.display()
         )
@@ -144,7 +78,7 @@ fn what_is_no_plugin_is_told_or_left_out() {
 
 #[test]
 fn a_file_that_is_still_being_written_is_loaded_once_it_is_whole() {
-    let mut home = Home::new(|directory| {
+    let mut home = Home::watch::<dyn Probe>(|directory| {
         directory.settle(Duration::from_secs(3)).poll(Duration::from_secs(24 * 60 * 60))
     });
     let content = fs::read(libraries().library("probe-one")).expect("a library");
@@ -155,15 +89,15 @@ fn a_file_that_is_still_being_written_is_loaded_once_it_is_whole() {
     file.write_all(second).expect("written");
     drop(file);
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    assert_eq!(home.probe().version(), Ok(1));
+    assert_eq!(home.get::<dyn Probe>("probe").version(), Ok(1));
 }
 
 #[test]
 fn a_program_that_is_killed_while_it_is_called_comes_back_behind_the_same_handle() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     let stop = Stop::default();
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -195,7 +129,7 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
     let mut restart = Restart::default();
     (restart.failures, restart.window) = (2, Duration::from_secs(24 * 60 * 60));
     restart.first_delay = Duration::from_millis(1);
-    let mut home = Home::new(|directory| directory.restart(restart));
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.restart(restart));
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
     kill(&home.path("probe"));
@@ -205,7 +139,7 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
     let [failed, given_up] = home.told("probe");
     assert!(!reason(&failed).is_empty());
     assert!(reason(&given_up).starts_with("it failed 2 times within 86400s"), "{given_up:?}");
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     assert!(matches!(probe.version(), Err(Error::Call(_))));
 
     home.put(libraries().program("probe-two"), "probe");
@@ -215,10 +149,10 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
 
 #[test]
 fn a_library_goes_before_the_program_of_the_same_name_behind_the_same_handle() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     home.put(libraries().library("probe-two"), "libprobe.so");
     assert_eq!(home.told("probe"), [State::Loading, online(2)]);
     assert_eq!(probe.version(), Ok(2));
@@ -235,7 +169,7 @@ fn a_library_goes_before_the_program_of_the_same_name_behind_the_same_handle() {
 
 #[test]
 fn what_the_host_loaded_itself_is_left_alone() {
-    let mut home = Home::new(|directory| directory.settle(Duration::ZERO));
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.settle(Duration::ZERO));
     let probe = block_on(home.manager.load::<dyn Probe>("probe", &probe_two::PLUGIN)).expect("linked in");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
     home.put(libraries().library("probe-one"), "libprobe.so");
@@ -297,6 +231,3 @@ fn a_kind_that_the_host_did_not_ask_for_is_refused() {
         )
     );
 }
-
-/// Longer than anything takes on a machine that is busy.
-const LONG: Duration = Duration::from_secs(120);
