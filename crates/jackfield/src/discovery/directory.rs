@@ -51,6 +51,7 @@ pub struct Directory {
     manifests: Option<Manifests>,
     pub(crate) settle: Duration,
     pub(crate) poll: Duration,
+    pub(crate) is_always_polled: bool,
     pub(crate) restart: Restart,
 }
 
@@ -65,6 +66,7 @@ impl Directory {
             manifests: None,
             settle: Duration::from_millis(200),
             poll: Duration::from_millis(500),
+            is_always_polled: false,
             restart: Restart::default(),
         }
     }
@@ -105,10 +107,20 @@ impl Directory {
         self
     }
 
-    /// After which time the directory is looked at again (by default 500 ms; at most once a millisecond). While
-    /// something settles it is looked at after that time instead, if that is shorter.
+    /// After which time the directory is looked at again (by default 500 ms; at most once a millisecond), where the
+    /// system does not tell of changes: not on Linux, on a file system of another machine, or where the directory or a
+    /// file in it is a link, or a manifest names a file elsewhere. While something settles there, it is looked at after
+    /// that time instead, if that is shorter.
+    ///
+    /// Everywhere else it is looked at when it has changed, and at no other time.
     pub fn poll(mut self, poll: Duration) -> Self {
         self.poll = poll;
+        self
+    }
+
+    /// Looks again after the time to [`poll`](Self::poll), even where the system tells of changes.
+    pub fn always_poll(mut self) -> Self {
+        self.is_always_polled = true;
         self
     }
 

@@ -93,6 +93,8 @@ impl Stamp {
 pub(crate) struct Scanner {
     directory: PathBuf,
     manifests: BTreeMap<PathBuf, Read>,
+    /// Whether all that was found at the last look lies in the directory itself.
+    is_all_here: bool,
 }
 
 /// A manifest that was read.
@@ -108,18 +110,31 @@ impl Scanner {
     pub(crate) fn new(directory: &Path) -> Self {
         // What a manifest names is found from its directory, wherever the host goes to.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, manifests: BTreeMap::new() }
+        Self { directory, manifests: BTreeMap::new(), is_all_here: true }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether nothing can change without a change in the directory: neither it nor a file in it is a link, and no
+    /// manifest names a file elsewhere.
+    pub(crate) fn is_all_here(&self) -> bool {
+        self.is_all_here
     }
 
     /// The files of the directory, save those that are nobody's plugin by their name, and those that a manifest names.
     pub(crate) fn scan(&mut self) -> io::Result<Vec<File>> {
         let mut files = Vec::new();
+        self.is_all_here = fs::canonicalize(&self.directory)? == self.directory;
         for entry in fs::read_dir(&self.directory)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
             // A file that went since the directory was read is one that is not there.
             if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
                 let (plugin, kind) = classify(name, stamp.kind());
                 let plugin = plugin.to_owned();
+                self.is_all_here &= !entry.file_type().is_ok_and(|kind| kind.is_symlink());
                 let manifest = (kind == Kind::Manifest).then(|| self.read(&path, stamp));
                 files.push(File { plugin, kind, stamp, path, manifest });
             }
@@ -128,6 +143,7 @@ impl Scanner {
         let described = files.iter().filter_map(|file| file.manifest.as_ref());
         let named: BTreeSet<_> =
             described.flat_map(|described| &described.parts).map(|(path, _)| path.clone()).collect();
+        self.is_all_here &= named.iter().all(|path| path.parent() == Some(&self.directory));
         files.retain(|file| !named.contains(&file.path));
         Ok(files)
     }

@@ -3,6 +3,7 @@
 mod directory;
 mod file;
 pub(crate) mod manifest;
+mod notice;
 mod os;
 mod settle;
 
@@ -11,4 +12,5 @@ pub use self::directory::Directory;
 #[cfg(test)]
 pub(crate) use self::file::Stamp;
 pub(crate) use self::file::{File, Scanner};
+pub(crate) use self::notice::Listener;
 pub(crate) use self::settle::{Found, Settling};

@@ -48,6 +48,13 @@ impl Settling {
         self.chosen()
     }
 
+    /// When the first of those that have not held still yet would have, if they do.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let unsettled = self.seen.values().filter(|seen| !seen.is_settled);
+        // A time that no clock can tell never comes.
+        unsettled.filter_map(|seen| seen.since.checked_add(self.settle)).min()
+    }
+
     /// Of the files with one name, the first kind decides, and then the first path. One that went a moment ago
     /// decides too: it may be about to come back.
     fn chosen(&self) -> BTreeMap<String, Found> {

@@ -27,7 +27,17 @@ fn kill(program: &Path) {
 
 #[test]
 fn a_library_comes_changes_fails_and_goes_with_its_file() {
-    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    follows_a_library(Home::watch::<dyn Probe>(|directory| {
+        directory.poll(Duration::from_secs(24 * 60 * 60))
+    }));
+}
+
+#[test]
+fn so_it_does_where_the_directory_is_polled() {
+    follows_a_library(Home::watch::<dyn Probe>(Directory::always_poll));
+}
+
+fn follows_a_library(mut home: Home) {
     home.put(libraries().library("probe-one"), "libprobe.so");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
     let probe = home.get::<dyn Probe>("probe");
@@ -50,6 +60,51 @@ fn a_library_comes_changes_fails_and_goes_with_its_file() {
     assert_eq!(home.told("probe"), [State::Draining, State::Offline]);
     assert!(matches!(probe.version(), Err(Error::Call(CallError::Closed { .. }))));
     assert!(home.manager.states().is_empty() && home.manager.names().is_empty());
+}
+
+/// It is counted against another that is polled, so that nobody has to wait.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_is_looked_at_when_it_changes_and_at_no_other_time() {
+    let settled =
+        |directory: Directory| directory.settle(Duration::from_millis(50)).poll(Duration::from_millis(1));
+    let mut home = Home::watch::<dyn Probe>(settled);
+    let polled = Home::watch::<dyn Probe>(|directory| settled(directory).always_poll());
+    let look = |home: &mut Home, name: &str| {
+        let before = (home.watch.looks(), polled.watch.looks());
+        home.put(libraries().library("probe-one"), &format!("lib{name}.so"));
+        assert_eq!(home.told(name), [State::Loading, online(1)]);
+        (home.watch.looks() - before.0, polled.watch.looks() - before.1)
+    };
+    for name in ["a", "b", "c"] {
+        let (looks, polls) = look(&mut home, name);
+        // It is renamed into place, and holds still: two looks, and one more if its rename was heard late.
+        assert!((2..=3).contains(&looks), "{looks} looks, where another directory is polled {polls} times");
+        assert!(polls > looks, "{polls} polls");
+    }
+    let before = (home.watch.looks(), polled.watch.looks());
+    while polled.watch.looks() < before.1 + 100 {
+        std::thread::yield_now();
+    }
+    assert_eq!(home.watch.looks(), before.0, "nothing has changed");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_link_leads_to_is_followed_too() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let put = |name: &str| {
+        let hidden = elsewhere.path().join(".new");
+        fs::copy(libraries().library(name), &hidden).expect("a copy");
+        fs::rename(hidden, elsewhere.path().join("libprobe.so")).expect("renamed");
+    };
+    put("probe-one");
+    let link = home.path("libprobe.so");
+    std::os::unix::fs::symlink(elsewhere.path().join("libprobe.so"), link).expect("linked");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    put("probe-two");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
 }
 
 #[test]
