@@ -48,6 +48,7 @@ mod events;
 mod manager;
 mod registry;
 mod restart;
+mod version;
 mod watch;
 
 pub use jackfield_core::{

@@ -39,6 +39,10 @@ use crate::restart::Restart;
 /// files that end in `.d`, those that a manifest names, directories, and names that are no UTF-8 are left out. Every
 /// other file is reported as [`Failed`](crate::State::Failed), with what was expected.
 ///
+/// A file that is called `NAME@1.2` or `NAME_v1.2` with whatever its kind adds (`libNAME@1.2.so`) is a version of `NAME`,
+/// and the plugin `NAME@1.2`. All versions are loaded, and the highest serves as `NAME`; see
+/// [`Manager::choose`](crate::Manager::choose).
+///
 /// A file is taken once it has been the same (its size, its time, which file it is, whether it is executable) in two
 /// looks that lie apart by the time to [`settle`](Self::settle). Who writes more slowly than that should write beside
 /// the directory, or under a hidden name, and rename.

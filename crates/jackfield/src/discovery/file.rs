@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use super::manifest::Manifest;
 use super::os;
+use crate::version;
 
 /// A file that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl File {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) manifest: Arc<Result<Manifest, String>>,
+    version: Option<String>,
     parts: Vec<(PathBuf, Option<Stamp>)>,
 }
 
@@ -102,7 +104,9 @@ pub(crate) struct Scanner {
 struct Read {
     stamp: Stamp,
     manifest: Arc<Result<Manifest, String>>,
-    /// The files that it names. Of one that has become wrong, those that it named before: they are still no plugins.
+    /// Its version, and the files that it names. Of one that has become wrong, those from before: it is still the same
+    /// plugin, and its files are none of their own.
+    version: Option<String>,
     parts: Vec<PathBuf>,
 }
 
@@ -132,10 +136,12 @@ impl Scanner {
             let path = entry.path();
             // A file that went since the directory was read is one that is not there.
             if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
-                let (plugin, kind) = classify(name, stamp.kind());
-                let plugin = plugin.to_owned();
+                let (mut plugin, kind) = classify(name, stamp.kind());
                 self.is_all_here &= !entry.file_type().is_ok_and(|kind| kind.is_symlink());
                 let manifest = (kind == Kind::Manifest).then(|| self.read(&path, stamp));
+                if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
+                    plugin = format!("{plugin}@{version}");
+                }
                 files.push(File { plugin, kind, stamp, path, manifest });
             }
         }
@@ -154,14 +160,18 @@ impl Scanner {
         let read = match before {
             Some(read) if read.stamp == stamp => read,
             before => {
-                let manifest = self.read_now(path);
-                let named_before = || before.map(|read| read.parts).unwrap_or_default();
-                let parts = manifest.as_ref().map_or_else(|_| named_before(), Manifest::parts);
-                Read { stamp, manifest: Arc::new(manifest), parts }
+                let manifest = Arc::new(self.read_now(path));
+                let (version, parts) = match (&*manifest, before) {
+                    (Ok(manifest), _) => (manifest.version.clone(), manifest.parts()),
+                    (Err(_), Some(before)) => (before.version, before.parts),
+                    (Err(_), None) => (None, Vec::new()),
+                };
+                Read { stamp, manifest, version, parts }
             }
         };
         let parts = read.parts.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
-        let described = Described { manifest: read.manifest.clone(), parts };
+        let (manifest, version) = (read.manifest.clone(), read.version.clone());
+        let described = Described { manifest, version, parts };
         self.manifests.insert(path.to_owned(), read);
         described
     }
@@ -193,16 +203,28 @@ fn name(path: &Path) -> Option<&str> {
 
 /// The plugin of this name, and what it is: a manifest or a library by its name, or else what its mode says. Compilers
 /// make libraries executable too.
-fn classify(name: &str, by_mode: Kind) -> (&str, Kind) {
+fn classify(name: &str, by_mode: Kind) -> (String, Kind) {
     if let Some(plugin) = name.strip_suffix(MANIFEST).filter(|plugin| !plugin.is_empty()) {
-        return (plugin, Kind::Manifest);
+        return (with_version(plugin), Kind::Manifest);
     }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     if extension == DLL_EXTENSION {
-        (stem.strip_prefix(DLL_PREFIX).filter(|rest| !rest.is_empty()).unwrap_or(stem), Kind::Library)
-    } else {
-        (stem, by_mode)
+        let plugin = stem.strip_prefix(DLL_PREFIX).filter(|rest| !rest.is_empty()).unwrap_or(stem);
+        return (with_version(plugin), Kind::Library);
     }
+    // What follows the last dot may be the end of a version.
+    let whole = split_version(name).map(|_| with_version(name));
+    (whole.unwrap_or_else(|| with_version(stem)), by_mode)
+}
+
+/// The plugin of a file with this stem: `kv@1.2` and `kv_v1.2` are a version of `kv`.
+fn with_version(stem: &str) -> String {
+    split_version(stem).map_or_else(|| stem.to_owned(), |(name, version)| format!("{name}@{version}"))
+}
+
+fn split_version(stem: &str) -> Option<(&str, &str)> {
+    let split = stem.rsplit_once('@').or_else(|| stem.rsplit_once("_v"));
+    split.filter(|(name, version)| !name.is_empty() && version::parse(version).is_some())
 }
 
 /// How the name of a manifest ends.
@@ -228,8 +250,15 @@ mod tests {
             ("also", Kind::Neither, ("also", Kind::Neither)),
             ("kv.plugin.toml", Kind::Neither, ("kv", Kind::Manifest)),
             ("kv.toml", Kind::Neither, ("kv", Kind::Neither)),
+            ("libkv@1.2.so", Kind::Neither, ("kv@1.2", Kind::Library)),
+            ("testplugin_v1.so", Kind::Neither, ("testplugin@1", Kind::Library)),
+            ("kv@1.2", Kind::Program, ("kv@1.2", Kind::Program)),
+            ("kv@1.2.py", Kind::Program, ("kv@1.2", Kind::Program)),
+            ("kv_v2", Kind::Program, ("kv@2", Kind::Program)),
+            ("kv_very", Kind::Program, ("kv_very", Kind::Program)),
+            ("kv@2.plugin.toml", Kind::Neither, ("kv@2", Kind::Manifest)),
         ] {
-            assert_eq!(classify(name, by_mode), expected, "{name}");
+            assert_eq!(classify(name, by_mode), (expected.0.to_owned(), expected.1), "{name}");
         }
     }
 

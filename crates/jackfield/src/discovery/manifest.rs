@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::version;
+
 /// A program, and how it becomes a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
@@ -15,6 +17,7 @@ pub(crate) struct Manifest {
     /// Where the program starts.
     pub(crate) directory: PathBuf,
     pub(crate) is_enabled: bool,
+    pub(crate) version: Option<String>,
     pub(crate) wire: Wire,
 }
 
@@ -88,8 +91,8 @@ impl Manifest {
         let command =
             if text.command.contains('/') { directory.join(text.command) } else { text.command.into() };
         let directory = directory.join(text.directory.unwrap_or_default());
-        let (args, env, is_enabled) = (text.args, text.env, text.enabled);
-        Ok(Self { command, args, env, directory, is_enabled, wire })
+        let (args, env, is_enabled, version) = (text.args, text.env, text.enabled, text.version);
+        Ok(Self { command, args, env, directory, is_enabled, version, wire })
     }
 
     /// The files that it names: its program, if that is not looked up in `PATH`, and what its arguments are if they are
@@ -119,6 +122,7 @@ struct Text {
     env: BTreeMap<String, String>,
     #[serde(default = "yes")]
     enabled: bool,
+    version: Option<String>,
     handshake: Option<Handshake>,
     protocol: Option<Protocol>,
     auto_mtls: Option<bool>,
@@ -131,6 +135,9 @@ struct Text {
 impl Text {
     /// Refuses a key that says nothing about a program of this kind.
     fn check(&self) -> Result<(), String> {
+        if let Some(version) = self.version.as_ref().filter(|text| version::parse(text).is_none()) {
+            return Err(format!("`version`: expected a version such as `1.2.0`, found `{version}`"));
+        }
         let kind = match (self.kind, self.protocol) {
             (Kind::Process, Some(Protocol::NetRpc)) => 1,
             (Kind::Process, _) => 0,
@@ -232,6 +239,10 @@ mod tests {
                 "expected the key `dispense` with `protocol = \"netrpc\"` only",
             ),
             ("command = \"kv\"\nsha256 = \"beef\"", "expected 64 hexadecimal digits, found `beef`"),
+            (
+                "command = \"kv\"\nversion = \"new\"",
+                "`version`: expected a version such as `1.2.0`, found `new`",
+            ),
             ("command", "line 1: "),
         ] {
             let error = parse(text).expect_err(text);

@@ -77,6 +77,10 @@ impl Seen {
     fn update(&mut self, file: Option<File>, now: Instant, settle: Duration) {
         if self.file == file {
             self.is_settled |= now.saturating_duration_since(self.since) >= settle;
+            // A manifest may make it another version. Until it holds still, it is what it was.
+            if let Some(file) = self.file.as_ref().filter(|_| self.is_settled) {
+                self.plugin.clone_from(&file.plugin);
+            }
         } else {
             (self.file, self.since, self.is_settled) = (file, now, false);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::lifecycle::{Manager, Shared};
 use super::states::States;
 use super::timer::ThreadTimer;
+use super::versions::Versions;
 use crate::registry::Registry;
 
 /// Configures a [`Manager`].
@@ -50,6 +51,9 @@ impl Builder {
         let Self { drain_deadline, event_capacity, stop_deadline } = self;
         let timer = Arc::new(ThreadTimer::default());
         let (registry, states) = (Registry::new(), States::new(event_capacity));
-        Manager { shared: Arc::new(Shared { registry, states, timer, drain_deadline, stop_deadline }) }
+        let versions = Versions::default();
+        Manager {
+            shared: Arc::new(Shared { registry, versions, states, timer, drain_deadline, stop_deadline }),
+        }
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod lifecycle;
 mod states;
 mod timer;
+mod versions;
 mod watched;
 
 pub use builder::Builder;

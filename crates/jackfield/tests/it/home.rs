@@ -64,10 +64,18 @@ impl Home {
 
     /// The next so many states, all of this plugin.
     pub(crate) fn told<const N: usize>(&mut self, name: &str) -> [State; N] {
-        std::array::from_fn(|_| match self.events.recv_timeout(LONG) {
-            Ok(Event::Changed { plugin, state }) if plugin.as_str() == name => state,
+        std::array::from_fn(|_| match self.change() {
+            (plugin, state) if plugin == name => state,
             other => panic!("expected an event of `{name}`, found {other:?}"),
         })
+    }
+
+    /// The next change of whichever plugin.
+    pub(crate) fn change(&mut self) -> (String, State) {
+        match self.events.recv_timeout(LONG) {
+            Ok(Event::Changed { plugin, state }) => (plugin.as_str().to_owned(), state),
+            other => panic!("expected a change, found {other:?}"),
+        }
     }
 
     pub(crate) fn look(&self) {

@@ -19,4 +19,5 @@ mod slots;
 mod support;
 mod symbols;
 mod threads;
+mod versions;
 mod workspaces;
