@@ -43,6 +43,8 @@
 
 mod backends;
 mod blocking;
+#[cfg(target_os = "linux")]
+mod control;
 mod discovery;
 mod events;
 mod manager;
@@ -67,6 +69,8 @@ pub mod __private {
     pub use jackfield_core::__private::*;
 }
 
+#[cfg(target_os = "linux")]
+pub use control::{ControlError, ControlSocket};
 pub use discovery::Directory;
 pub use events::{Event, Events, State};
 pub use manager::{Builder, Manager, ReloadError, Reloaded};

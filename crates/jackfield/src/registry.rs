@@ -36,6 +36,12 @@ impl fmt::Display for PluginId {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
+    /// The operator has disabled it.
+    #[error("the plugin `{plugin}` is disabled\n(hint: `Manager::enable` lets it be loaded again)")]
+    Disabled {
+        /// The plugin.
+        plugin: PluginId,
+    },
     /// The plugin implements another interface.
     #[error(
         "the plugin `{plugin}` was loaded as `{found}`, not as this program's `{expected}`

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::lifecycle::{Manager, Shared};
 use super::states::States;
 use super::timer::ThreadTimer;
-use super::versions::Versions;
 use crate::registry::Registry;
 
 /// Configures a [`Manager`].
@@ -51,9 +50,17 @@ impl Builder {
         let Self { drain_deadline, event_capacity, stop_deadline } = self;
         let timer = Arc::new(ThreadTimer::default());
         let (registry, states) = (Registry::new(), States::new(event_capacity));
-        let versions = Versions::default();
+        let (versions, orders) = Default::default();
         Manager {
-            shared: Arc::new(Shared { registry, versions, states, timer, drain_deadline, stop_deadline }),
+            shared: Arc::new(Shared {
+                registry,
+                versions,
+                orders,
+                states,
+                timer,
+                drain_deadline,
+                stop_deadline,
+            }),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::builder::Builder;
 use super::control::{Control, Loaded};
 use super::drain::drain_all;
 use super::error::{ReloadError, Reloaded};
+use super::orders::Orders;
 use super::states::States;
 use super::versions::Versions;
 use crate::events::{Events, State, chain};
@@ -32,6 +33,7 @@ pub struct Manager {
 pub(super) struct Shared {
     pub(super) registry: Registry<Control>,
     pub(super) versions: Versions,
+    pub(super) orders: Orders,
     pub(super) states: States,
     pub(super) timer: Arc<dyn Timer>,
     pub(super) drain_deadline: Duration,

@@ -5,6 +5,7 @@ mod control;
 mod drain;
 mod error;
 mod lifecycle;
+mod orders;
 mod states;
 mod timer;
 mod versions;
@@ -14,4 +15,5 @@ pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
 
+pub(crate) use orders::{Desk, Order};
 pub(crate) use watched::Claim;

@@ -12,7 +12,7 @@ use tokio::sync::watch::Receiver;
 use super::sleep::{First, first, sleep};
 use crate::discovery::{Directory, File};
 use crate::events::chain;
-use crate::manager::{Claim, Manager};
+use crate::manager::{Claim, Desk, Manager, Order};
 use crate::registry::PluginId;
 use crate::restart::Backoff;
 
@@ -23,6 +23,8 @@ pub(super) struct Life<I: ?Sized> {
     plugin: PluginId,
     /// The file, or nothing once it has gone.
     file: Receiver<Option<File>>,
+    desk: Arc<Desk>,
+    orders: Receiver<Order>,
     /// What was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
     claim: Option<Claim>,
     interface: PhantomData<fn() -> Box<I>>,
@@ -35,21 +37,26 @@ impl<I: Interface + ?Sized> Life<I> {
         plugin: PluginId,
         file: Receiver<Option<File>>,
     ) -> Self {
-        Self { manager, directory, plugin, file, claim: None, interface: PhantomData }
+        let desk = manager.desk(&plugin);
+        let orders = desk.orders();
+        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: PhantomData }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
     pub(super) async fn run(mut self) {
         loop {
             let file = self.file.borrow_and_update().clone();
+            let order = *self.orders.borrow_and_update();
             match file {
-                Some(file) if file.is_disabled() => {
+                Some(file) if file.is_disabled() || order.is_disabled => {
                     self.take_away().await;
                     self.manager.tell_disabled(&self.plugin);
+                    self.desk.tell(order, Some("it is disabled".to_owned()));
                     self.changed().await;
                 }
                 Some(file) => {
-                    self.bring(&file).await;
+                    let failure = self.bring(&file).await.err();
+                    self.desk.tell(order, failure);
                     self.keep(&file).await;
                 }
                 None => {
@@ -64,15 +71,11 @@ impl<I: Interface + ?Sized> Life<I> {
         }
     }
 
-    /// Loads the file, or replaces by it what is loaded. Returns whether that succeeded.
-    async fn bring(&mut self, file: &File) -> bool {
-        let candidate = match self.directory.candidate(file) {
-            Ok(candidate) => candidate,
-            Err(reason) => {
-                self.manager.tell_refused(&self.plugin, reason);
-                return false;
-            }
-        };
+    /// Loads the file, or replaces by it what is loaded. If that fails, it is told, and returned.
+    async fn bring(&mut self, file: &File) -> Result<(), String> {
+        let candidate = self.directory.candidate(file).inspect_err(|reason| {
+            self.manager.tell_refused(&self.plugin, reason.clone());
+        })?;
         let plugin = self.plugin.as_str();
         let failure = if self.generation().is_some() {
             self.manager.reload(plugin, &*candidate).await.err().map(|error| chain(&error))
@@ -84,7 +87,7 @@ impl<I: Interface + ?Sized> Life<I> {
         if let Some(reason) = &failure {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
         }
-        failure.is_none()
+        failure.map_or(Ok(()), Err)
     }
 
     async fn take_away(&mut self) {
@@ -141,7 +144,7 @@ impl<I: Interface + ?Sized> Life<I> {
                     break;
                 }
             }
-            if self.generation() != Some(generation) || self.bring(file).await {
+            if self.generation() != Some(generation) || self.bring(file).await.is_ok() {
                 return Restarted::Running;
             }
         }
@@ -160,12 +163,24 @@ impl<I: Interface + ?Sized> Life<I> {
         }
     }
 
-    /// Waits until the file is another one than the one that was looked at last.
+    /// Waits until the file, or what is wanted of it, is another one than was looked at last.
     async fn changed(&mut self) {
-        if self.file.changed().await.is_err() {
+        let Self { file, orders, .. } = self;
+        let changed = match first(file.changed(), orders.changed()).await {
+            First::Left(changed) | First::Right(changed) => changed,
+        };
+        if changed.is_err() {
             // Whoever watches the directory has ended, and drops this.
             std::future::pending().await
         }
+    }
+}
+
+/// Nobody waits for what will not happen any more.
+impl<I: ?Sized> Drop for Life<I> {
+    fn drop(&mut self) {
+        let order = *self.orders.borrow();
+        self.desk.tell(order, Some("it is not watched any more".to_owned()));
     }
 }
 

@@ -27,13 +27,13 @@ pub(super) async fn sleep_until(timer: &dyn Timer, deadline: Option<Instant>) {
 }
 
 /// What the first of two futures gave.
-pub(super) enum First<A, B> {
+pub(crate) enum First<A, B> {
     Left(A),
     Right(B),
 }
 
 /// Waits for the first of two futures, and drops the other.
-pub(super) async fn first<A, B>(
+pub(crate) async fn first<A, B>(
     left: impl Future<Output = A>,
     right: impl Future<Output = B>,
 ) -> First<A, B> {

@@ -258,6 +258,46 @@ fn what_the_host_loaded_itself_is_left_alone() {
 }
 
 #[test]
+fn an_operator_disables_enables_and_loads_again() {
+    let mut restart = Restart::default();
+    restart.failures = 1;
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.restart(restart));
+    home.put(libraries().program("probe-one"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    block_on(home.manager.load_again("probe")).expect("it loads");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+
+    // One that was given up comes back behind the same handle.
+    let probe = home.get::<dyn Probe>("probe");
+    kill(&home.path("probe"));
+    let [_, given_up] = home.told("probe");
+    assert!(reason(&given_up).starts_with("it failed 1 times"), "{given_up:?}");
+    block_on(home.manager.load_again("probe")).expect("it loads");
+    assert_eq!(home.told("probe"), [State::Loading, online(3)]);
+    assert_eq!(probe.version(), Ok(1));
+
+    home.manager.disable("probe").expect("it is watched");
+    assert_eq!(home.told("probe"), [State::Draining, State::Offline, State::Disabled]);
+    let error = block_on(home.manager.load_again("probe")).expect_err("it is disabled");
+    assert!(chain(&error).starts_with("the plugin `probe` is disabled"), "{error}");
+    // Whatever becomes of its file: nothing is told of it until it is enabled.
+    home.put(libraries().program("probe-two"), "probe");
+    home.look();
+    home.put(libraries().library("probe-one"), "libwitness.so");
+    assert_eq!(home.told("witness"), [State::Loading, online(1)]);
+    home.manager.enable("probe").expect("it is watched");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+
+    home.write("libprobe.so", "garbage");
+    let [_, _, old] = home.told("probe");
+    assert_eq!(old, online(1));
+    let error = block_on(home.manager.load_again("probe")).expect_err("garbage");
+    assert!(chain(&error).contains("expected an ELF file"), "{}", chain(&error));
+    let unknown = home.manager.disable("nobody").expect_err("there is none");
+    assert_eq!(unknown.to_string(), "no plugin `nobody` is loaded\n(hint: loaded are `probe`, `witness`)");
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_named() {
     let error = Manager::new().watch::<dyn Probe>(Directory::new("/nowhere")).expect_err("no directory");
     assert_eq!(
