@@ -1,8 +1,10 @@
 //! The `jackfield` command.
 
 mod demo;
+mod host;
 mod inspect;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -13,6 +15,10 @@ use tracing_subscriber::filter::LevelFilter;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
+    /// The control socket of a running host
+    #[arg(long, value_name = "PATH")]
+    host: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -23,6 +29,8 @@ enum Command {
     Demo(demo::Options),
     /// Says what shared libraries are and whether they would be loaded here, without running their code
     Inspect(inspect::Options),
+    #[command(flatten)]
+    Host(host::Command),
 }
 
 const EXAMPLES: &str = "\
@@ -33,6 +41,8 @@ Examples:
                            with what the plugins log
   jackfield inspect plugins/libkv.so
                            its name, interfaces and digest, and whether it loads here
+  jackfield --host /run/my-host/control.sock list
+                           what the plugins of a running host are doing
 
 Exit codes:
   0  done
@@ -42,12 +52,13 @@ Exit codes:
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
+    let Arguments { command, host } = Arguments::parse();
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
     let run = async {
         match command {
             Command::Demo(options) => demo::run(options).await,
             Command::Inspect(options) => inspect::run(&options),
+            Command::Host(command) => host::run(command, host).await,
         }
     };
     let result = tokio::select! {

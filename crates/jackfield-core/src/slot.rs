@@ -53,6 +53,11 @@ impl Slot {
         (self.interface == TypeId::of::<I>()).then(|| Handle::from_slot(self.clone()))
     }
 
+    /// Whether the other slot belongs to the same interface: to this very trait.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.interface == other.interface
+    }
+
     /// The description of the interface.
     pub fn schema(&self) -> &'static Schema {
         self.schema

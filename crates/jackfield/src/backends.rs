@@ -8,6 +8,13 @@ pub mod process {
         HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program, Reattach, Runner, Running, Served,
         StartError, Stream, TlsConfig,
     };
+
+    /// How a host talks to a plugin that answers over net/rpc.
+    #[cfg(feature = "netrpc")]
+    pub use jackfield_process::netrpc::NetRpc;
+    /// Plugins that talk over their standard input and output.
+    #[cfg(feature = "stdio")]
+    pub use jackfield_process::stdio::{StdioCodec, StdioPlugin};
 }
 
 /// Shared libraries in this process.
@@ -26,4 +33,103 @@ pub mod symbols {
         AssertError, Channel, Closed, Downcast, DowncastError, Event, Func, Function, LookupError, Object,
         OpenError, Pinned, Plugin, Portable, Receiving, Select, Sending, Signature, Symbol, Var, Variable,
     };
+}
+
+/// How programs are loaded that a manifest describes.
+#[cfg(feature = "process")]
+mod described {
+    use jackfield_core::Candidate;
+    use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
+
+    use crate::Directory;
+    use crate::discovery::manifest::{Manifest, NetRpc, Wire};
+
+    impl Directory {
+        /// Loads on `backend` what manifests (`NAME.plugin.toml`) describe: programs that need more than their path to
+        /// become plugins, and scripts. Whoever may write into the directory may then run any program.
+        ///
+        #[doc = include_str!("../../../docs/manifest.md")]
+        pub fn manifests(self, backend: &ProcessBackend) -> Self {
+            let backend = backend.clone();
+            self.offer_manifests(move |manifest, plugin| candidate(manifest, plugin, &backend))
+        }
+    }
+
+    fn candidate(
+        manifest: &Manifest,
+        plugin: &str,
+        backend: &ProcessBackend,
+    ) -> Result<Box<dyn Candidate>, String> {
+        let Wire::Process { handshake, net_rpc, is_auto_mtls, sha256 } = &manifest.wire else {
+            return talking(manifest, backend);
+        };
+        let mut program = ProcessPlugin::new(&manifest.command)
+            .args(&manifest.args)
+            .current_dir(&manifest.directory)
+            .backend(backend);
+        for (key, value) in &manifest.env {
+            program = program.env(key, value);
+        }
+        if let Some(handshake) = handshake.clone() {
+            let (key, value) = (handshake.cookie_key, handshake.cookie_value);
+            program = program.handshake(Handshake::new(handshake.version, key, value));
+        }
+        if *is_auto_mtls {
+            program = program.auto_mtls();
+        }
+        if let Some(digest) = sha256 {
+            program = program.sha256(*digest);
+        }
+        if let Some(options) = net_rpc {
+            program = with_net_rpc(program, options, plugin)?;
+        }
+        Ok(Box::new(program))
+    }
+
+    #[cfg(feature = "netrpc")]
+    fn with_net_rpc(program: ProcessPlugin, options: &NetRpc, plugin: &str) -> Result<ProcessPlugin, String> {
+        let name = options.dispense.as_deref().unwrap_or(plugin);
+        let net_rpc = jackfield_process::netrpc::NetRpc::new(name);
+        let map = |net_rpc: jackfield_process::netrpc::NetRpc, method| net_rpc.map_arguments(method);
+        Ok(program.net_rpc(options.map_arguments.iter().fold(net_rpc, map)))
+    }
+
+    #[cfg(not(feature = "netrpc"))]
+    fn with_net_rpc(_: ProcessPlugin, _: &NetRpc, _: &str) -> Result<ProcessPlugin, String> {
+        Err("`protocol`: this host was built without net/rpc\n(hint: the feature `netrpc` adds it)"
+            .to_owned())
+    }
+
+    #[cfg(feature = "stdio")]
+    fn talking(manifest: &Manifest, backend: &ProcessBackend) -> Result<Box<dyn Candidate>, String> {
+        use jackfield_process::stdio::{StdioCodec, StdioPlugin};
+
+        use crate::discovery::manifest::Codec;
+
+        let Wire::Stdio { codec, map_arguments } = &manifest.wire else {
+            return Err("`kind`: expected `stdio`".to_owned());
+        };
+        let codec = match codec {
+            Codec::Gob => StdioCodec::Gob,
+            Codec::Json => StdioCodec::Json,
+            Codec::Json2 => StdioCodec::Json2,
+        };
+        let mut program = StdioPlugin::new(&manifest.command)
+            .args(&manifest.args)
+            .current_dir(&manifest.directory)
+            .codec(codec)
+            .backend(backend);
+        for (key, value) in &manifest.env {
+            program = program.env(key, value);
+        }
+        let map = |program: StdioPlugin, method| program.map_arguments(method);
+        Ok(Box::new(map_arguments.iter().fold(program, map)))
+    }
+
+    #[cfg(not(feature = "stdio"))]
+    fn talking(_: &Manifest, _: &ProcessBackend) -> Result<Box<dyn Candidate>, String> {
+        Err("`kind`: this host was built without plugins over standard input and output\n\
+             (hint: the feature `stdio` adds them)"
+            .to_owned())
+    }
 }

@@ -29,6 +29,8 @@ pub enum State {
     Draining,
     /// It is gone.
     Offline,
+    /// It is there and is not loaded, because somebody said so.
+    Disabled,
 }
 
 /// Something became of a plugin.

@@ -43,11 +43,14 @@
 
 mod backends;
 mod blocking;
+#[cfg(target_os = "linux")]
+mod control;
 mod discovery;
 mod events;
 mod manager;
 mod registry;
 mod restart;
+mod version;
 mod watch;
 
 pub use jackfield_core::{
@@ -66,6 +69,8 @@ pub mod __private {
     pub use jackfield_core::__private::*;
 }
 
+#[cfg(target_os = "linux")]
+pub use control::{ControlError, ControlSocket};
 pub use discovery::Directory;
 pub use events::{Event, Events, State};
 pub use manager::{Builder, Manager, ReloadError, Reloaded};

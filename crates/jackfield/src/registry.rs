@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jackfield_core::Slot;
+use semver::Version;
+
+use crate::version;
 
 /// The name under which a plugin is loaded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +36,12 @@ impl fmt::Display for PluginId {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
+    /// The operator has disabled it.
+    #[error("the plugin `{plugin}` is disabled\n(hint: `Manager::enable` lets it be loaded again)")]
+    Disabled {
+        /// The plugin.
+        plugin: PluginId,
+    },
     /// The plugin implements another interface.
     #[error(
         "the plugin `{plugin}` was loaded as `{found}`, not as this program's `{expected}`
@@ -99,11 +108,27 @@ impl<E> Registry<E> {
 
     /// The plugin of this name.
     pub(crate) fn find(&self, plugin: &PluginId) -> Result<Entry<E>, GetError> {
+        let entry = self.lock().get(plugin).cloned();
+        entry.ok_or_else(|| self.unknown(plugin))
+    }
+
+    /// That there is no such plugin.
+    pub(crate) fn unknown(&self, plugin: &PluginId) -> GetError {
+        GetError::Unknown { plugin: plugin.clone(), loaded: Names(self.names()) }
+    }
+
+    /// The versions of a plugin, the highest last.
+    pub(crate) fn versions(&self, name: &str) -> Vec<(Version, PluginId, Entry<E>)> {
         let entries = self.lock();
-        entries.get(plugin).cloned().ok_or_else(|| GetError::Unknown {
-            plugin: plugin.clone(),
-            loaded: Names(entries.keys().cloned().collect()),
-        })
+        let mut versions: Vec<_> = entries
+            .iter()
+            .filter_map(|(plugin, entry)| {
+                let (_, version) = version::split(plugin.as_str()).filter(|(shared, _)| *shared == name)?;
+                Some((version, plugin.clone(), entry.clone()))
+            })
+            .collect();
+        versions.sort_by(|a, b| a.0.cmp(&b.0));
+        versions
     }
 
     /// Adds a plugin under a name that is free.

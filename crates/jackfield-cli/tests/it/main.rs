@@ -1,5 +1,7 @@
 //! The command, as a person runs it.
 
+mod host;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -84,6 +84,12 @@ impl StdioPlugin {
         self
     }
 
+    /// Starts the program in `directory`.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.launch.directory = Some(directory.into());
+        self
+    }
+
     /// Sets a variable of the program's environment.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.launch.variables.push((key.into(), value.into()));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jackfield_core::Candidate;
 
 use super::file::{File, Kind};
+use super::manifest::Manifest;
 use crate::restart::Restart;
 
 /// A directory whose files are plugins, for [`Manager::watch`](crate::Manager::watch).
@@ -33,9 +34,14 @@ use crate::restart::Restart;
 /// # }
 /// ```
 ///
-/// A shared library (`libNAME.so`, `NAME.so`) and an executable file (`NAME`, `NAME.py`) are the plugin `NAME`; where
-/// there are both, the library is. Hidden files, files that end in `.d`, directories, and names that are no UTF-8 are
-/// left out. Every other file is reported as [`Failed`](crate::State::Failed), with what was expected.
+/// A shared library (`libNAME.so`, `NAME.so`), an executable file (`NAME`, `NAME.py`), and what a manifest
+/// (`NAME.plugin.toml`) describes are the plugin `NAME`; of several, the manifest is, then the library. Hidden files,
+/// files that end in `.d`, those that a manifest names, directories, and names that are no UTF-8 are left out. Every
+/// other file is reported as [`Failed`](crate::State::Failed), with what was expected.
+///
+/// A file that is called `NAME@1.2` or `NAME_v1.2` with whatever its kind adds (`libNAME@1.2.so`) is a version of `NAME`,
+/// and the plugin `NAME@1.2`. All versions are loaded, and the highest serves as `NAME`; see
+/// [`Manager::choose`](crate::Manager::choose).
 ///
 /// A file is taken once it has been the same (its size, its time, which file it is, whether it is executable) in two
 /// looks that lie apart by the time to [`settle`](Self::settle). Who writes more slowly than that should write beside
@@ -46,8 +52,10 @@ pub struct Directory {
     path: PathBuf,
     libraries: Option<Offer>,
     programs: Option<Offer>,
+    manifests: Option<Manifests>,
     pub(crate) settle: Duration,
     pub(crate) poll: Duration,
+    pub(crate) is_always_polled: bool,
     pub(crate) restart: Restart,
 }
 
@@ -59,8 +67,10 @@ impl Directory {
             path: path.into(),
             libraries: None,
             programs: None,
+            manifests: None,
             settle: Duration::from_millis(200),
             poll: Duration::from_millis(500),
+            is_always_polled: false,
             restart: Restart::default(),
         }
     }
@@ -85,16 +95,36 @@ impl Directory {
         self
     }
 
+    /// Loads what manifests describe as what `offer` makes of them.
+    #[cfg_attr(not(feature = "process"), expect(dead_code, reason = "manifests describe programs"))]
+    pub(crate) fn offer_manifests(
+        mut self,
+        offer: impl Fn(&Manifest, &str) -> Result<Box<dyn Candidate>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.manifests = Some(Manifests(Arc::new(offer)));
+        self
+    }
+
     /// How long a file must hold still before it is loaded, and be gone before it is unloaded (by default 200 ms).
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
         self
     }
 
-    /// After which time the directory is looked at again (by default 500 ms; at most once a millisecond). While
-    /// something settles it is looked at after that time instead, if that is shorter.
+    /// After which time the directory is looked at again (by default 500 ms; at most once a millisecond), where the
+    /// system does not tell of changes: not on Linux, on a file system of another machine, or where the directory or a
+    /// file in it is a link, or a manifest names a file elsewhere. While something settles there, it is looked at after
+    /// that time instead, if that is shorter.
+    ///
+    /// Everywhere else it is looked at when it has changed, and at no other time.
     pub fn poll(mut self, poll: Duration) -> Self {
         self.poll = poll;
+        self
+    }
+
+    /// Looks again after the time to [`poll`](Self::poll), even where the system tells of changes.
+    pub fn always_poll(mut self) -> Self {
+        self.is_always_polled = true;
         self
     }
 
@@ -111,7 +141,13 @@ impl Directory {
 
     /// What can be loaded from this file, or why nothing can.
     pub(crate) fn candidate(&self, file: &File) -> Result<Box<dyn Candidate>, String> {
+        if let (Some(described), Some(offer)) = (&file.manifest, &self.manifests) {
+            let manifest = described.manifest.as_ref().as_ref().map_err(String::clone)?;
+            check_program(manifest)?;
+            return (offer.0)(manifest, &file.plugin);
+        }
         let (offer, found, hint) = match file.kind {
+            Kind::Manifest => (&None, "a manifest", "`Directory::manifests` says how to load these"),
             Kind::Library => {
                 (&self.libraries, "a shared library", "`Directory::libraries` says how to load these")
             }
@@ -123,14 +159,39 @@ impl Directory {
             }
         };
         let offer = offer.as_ref().ok_or_else(|| {
-            let expected = match (&self.libraries, &self.programs) {
-                (Some(_), None) => "a shared library",
-                (None, Some(_)) => "an executable file",
-                (None, None) | (Some(_), Some(_)) => "a shared library or an executable file",
-            };
+            let expected = self.expected();
             format!("expected {expected}, found {found}: `{}`\n(hint: {hint})", file.path.display())
         })?;
         Ok(offer.0(&file.path))
+    }
+
+    /// What can be loaded from here, for people.
+    fn expected(&self) -> String {
+        let kinds = [
+            (self.libraries.is_some(), "a shared library"),
+            (self.programs.is_some(), "an executable file"),
+            (self.manifests.is_some(), "a manifest"),
+        ];
+        let is_any = kinds.iter().any(|(is_offered, _)| *is_offered);
+        let expected = kinds.iter().filter(|(is_offered, _)| *is_offered || !is_any);
+        let expected: Vec<_> = expected.map(|(_, kind)| *kind).collect();
+        match expected.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+            None => String::new(),
+        }
+    }
+}
+
+/// A program that is not there is named by the key that names it.
+fn check_program(manifest: &Manifest) -> Result<(), String> {
+    match manifest.program() {
+        Some(program) if !program.is_file() => Err(format!(
+            "`command`: expected an executable file, found none at `{}`\n\
+             (hint: without a slash it is looked up in `PATH`, with one it is found from the manifest's directory)",
+            program.display()
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -150,3 +211,8 @@ impl Offer {
         Self(Arc::new(move |path| Box::new(offer(path))))
     }
 }
+
+/// What a host makes of a manifest and the name of its plugin.
+#[derive(Clone)]
+#[expect(clippy::type_complexity, reason = "this is its name")]
+struct Manifests(Arc<dyn Fn(&Manifest, &str) -> Result<Box<dyn Candidate>, String> + Send + Sync>);

@@ -1,12 +1,16 @@
 //! The files of a directory, and what each could be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::{DLL_EXTENSION, DLL_PREFIX};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::manifest::Manifest;
 use super::os;
+use crate::version;
 
 /// A file that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +20,39 @@ pub(crate) struct File {
     pub(crate) plugin: String,
     pub(crate) kind: Kind,
     pub(crate) stamp: Stamp,
+    /// What it says, if it is a manifest.
+    pub(crate) manifest: Option<Described>,
+}
+
+impl File {
+    /// Whether it, and what it names, is what lies there now.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        Stamp::of(&self.path) == Some(self.stamp)
+            && self
+                .manifest
+                .as_ref()
+                .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
+    }
+
+    /// Whether its manifest says that it is not to be loaded.
+    pub(crate) fn is_disabled(&self) -> bool {
+        let manifest = self.manifest.as_ref().and_then(|described| described.manifest.as_ref().as_ref().ok());
+        manifest.is_some_and(|manifest| !manifest.is_enabled)
+    }
+}
+
+/// What a manifest says, and what lies under the paths that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) manifest: Arc<Result<Manifest, String>>,
+    version: Option<String>,
+    parts: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 /// What a file could be. Of several with the same name, the first in this order is the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    Manifest,
     Library,
     Program,
     Neither,
@@ -58,18 +90,108 @@ impl Stamp {
     }
 }
 
-/// The files of a directory, save those that are nobody's plugin by their name.
-pub(crate) fn scan(directory: &Path) -> io::Result<Vec<File>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        // A file that went since the directory was read is one that is not there.
-        if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
-            let (plugin, kind) = classify(name, stamp.kind());
-            files.push(File { plugin: plugin.to_owned(), kind, stamp, path });
-        }
+/// A directory that is looked at again and again. A manifest is read once per change of it.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    directory: PathBuf,
+    manifests: BTreeMap<PathBuf, Read>,
+    /// Whether all that was found at the last look lies in the directory itself.
+    is_all_here: bool,
+}
+
+/// A manifest that was read.
+#[derive(Debug)]
+struct Read {
+    stamp: Stamp,
+    manifest: Arc<Result<Manifest, String>>,
+    /// Its version, and the files that it names. Of one that has become wrong, those from before: it is still the same
+    /// plugin, and its files are none of their own.
+    version: Option<String>,
+    parts: Vec<PathBuf>,
+}
+
+impl Scanner {
+    pub(crate) fn new(directory: &Path) -> Self {
+        // What a manifest names is found from its directory, wherever the host goes to.
+        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        Self { directory, manifests: BTreeMap::new(), is_all_here: true }
     }
-    Ok(files)
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether nothing can change without a change in the directory: neither it nor a file in it is a link, and no
+    /// manifest names a file elsewhere.
+    pub(crate) fn is_all_here(&self) -> bool {
+        self.is_all_here
+    }
+
+    /// The files of the directory, save those that are nobody's plugin by their name, and those that a manifest names.
+    pub(crate) fn scan(&mut self) -> io::Result<Vec<File>> {
+        let mut files = Vec::new();
+        self.is_all_here = fs::canonicalize(&self.directory)? == self.directory;
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let path = entry.path();
+            // A file that went since the directory was read is one that is not there.
+            if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
+                let (mut plugin, kind) = classify(name, stamp.kind());
+                self.is_all_here &= !entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                let manifest = (kind == Kind::Manifest).then(|| self.read(&path, stamp));
+                if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
+                    plugin = format!("{plugin}@{version}");
+                }
+                files.push(File { plugin, kind, stamp, path, manifest });
+            }
+        }
+        self.manifests.retain(|path, _| files.iter().any(|file| file.path == *path));
+        let described = files.iter().filter_map(|file| file.manifest.as_ref());
+        let named: BTreeSet<_> =
+            described.flat_map(|described| &described.parts).map(|(path, _)| path.clone()).collect();
+        self.is_all_here &= named.iter().all(|path| path.parent() == Some(&self.directory));
+        files.retain(|file| !named.contains(&file.path));
+        Ok(files)
+    }
+
+    /// What the manifest says, which is read again only if it has changed.
+    fn read(&mut self, path: &Path, stamp: Stamp) -> Described {
+        let before = self.manifests.remove(path);
+        let read = match before {
+            Some(read) if read.stamp == stamp => read,
+            before => {
+                let manifest = Arc::new(self.read_now(path));
+                let (version, parts) = match (&*manifest, before) {
+                    (Ok(manifest), _) => (manifest.version.clone(), manifest.parts()),
+                    (Err(_), Some(before)) => (before.version, before.parts),
+                    (Err(_), None) => (None, Vec::new()),
+                };
+                Read { stamp, manifest, version, parts }
+            }
+        };
+        let parts = read.parts.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
+        let (manifest, version) = (read.manifest.clone(), read.version.clone());
+        let described = Described { manifest, version, parts };
+        self.manifests.insert(path.to_owned(), read);
+        described
+    }
+
+    fn read_now(&self, path: &Path) -> Result<Manifest, String> {
+        let within = |reason: String| format!("the manifest `{}`: {reason}", path.display());
+        let text = read_text(path).map_err(|error| within(error.to_string()))?;
+        Manifest::parse(&text, &self.directory).map_err(within)
+    }
+}
+
+/// The text of a file, if it is as short as a manifest is.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = fs::File::open(path)?.take(LONGEST_MANIFEST + 1).read_to_string(&mut text)?;
+    if read as u64 > LONGEST_MANIFEST {
+        let reason = format!("expected at most {LONGEST_MANIFEST} bytes, found more");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(text)
 }
 
 /// The name of a file that is looked at: neither hidden, nor what a compiler leaves beside what it builds.
@@ -79,16 +201,36 @@ fn name(path: &Path) -> Option<&str> {
     (!is_left_out).then_some(name)
 }
 
-/// The plugin of this name, and what it is: a library by its name, or else what its mode says. Compilers make libraries
-/// executable too.
-fn classify(name: &str, by_mode: Kind) -> (&str, Kind) {
+/// The plugin of this name, and what it is: a manifest or a library by its name, or else what its mode says. Compilers
+/// make libraries executable too.
+fn classify(name: &str, by_mode: Kind) -> (String, Kind) {
+    if let Some(plugin) = name.strip_suffix(MANIFEST).filter(|plugin| !plugin.is_empty()) {
+        return (with_version(plugin), Kind::Manifest);
+    }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     if extension == DLL_EXTENSION {
-        (stem.strip_prefix(DLL_PREFIX).filter(|rest| !rest.is_empty()).unwrap_or(stem), Kind::Library)
-    } else {
-        (stem, by_mode)
+        let plugin = stem.strip_prefix(DLL_PREFIX).filter(|rest| !rest.is_empty()).unwrap_or(stem);
+        return (with_version(plugin), Kind::Library);
     }
+    // What follows the last dot may be the end of a version.
+    let whole = split_version(name).map(|_| with_version(name));
+    (whole.unwrap_or_else(|| with_version(stem)), by_mode)
 }
+
+/// The plugin of a file with this stem: `kv@1.2` and `kv_v1.2` are a version of `kv`.
+fn with_version(stem: &str) -> String {
+    split_version(stem).map_or_else(|| stem.to_owned(), |(name, version)| format!("{name}@{version}"))
+}
+
+fn split_version(stem: &str) -> Option<(&str, &str)> {
+    let split = stem.rsplit_once('@').or_else(|| stem.rsplit_once("_v"));
+    split.filter(|(name, version)| !name.is_empty() && version::parse(version).is_some())
+}
+
+/// How the name of a manifest ends.
+const MANIFEST: &str = ".plugin.toml";
+/// In bytes. Nobody writes a longer one by hand.
+const LONGEST_MANIFEST: u64 = 64 * 1024;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -106,8 +248,17 @@ mod tests {
             ("libre", Kind::Program, ("libre", Kind::Program)),
             ("kv.txt", Kind::Neither, ("kv", Kind::Neither)),
             ("also", Kind::Neither, ("also", Kind::Neither)),
+            ("kv.plugin.toml", Kind::Neither, ("kv", Kind::Manifest)),
+            ("kv.toml", Kind::Neither, ("kv", Kind::Neither)),
+            ("libkv@1.2.so", Kind::Neither, ("kv@1.2", Kind::Library)),
+            ("testplugin_v1.so", Kind::Neither, ("testplugin@1", Kind::Library)),
+            ("kv@1.2", Kind::Program, ("kv@1.2", Kind::Program)),
+            ("kv@1.2.py", Kind::Program, ("kv@1.2", Kind::Program)),
+            ("kv_v2", Kind::Program, ("kv@2", Kind::Program)),
+            ("kv_very", Kind::Program, ("kv_very", Kind::Program)),
+            ("kv@2.plugin.toml", Kind::Neither, ("kv@2", Kind::Manifest)),
         ] {
-            assert_eq!(classify(name, by_mode), expected, "{name}");
+            assert_eq!(classify(name, by_mode), (expected.0.to_owned(), expected.1), "{name}");
         }
     }
 

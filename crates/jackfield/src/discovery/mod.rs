@@ -2,10 +2,15 @@
 
 mod directory;
 mod file;
+pub(crate) mod manifest;
+mod notice;
 mod os;
 mod settle;
 
 pub use self::directory::Directory;
 
-pub(crate) use self::file::{File, Stamp, scan};
+#[cfg(test)]
+pub(crate) use self::file::Stamp;
+pub(crate) use self::file::{File, Scanner};
+pub(crate) use self::notice::Listener;
 pub(crate) use self::settle::{Found, Settling};

@@ -48,6 +48,13 @@ impl Settling {
         self.chosen()
     }
 
+    /// When the first of those that have not held still yet would have, if they do.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let unsettled = self.seen.values().filter(|seen| !seen.is_settled);
+        // A time that no clock can tell never comes.
+        unsettled.filter_map(|seen| seen.since.checked_add(self.settle)).min()
+    }
+
     /// Of the files with one name, the first kind decides, and then the first path. One that went a moment ago
     /// decides too: it may be about to come back.
     fn chosen(&self) -> BTreeMap<String, Found> {
@@ -70,6 +77,10 @@ impl Seen {
     fn update(&mut self, file: Option<File>, now: Instant, settle: Duration) {
         if self.file == file {
             self.is_settled |= now.saturating_duration_since(self.since) >= settle;
+            // A manifest may make it another version. Until it holds still, it is what it was.
+            if let Some(file) = self.file.as_ref().filter(|_| self.is_settled) {
+                self.plugin.clone_from(&file.plugin);
+            }
         } else {
             (self.file, self.since, self.is_settled) = (file, now, false);
         }
@@ -96,7 +107,7 @@ mod tests {
 
     fn file(path: &str, kind: Kind, size: u64) -> File {
         let stamp = Stamp::for_test(size);
-        File { path: path.into(), plugin: "kv".to_owned(), kind, stamp }
+        File { path: path.into(), plugin: "kv".to_owned(), kind, stamp, manifest: None }
     }
 
     /// What is found at each of these times, in milliseconds, for what lies there then.

@@ -50,6 +50,17 @@ impl Builder {
         let Self { drain_deadline, event_capacity, stop_deadline } = self;
         let timer = Arc::new(ThreadTimer::default());
         let (registry, states) = (Registry::new(), States::new(event_capacity));
-        Manager { shared: Arc::new(Shared { registry, states, timer, drain_deadline, stop_deadline }) }
+        let (versions, orders) = Default::default();
+        Manager {
+            shared: Arc::new(Shared {
+                registry,
+                versions,
+                orders,
+                states,
+                timer,
+                drain_deadline,
+                stop_deadline,
+            }),
+        }
     }
 }

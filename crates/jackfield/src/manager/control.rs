@@ -6,6 +6,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use jackfield_core::{Candidate, Description, Handle, Instance, Interface, Lane, Load, LoadError, Slot};
 use tokio::sync::Mutex;
 
+use super::drain::Drain;
+
 /// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -15,12 +17,25 @@ pub(super) struct Control {
     pub(super) instance: Mutex<Option<Box<dyn Instance>>>,
     /// The generation of the slot. It changes under the lock of the instance.
     pub(super) generation: AtomicU64,
+    /// Calls that began here under a name that another version has now.
+    leaving: std::sync::Mutex<Vec<Drain>>,
 }
 
 impl Control {
     pub(super) fn new(load: Load, instance: Box<dyn Instance>) -> Self {
         let instance = Mutex::new(Some(instance));
-        Self { load, others: std::sync::Mutex::default(), instance, generation: AtomicU64::new(1) }
+        let (others, leaving) = Default::default();
+        Self { load, others, instance, generation: AtomicU64::new(1), leaving }
+    }
+
+    /// Keeps what has to end before the instance may.
+    pub(super) fn leave(&self, drain: Drain) {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(drain);
+    }
+
+    /// What has to end before the instance may.
+    pub(super) fn take_leaving(&self) -> Vec<Drain> {
+        std::mem::take(&mut self.leaving.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Loads another generation, with all interfaces that were asked for.

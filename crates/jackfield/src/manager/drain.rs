@@ -14,30 +14,43 @@ pub(super) async fn drain_all(retired: Vec<Retired>, deadline: Duration) -> bool
     let end = Instant::now() + deadline;
     let mut is_drained = true;
     for retired in retired {
-        is_drained &= drain(retired, end.saturating_duration_since(Instant::now())).await;
+        is_drained &= Drain::begin(retired, end.saturating_duration_since(Instant::now())).ended().await;
     }
     is_drained
 }
 
-/// Waits until the calls that began on a generation have ended, and drops it. Returns whether they ended in time; if
-/// not, the generation is dropped when they do.
+/// The wait until the calls that began on a generation have ended. It goes on by itself.
 ///
 /// Calls write nothing that others read, so their end cannot wake anybody: a thread looks after them, at first every
 /// 20 µs, later every millisecond. It needs no runtime, and none is kept waiting.
-async fn drain(retired: Retired, deadline: Duration) -> bool {
-    let Err(busy) = try_drain(retired) else { return true };
-    let (done, wait) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("jackfield-drain".to_owned());
-    let spawned = thread.spawn(move || {
-        let left = poll(busy, Instant::now() + deadline, Duration::from_millis(1));
-        let _ = done.send(left.is_none());
-        // Nobody waits any more, but the last call that ends must find somebody who frees what it used.
-        if let Some(busy) = left {
-            poll(busy, Instant::now() + FOR_EVER, Duration::from_millis(50));
+#[derive(Debug)]
+pub(super) struct Drain(Option<oneshot::Receiver<bool>>);
+
+impl Drain {
+    /// Begins to wait, and drops the generation once its calls have ended, however late.
+    pub(super) fn begin(retired: Retired, deadline: Duration) -> Self {
+        let Err(busy) = try_drain(retired) else { return Self(None) };
+        let (done, wait) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("jackfield-drain".to_owned());
+        // Without a thread the calls cannot be waited for; they still end on the generation on which they began.
+        let _ = thread.spawn(move || {
+            let left = poll(busy, Instant::now() + deadline, Duration::from_millis(1));
+            let _ = done.send(left.is_none());
+            // Nobody waits any more, but the last call that ends must find somebody who frees what it used.
+            if let Some(busy) = left {
+                poll(busy, Instant::now() + FOR_EVER, Duration::from_millis(50));
+            }
+        });
+        Self(Some(wait))
+    }
+
+    /// Returns whether the calls ended in time.
+    pub(super) async fn ended(self) -> bool {
+        match self.0 {
+            None => true,
+            Some(wait) => wait.await.unwrap_or(false),
         }
-    });
-    // Without a thread the calls cannot be waited for; they still end on the generation on which they began.
-    spawned.is_ok() && wait.await.unwrap_or(false)
+    }
 }
 
 /// What is still in use: by a call that is running, or by one that is pending.

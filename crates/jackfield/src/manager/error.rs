@@ -2,7 +2,7 @@
 
 use jackfield_core::{LoadError, Unloaded};
 
-use crate::registry::GetError;
+use crate::registry::{GetError, PluginId};
 
 /// What became of the plugin that a reload replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub struct Reloaded {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
+    /// A plugin that is watched was not loaded again.
+    #[error("the plugin `{plugin}` was not loaded again: {reason}")]
+    Again {
+        /// The plugin.
+        plugin: PluginId,
+        /// What happened, with its causes.
+        reason: String,
+    },
     /// There is no such plugin.
     #[error(transparent)]
     Get(#[from] GetError),

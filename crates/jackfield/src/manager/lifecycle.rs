@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jackfield_core::__private::Retired;
 use jackfield_core::{
-    CallError, Candidate, Context, Description, Handle, Instance, Interface, Lane, Load, LoadError,
-    LoadErrorKind, Slot, Timer, Unloaded,
+    CallError, Candidate, Context, Description, Generation, Handle, Instance, Interface, Lane, Load,
+    LoadError, LoadErrorKind, Slot, Timer, Unloaded,
 };
 use tokio::sync::MutexGuard;
 
@@ -15,7 +16,9 @@ use super::builder::Builder;
 use super::control::{Control, Loaded};
 use super::drain::drain_all;
 use super::error::{ReloadError, Reloaded};
+use super::orders::Orders;
 use super::states::States;
+use super::versions::Versions;
 use crate::events::{Events, State, chain};
 use crate::registry::{Entry, GetError, PluginId, Registry};
 
@@ -29,6 +32,8 @@ pub struct Manager {
 
 pub(super) struct Shared {
     pub(super) registry: Registry<Control>,
+    pub(super) versions: Versions,
+    pub(super) orders: Orders,
     pub(super) states: States,
     pub(super) timer: Arc<dyn Timer>,
     pub(super) drain_deadline: Duration,
@@ -97,36 +102,44 @@ impl Manager {
         let entry = Entry { slot: slot.clone(), extra: control.clone() };
         // Nobody replaces it before it was told that it is online.
         let held = control.instance.lock().await;
-        if let Err(entry) = self.shared.registry.add(id.clone(), entry) {
+        if let Err(entry) = self.shared.registry.add(id.clone(), entry.clone()) {
             // Somebody else was faster. What was loaded for nothing is unloaded again.
             self.end(&entry, held).await;
             return Err(load.error(taken()));
         }
         attempt.succeeded(1);
+        if let Some(instance) = &*held {
+            self.join::<I>(&id, &entry, &**instance);
+        }
         drop(held);
         tracing::info!(plugin = %id, interface = I::SCHEMA.service, "loaded");
         slot.handle().ok_or_else(|| load.error(taken()))
     }
 
-    /// A handle to a plugin that was loaded.
+    /// A handle to a plugin that was loaded: under its name (`kv`), which follows its versions where it has some, or to
+    /// the highest version in a range (`kv@^1`, `kv@>=1.2, <3`; `kv@1` is `kv@^1` unless that is a name). See
+    /// [`choose`](Self::choose).
     ///
     /// # Errors
     ///
     /// There is no such plugin, or it was loaded as another interface.
     pub fn get<I: Interface + ?Sized>(&self, name: &str) -> Result<Handle<I>, GetError> {
-        let plugin = PluginId::from(name);
-        let entry = self.shared.registry.find(&plugin)?;
-        if let Some(handle) = entry.extra.other() {
+        let shared = self.shared.versions.slot(name).and_then(|slot| slot.handle());
+        if let (Some(handle), false) = (shared, self.shared.registry.contains(&name.into())) {
             return Ok(handle);
         }
-        let slot = entry.slot;
+        let plugin = self.resolve(name)?;
+        let Entry { slot, extra } = self.shared.registry.find(&plugin)?;
+        if let Some(handle) = extra.other() {
+            return Ok(handle);
+        }
         let [expected, found] =
             [I::SCHEMA, slot.schema()].map(|schema| format!("{} {}", schema.service, schema.version));
         slot.handle().ok_or(GetError::Interface { plugin, expected, found })
     }
 
-    /// A handle to another interface of a plugin that was loaded. It is swapped and unloaded with the plugin, and from
-    /// now on [`get`](Self::get) finds it too.
+    /// A handle to another interface of a plugin that was loaded. It is swapped and unloaded with the plugin (where the
+    /// name has versions, with the one that serves now), and from now on [`get`](Self::get) finds it too.
     ///
     /// For each interface the plugin constructs an object of its own.
     ///
@@ -141,7 +154,7 @@ impl Manager {
         if let Ok(handle) = self.get(name) {
             return Ok(handle);
         }
-        let id = PluginId::from(name);
+        let id = self.resolve(name)?;
         let entry = self.shared.registry.find(&id)?;
         let instance = entry.extra.instance.lock().await;
         if let Some(handle) = entry.extra.other() {
@@ -218,9 +231,11 @@ impl Manager {
         };
         let mut retired = vec![entry.slot.swap(new.lane())];
         retired.extend(others.into_iter().map(|(slot, lane)| slot.swap(lane)));
+        let shared = self.follow(&id, &entry.extra, &*new);
         let old = instance.replace(new);
         attempt.succeeded(entry.extra.generation.fetch_add(1, Ordering::Relaxed) + 1);
-        let drained = drain_all(retired, self.shared.drain_deadline).await;
+        retired.extend(shared);
+        let drained = self.drain(&entry.extra, retired).await;
         let unloaded = match old {
             Some(old) => old.unload(self.shared.stop_deadline).await,
             None => Unloaded::Dropped,
@@ -255,15 +270,26 @@ impl Manager {
         let id = entry.extra.load.context.plugin();
         let reason = format!("`{id}` was unloaded");
         let closed = || Lane::Closed(CallError::Closed { reason: reason.clone() });
+        let shared = self.hand_over(&id.into(), &entry.extra, &reason).await;
         let mut retired = vec![entry.slot.swap(closed())];
+        retired.extend(shared);
         retired.extend(entry.extra.others().drain(..).map(|(_, slot)| slot.swap(closed())));
-        let drained = drain_all(retired, self.shared.drain_deadline).await;
+        let drained = self.drain(&entry.extra, retired).await;
         let unloaded = match instance.take() {
             Some(instance) => instance.unload(self.shared.stop_deadline).await,
             None => Unloaded::Dropped,
         };
         tracing::info!(plugin = %id, drained, outcome = %unloaded, "unloaded");
         unloaded
+    }
+
+    /// Waits until all calls on an old generation have ended, those too that began under a name that it has lost since.
+    async fn drain(&self, control: &Control, retired: Vec<Retired<Generation>>) -> bool {
+        let mut is_drained = drain_all(retired, self.shared.drain_deadline).await;
+        for drain in control.take_leaving() {
+            is_drained &= drain.ended().await;
+        }
+        is_drained
     }
 }
 

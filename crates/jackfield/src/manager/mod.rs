@@ -5,12 +5,15 @@ mod control;
 mod drain;
 mod error;
 mod lifecycle;
+mod orders;
 mod states;
 mod timer;
+mod versions;
 mod watched;
 
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
 
+pub(crate) use orders::{Desk, Order};
 pub(crate) use watched::Claim;

@@ -60,7 +60,16 @@ impl Manager {
 
     /// Tells that nothing can be loaded under this name any more, and nothing is.
     pub(crate) fn tell_gone(&self, plugin: &PluginId) {
-        self.shared.states.set_if(plugin, State::Offline, |state| matches!(state, State::Failed { .. }));
+        self.shared
+            .states
+            .set_if(plugin, State::Offline, |state| matches!(state, State::Disabled | State::Failed { .. }));
+    }
+
+    /// Tells that nothing is loaded under this name, because somebody said so.
+    pub(crate) fn tell_disabled(&self, plugin: &PluginId) {
+        self.shared
+            .states
+            .set_if(plugin, State::Disabled, |state| matches!(state, State::Offline | State::Failed { .. }));
     }
 
     fn claimed(&self, claim: &Claim) -> Option<Entry<Control>> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jackfield_core::Interface;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,7 @@ use crate::manager::Manager;
 pub struct Watch {
     asks: mpsc::UnboundedSender<Ask>,
     ended: oneshot::Receiver<()>,
+    looks: Arc<AtomicU64>,
 }
 
 impl Watch {
@@ -49,6 +51,12 @@ impl Watch {
         answered.await.unwrap_or(Err(WatchError::Ended))
     }
 
+    /// How often the directory was looked at. It stands still while nothing changes, unless it is
+    /// [polled](Directory::poll).
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// Ends the watch. Afterwards it loads, replaces and unloads nothing any more; what it had begun is undone, or
     /// carried out without waiting for calls that run.
     ///
@@ -66,7 +74,7 @@ impl Watch {
     ///
     /// Dropping the future ends the watch too, without waiting for it.
     pub async fn stop(self) {
-        let Self { asks, ended } = self;
+        let Self { asks, ended, .. } = self;
         drop(asks);
         // An error says that the thread has ended.
         let _ = ended.await;
@@ -116,6 +124,7 @@ impl Manager {
             Box::pin(Life::<I>::new(manager, directory, plugin, file).run())
         });
         watcher.look()?;
+        let looks = watcher.looks();
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("jackfield-watch".to_owned());
         let run = move || {
@@ -123,7 +132,7 @@ impl Manager {
             drop::<oneshot::Sender<()>>(end);
         };
         thread.spawn(run).map_err(|source| WatchError::Thread { source })?;
-        Ok(Watch { asks, ended })
+        Ok(Watch { asks, ended, looks })
     }
 }
 

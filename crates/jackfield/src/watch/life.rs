@@ -10,9 +10,9 @@ use jackfield_core::Interface;
 use tokio::sync::watch::Receiver;
 
 use super::sleep::{First, first, sleep};
-use crate::discovery::{Directory, File, Stamp};
+use crate::discovery::{Directory, File};
 use crate::events::chain;
-use crate::manager::{Claim, Manager};
+use crate::manager::{Claim, Desk, Manager, Order};
 use crate::registry::PluginId;
 use crate::restart::Backoff;
 
@@ -23,6 +23,8 @@ pub(super) struct Life<I: ?Sized> {
     plugin: PluginId,
     /// The file, or nothing once it has gone.
     file: Receiver<Option<File>>,
+    desk: Arc<Desk>,
+    orders: Receiver<Order>,
     /// What was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
     claim: Option<Claim>,
     interface: PhantomData<fn() -> Box<I>>,
@@ -35,20 +37,31 @@ impl<I: Interface + ?Sized> Life<I> {
         plugin: PluginId,
         file: Receiver<Option<File>>,
     ) -> Self {
-        Self { manager, directory, plugin, file, claim: None, interface: PhantomData }
+        let desk = manager.desk(&plugin);
+        let orders = desk.orders();
+        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: PhantomData }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
     pub(super) async fn run(mut self) {
         loop {
             let file = self.file.borrow_and_update().clone();
+            let order = *self.orders.borrow_and_update();
             match file {
+                Some(file) if file.is_disabled() || order.is_disabled => {
+                    self.take_away().await;
+                    self.manager.tell_disabled(&self.plugin);
+                    self.desk.tell(order, Some("it is disabled".to_owned()));
+                    self.changed().await;
+                }
                 Some(file) => {
-                    self.bring(&file).await;
+                    let failure = self.bring(&file).await.err();
+                    self.desk.tell(order, failure);
                     self.keep(&file).await;
                 }
                 None => {
                     self.take_away().await;
+                    self.manager.tell_gone(&self.plugin);
                     // Another file may have come meanwhile.
                     if self.file.borrow().is_none() {
                         return;
@@ -58,15 +71,11 @@ impl<I: Interface + ?Sized> Life<I> {
         }
     }
 
-    /// Loads the file, or replaces by it what is loaded. Returns whether that succeeded.
-    async fn bring(&mut self, file: &File) -> bool {
-        let candidate = match self.directory.candidate(file) {
-            Ok(candidate) => candidate,
-            Err(reason) => {
-                self.manager.tell_refused(&self.plugin, reason);
-                return false;
-            }
-        };
+    /// Loads the file, or replaces by it what is loaded. If that fails, it is told, and returned.
+    async fn bring(&mut self, file: &File) -> Result<(), String> {
+        let candidate = self.directory.candidate(file).inspect_err(|reason| {
+            self.manager.tell_refused(&self.plugin, reason.clone());
+        })?;
         let plugin = self.plugin.as_str();
         let failure = if self.generation().is_some() {
             self.manager.reload(plugin, &*candidate).await.err().map(|error| chain(&error))
@@ -78,7 +87,7 @@ impl<I: Interface + ?Sized> Life<I> {
         if let Some(reason) = &failure {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
         }
-        failure.is_none()
+        failure.map_or(Ok(()), Err)
     }
 
     async fn take_away(&mut self) {
@@ -87,7 +96,6 @@ impl<I: Interface + ?Sized> Life<I> {
             let _ = self.manager.unload(self.plugin.as_str()).await;
         }
         self.claim = None;
-        self.manager.tell_gone(&self.plugin);
     }
 
     /// The generation that is loaded, if it was loaded here.
@@ -132,11 +140,11 @@ impl<I: Interface + ?Sized> Life<I> {
                     return Restarted::Changed;
                 }
                 // A file that is about to change is not started half written.
-                if Stamp::of(&file.path) == Some(file.stamp) {
+                if file.is_unchanged() {
                     break;
                 }
             }
-            if self.generation() != Some(generation) || self.bring(file).await {
+            if self.generation() != Some(generation) || self.bring(file).await.is_ok() {
                 return Restarted::Running;
             }
         }
@@ -155,12 +163,24 @@ impl<I: Interface + ?Sized> Life<I> {
         }
     }
 
-    /// Waits until the file is another one than the one that was looked at last.
+    /// Waits until the file, or what is wanted of it, is another one than was looked at last.
     async fn changed(&mut self) {
-        if self.file.changed().await.is_err() {
+        let Self { file, orders, .. } = self;
+        let changed = match first(file.changed(), orders.changed()).await {
+            First::Left(changed) | First::Right(changed) => changed,
+        };
+        if changed.is_err() {
             // Whoever watches the directory has ended, and drops this.
             std::future::pending().await
         }
+    }
+}
+
+/// Nobody waits for what will not happen any more.
+impl<I: ?Sized> Drop for Life<I> {
+    fn drop(&mut self) {
+        let order = *self.orders.borrow();
+        self.desk.tell(order, Some("it is not watched any more".to_owned()));
     }
 }
 

@@ -8,7 +8,12 @@ use jackfield_core::Timer;
 
 /// Waits so long; for ever, if that is longer than the clock can tell.
 pub(super) async fn sleep(timer: &dyn Timer, duration: Duration) {
-    let Some(deadline) = Instant::now().checked_add(duration) else { return std::future::pending().await };
+    sleep_until(timer, Instant::now().checked_add(duration)).await;
+}
+
+/// Waits until a time; for ever, if there is none.
+pub(super) async fn sleep_until(timer: &dyn Timer, deadline: Option<Instant>) {
+    let Some(deadline) = deadline else { return std::future::pending().await };
     let mut alarm = None;
     std::future::poll_fn(|context| {
         if Instant::now() >= deadline {
@@ -22,13 +27,13 @@ pub(super) async fn sleep(timer: &dyn Timer, duration: Duration) {
 }
 
 /// What the first of two futures gave.
-pub(super) enum First<A, B> {
+pub(crate) enum First<A, B> {
     Left(A),
     Right(B),
 }
 
 /// Waits for the first of two futures, and drops the other.
-pub(super) async fn first<A, B>(
+pub(crate) async fn first<A, B>(
     left: impl Future<Output = A>,
     right: impl Future<Output = B>,
 ) -> First<A, B> {

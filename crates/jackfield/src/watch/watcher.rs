@@ -1,10 +1,11 @@
-//! Looks at a directory again and again, and tells each plugin's life of its file.
+//! Looks at a directory whenever it may have changed, and tells each plugin's life of its file.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use jackfield_core::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::WatchError;
-use super::sleep::sleep;
-use crate::discovery::{Directory, File, Found, Settling, scan};
+use super::sleep::sleep_until;
+use crate::discovery::{Directory, File, Found, Listener, Scanner, Settling};
 use crate::events::chain;
 use crate::manager::Manager;
 use crate::registry::PluginId;
@@ -27,9 +28,13 @@ pub(super) struct Watcher {
     manager: Manager,
     directory: Arc<Directory>,
     asks: mpsc::UnboundedReceiver<Ask>,
+    scanner: Scanner,
     settling: Settling,
-    /// Until the next look.
-    pause: Duration,
+    /// Nothing where the system does not tell of changes.
+    listener: Option<Listener>,
+    /// The next look, unless something changes before.
+    due: Option<Instant>,
+    looks: Arc<AtomicU64>,
     /// Whether the last look succeeded.
     is_readable: bool,
     followed: BTreeMap<String, Followed>,
@@ -47,7 +52,7 @@ struct Followed {
 enum Turn {
     /// Somebody wants it to look now.
     Asked(Ask),
-    /// It is time to look again.
+    /// It is time to look again, or something has changed.
     Due,
     /// Nobody holds the watch any more.
     Over,
@@ -61,10 +66,27 @@ impl Watcher {
         asks: mpsc::UnboundedReceiver<Ask>,
         begin: impl Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
-        let settling = Settling::new(directory.settle);
-        let (pause, is_readable, followed) = (directory.poll, true, BTreeMap::new());
-        let begin = Box::new(begin);
-        Self { manager, directory, asks, settling, pause, is_readable, followed, begin }
+        let (scanner, settling) = (Scanner::new(directory.path()), Settling::new(directory.settle));
+        let (is_readable, followed, begin) = (true, BTreeMap::new(), Box::new(begin));
+        let (listener, due, looks) = (None, None, Arc::default());
+        Self {
+            manager,
+            directory,
+            asks,
+            scanner,
+            settling,
+            listener,
+            due,
+            looks,
+            is_readable,
+            followed,
+            begin,
+        }
+    }
+
+    /// How often it has looked, from now on too.
+    pub(super) fn looks(&self) -> Arc<AtomicU64> {
+        self.looks.clone()
     }
 
     /// Looks, and lets the plugins live, until nobody holds the watch any more.
@@ -83,12 +105,18 @@ impl Watcher {
 
     /// Looks at the directory, and tells the plugins' lives of files that came, changed or went.
     pub(super) fn look(&mut self) -> Result<(), WatchError> {
+        // Before it looks, so that nothing changes unheard.
+        if self.listener.is_none() && !self.directory.is_always_polled {
+            self.listener = Listener::new(self.scanner.directory());
+        }
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        self.due = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
         let path = self.directory.path();
-        let files = scan(path).map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
-        let mut found = self.settling.look(files, Instant::now());
-        let Directory { settle, poll, .. } = *self.directory;
-        let is_unsettled = found.values().any(|found| *found == Found::Unsettled);
-        self.pause = if is_unsettled { settle.min(poll) } else { poll }.max(SHORTEST_PAUSE);
+        let files =
+            self.scanner.scan().map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
+        let mut found = self.settling.look(files, now);
+        self.due = self.next_look(now);
         for (plugin, followed) in &self.followed {
             match found.remove(plugin) {
                 None => followed.tell(None),
@@ -106,6 +134,17 @@ impl Watcher {
         Ok(())
     }
 
+    /// When to look again if nothing is heard before.
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        let soonest = now + SHORTEST_PAUSE;
+        let settled = self.settling.due().map(|due| due.max(soonest));
+        if self.listener.is_some() && self.scanner.is_all_here() {
+            return settled;
+        }
+        let polled = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
+        settled.into_iter().chain(polled).min()
+    }
+
     /// Looks because it is time to. What fails is told once, and not again before it has worked again.
     fn look_again(&mut self) {
         let result = self.look();
@@ -118,15 +157,21 @@ impl Watcher {
 
     /// Lets the plugins live until there is something to do.
     async fn turn(&mut self) -> Turn {
-        let Self { manager, asks, followed, pause, .. } = self;
-        let mut due = pin!(sleep(manager.timer(), *pause));
+        let Self { manager, asks, followed, listener, due, .. } = self;
+        let mut due = pin!(sleep_until(manager.timer(), *due));
         poll_fn(|context| {
             followed.retain(|_, followed| followed.is_alive(context));
-            match asks.poll_recv(context) {
-                Poll::Ready(Some(ask)) => Poll::Ready(Turn::Asked(ask)),
-                Poll::Ready(None) => Poll::Ready(Turn::Over),
-                Poll::Pending => due.as_mut().poll(context).map(|()| Turn::Due),
+            if let Poll::Ready(ask) = asks.poll_recv(context) {
+                return Poll::Ready(ask.map_or(Turn::Over, Turn::Asked));
             }
+            let changed = listener.as_mut().map(|listener| listener.poll_changed(context));
+            if let Some(Poll::Ready(is_heard)) = changed {
+                if !is_heard {
+                    *listener = None;
+                }
+                return Poll::Ready(Turn::Due);
+            }
+            due.as_mut().poll(context).map(|()| Turn::Due)
         })
         .await
     }

@@ -2,83 +2,17 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use jackfield::process::{ProcessBackend, ProcessPlugin};
-use jackfield::{CallError, Directory, Error, Event, Events, Handle, Manager, Restart, State, Watch};
+use jackfield::process::ProcessPlugin;
+use jackfield::{CallError, Directory, Error, Event, Handle, Manager, Restart, State};
 use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
-use crate::support::{block_on, chain, libraries, native};
-
-/// A directory that is watched, and what is told of it.
-struct Home {
-    directory: TempDir,
-    manager: Manager,
-    events: Events,
-    watch: Watch,
-}
-
-impl Home {
-    fn new(configure: impl FnOnce(Directory) -> Directory) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
-        let manager = Manager::new();
-        let source = Directory::new(directory.path())
-            .libraries(move |path| native.library(path))
-            .programs(move |path| ProcessPlugin::new(path).backend(&processes))
-            .settle(Duration::from_millis(20))
-            .poll(Duration::from_millis(20));
-        let events = manager.events();
-        let watch = manager.watch::<dyn Probe>(configure(source)).expect("it is a directory");
-        Self { directory, manager, events, watch }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Puts a copy into the directory, or in place of what lies there, at once.
-    fn put(&self, from: &Path, name: &str) {
-        let hidden = self.path(".new");
-        fs::copy(from, &hidden).expect("a copy");
-        fs::rename(hidden, self.path(name)).expect("renamed");
-    }
-
-    fn remove(&self, name: &str) {
-        fs::remove_file(self.path(name)).expect("it is there");
-    }
-
-    fn probe(&self) -> Handle<dyn Probe> {
-        self.manager.get("probe").expect("it is online")
-    }
-
-    /// The next so many states, all of this plugin.
-    fn told<const N: usize>(&mut self, name: &str) -> [State; N] {
-        std::array::from_fn(|_| match self.events.recv_timeout(LONG) {
-            Ok(Event::Changed { plugin, state }) if plugin.as_str() == name => state,
-            other => panic!("expected an event of `{name}`, found {other:?}"),
-        })
-    }
-
-    fn look(&self) {
-        block_on(self.watch.look()).expect("it can be read");
-    }
-}
-
-fn online(generation: u64) -> State {
-    State::Online { generation }
-}
-
-fn reason(state: &State) -> &str {
-    match state {
-        State::Failed { reason } => reason,
-        other => panic!("expected a failure, found {other:?}"),
-    }
-}
+use crate::home::{Home, online, reason};
+use crate::support::{block_on, chain, libraries};
 
 /// Kills the program of this file.
 fn kill(program: &Path) {
@@ -93,10 +27,20 @@ fn kill(program: &Path) {
 
 #[test]
 fn a_library_comes_changes_fails_and_goes_with_its_file() {
-    let mut home = Home::new(|directory| directory);
+    follows_a_library(Home::watch::<dyn Probe>(|directory| {
+        directory.poll(Duration::from_secs(24 * 60 * 60))
+    }));
+}
+
+#[test]
+fn so_it_does_where_the_directory_is_polled() {
+    follows_a_library(Home::watch::<dyn Probe>(Directory::always_poll));
+}
+
+fn follows_a_library(mut home: Home) {
     home.put(libraries().library("probe-one"), "libprobe.so");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     assert_eq!((probe.version(), home.manager.states()), (Ok(1), vec![("probe".into(), online(1))]));
 
     home.put(libraries().library("probe-two"), "libprobe.so");
@@ -118,9 +62,54 @@ fn a_library_comes_changes_fails_and_goes_with_its_file() {
     assert!(home.manager.states().is_empty() && home.manager.names().is_empty());
 }
 
+/// It is counted against another that is polled, so that nobody has to wait.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_is_looked_at_when_it_changes_and_at_no_other_time() {
+    let settled =
+        |directory: Directory| directory.settle(Duration::from_millis(50)).poll(Duration::from_millis(1));
+    let mut home = Home::watch::<dyn Probe>(settled);
+    let polled = Home::watch::<dyn Probe>(|directory| settled(directory).always_poll());
+    let look = |home: &mut Home, name: &str| {
+        let before = (home.watch.looks(), polled.watch.looks());
+        home.put(libraries().library("probe-one"), &format!("lib{name}.so"));
+        assert_eq!(home.told(name), [State::Loading, online(1)]);
+        (home.watch.looks() - before.0, polled.watch.looks() - before.1)
+    };
+    for name in ["a", "b", "c"] {
+        let (looks, polls) = look(&mut home, name);
+        // It is renamed into place, and holds still: two looks, and one more if its rename was heard late.
+        assert!((2..=3).contains(&looks), "{looks} looks, where another directory is polled {polls} times");
+        assert!(polls > looks, "{polls} polls");
+    }
+    let before = (home.watch.looks(), polled.watch.looks());
+    while polled.watch.looks() < before.1 + 100 {
+        std::thread::yield_now();
+    }
+    assert_eq!(home.watch.looks(), before.0, "nothing has changed");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_link_leads_to_is_followed_too() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let put = |name: &str| {
+        let hidden = elsewhere.path().join(".new");
+        fs::copy(libraries().library(name), &hidden).expect("a copy");
+        fs::rename(hidden, elsewhere.path().join("libprobe.so")).expect("renamed");
+    };
+    put("probe-one");
+    let link = home.path("libprobe.so");
+    std::os::unix::fs::symlink(elsewhere.path().join("libprobe.so"), link).expect("linked");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    put("probe-two");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+}
+
 #[test]
 fn what_is_no_plugin_is_told_or_left_out() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     for name in [".hidden.so", "libprobe.d"] {
         fs::write(home.path(name), "no plugin").expect("written");
     }
@@ -131,7 +120,7 @@ fn what_is_no_plugin_is_told_or_left_out() {
     assert_eq!(
         reason(&failed),
         format!(
-            "expected a shared library or an executable file, found neither: `{}`\n\
+            "expected a shared library, an executable file or a manifest, found neither: `{}`\n\
              (hint: make it executable if it is a program, or move it elsewhere)",
             junk.display()
         )
@@ -144,7 +133,7 @@ fn what_is_no_plugin_is_told_or_left_out() {
 
 #[test]
 fn a_file_that_is_still_being_written_is_loaded_once_it_is_whole() {
-    let mut home = Home::new(|directory| {
+    let mut home = Home::watch::<dyn Probe>(|directory| {
         directory.settle(Duration::from_secs(3)).poll(Duration::from_secs(24 * 60 * 60))
     });
     let content = fs::read(libraries().library("probe-one")).expect("a library");
@@ -155,15 +144,15 @@ fn a_file_that_is_still_being_written_is_loaded_once_it_is_whole() {
     file.write_all(second).expect("written");
     drop(file);
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    assert_eq!(home.probe().version(), Ok(1));
+    assert_eq!(home.get::<dyn Probe>("probe").version(), Ok(1));
 }
 
 #[test]
 fn a_program_that_is_killed_while_it_is_called_comes_back_behind_the_same_handle() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     let stop = Stop::default();
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -195,7 +184,7 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
     let mut restart = Restart::default();
     (restart.failures, restart.window) = (2, Duration::from_secs(24 * 60 * 60));
     restart.first_delay = Duration::from_millis(1);
-    let mut home = Home::new(|directory| directory.restart(restart));
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.restart(restart));
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
     kill(&home.path("probe"));
@@ -205,7 +194,7 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
     let [failed, given_up] = home.told("probe");
     assert!(!reason(&failed).is_empty());
     assert!(reason(&given_up).starts_with("it failed 2 times within 86400s"), "{given_up:?}");
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     assert!(matches!(probe.version(), Err(Error::Call(_))));
 
     home.put(libraries().program("probe-two"), "probe");
@@ -215,10 +204,10 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
 
 #[test]
 fn a_library_goes_before_the_program_of_the_same_name_behind_the_same_handle() {
-    let mut home = Home::new(|directory| directory);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    let probe = home.probe();
+    let probe = home.get::<dyn Probe>("probe");
     home.put(libraries().library("probe-two"), "libprobe.so");
     assert_eq!(home.told("probe"), [State::Loading, online(2)]);
     assert_eq!(probe.version(), Ok(2));
@@ -235,7 +224,7 @@ fn a_library_goes_before_the_program_of_the_same_name_behind_the_same_handle() {
 
 #[test]
 fn what_the_host_loaded_itself_is_left_alone() {
-    let mut home = Home::new(|directory| directory.settle(Duration::ZERO));
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.settle(Duration::ZERO));
     let probe = block_on(home.manager.load::<dyn Probe>("probe", &probe_two::PLUGIN)).expect("linked in");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
     home.put(libraries().library("probe-one"), "libprobe.so");
@@ -269,6 +258,46 @@ fn what_the_host_loaded_itself_is_left_alone() {
 }
 
 #[test]
+fn an_operator_disables_enables_and_loads_again() {
+    let mut restart = Restart::default();
+    restart.failures = 1;
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.restart(restart));
+    home.put(libraries().program("probe-one"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    block_on(home.manager.load_again("probe")).expect("it loads");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+
+    // One that was given up comes back behind the same handle.
+    let probe = home.get::<dyn Probe>("probe");
+    kill(&home.path("probe"));
+    let [_, given_up] = home.told("probe");
+    assert!(reason(&given_up).starts_with("it failed 1 times"), "{given_up:?}");
+    block_on(home.manager.load_again("probe")).expect("it loads");
+    assert_eq!(home.told("probe"), [State::Loading, online(3)]);
+    assert_eq!(probe.version(), Ok(1));
+
+    home.manager.disable("probe").expect("it is watched");
+    assert_eq!(home.told("probe"), [State::Draining, State::Offline, State::Disabled]);
+    let error = block_on(home.manager.load_again("probe")).expect_err("it is disabled");
+    assert!(chain(&error).starts_with("the plugin `probe` is disabled"), "{error}");
+    // Whatever becomes of its file: nothing is told of it until it is enabled.
+    home.put(libraries().program("probe-two"), "probe");
+    home.look();
+    home.put(libraries().library("probe-one"), "libwitness.so");
+    assert_eq!(home.told("witness"), [State::Loading, online(1)]);
+    home.manager.enable("probe").expect("it is watched");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+
+    home.write("libprobe.so", "garbage");
+    let [_, _, old] = home.told("probe");
+    assert_eq!(old, online(1));
+    let error = block_on(home.manager.load_again("probe")).expect_err("garbage");
+    assert!(chain(&error).contains("expected an ELF file"), "{}", chain(&error));
+    let unknown = home.manager.disable("nobody").expect_err("there is none");
+    assert_eq!(unknown.to_string(), "no plugin `nobody` is loaded\n(hint: loaded are `probe`, `witness`)");
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_named() {
     let error = Manager::new().watch::<dyn Probe>(Directory::new("/nowhere")).expect_err("no directory");
     assert_eq!(
@@ -297,6 +326,3 @@ fn a_kind_that_the_host_did_not_ask_for_is_refused() {
         )
     );
 }
-
-/// Longer than anything takes on a machine that is busy.
-const LONG: Duration = Duration::from_secs(120);

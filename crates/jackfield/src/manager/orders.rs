@@ -1,0 +1,130 @@
+//! What an operator wants of plugins that are watched, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::error::ReloadError;
+use super::lifecycle::Manager;
+use crate::registry::{GetError, PluginId};
+
+/// The orders for each plugin that was ever watched. They outlast its file.
+#[derive(Debug, Default)]
+pub(super) struct Orders(Mutex<BTreeMap<PluginId, Arc<Desk>>>);
+
+/// Where the orders for one plugin lie.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    order: watch::Sender<Order>,
+    outcome: watch::Sender<Outcome>,
+}
+
+/// What is wanted now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Order {
+    pub(crate) is_disabled: bool,
+    /// How often it was to be loaded again.
+    again: u64,
+}
+
+/// What came of the last order that was followed.
+#[derive(Clone, Debug, Default)]
+struct Outcome {
+    again: u64,
+    failure: Option<String>,
+}
+
+impl Desk {
+    /// What is wanted now, and from now on.
+    pub(crate) fn orders(&self) -> watch::Receiver<Order> {
+        self.order.subscribe()
+    }
+
+    /// Tells what came of an order.
+    pub(crate) fn tell(&self, order: Order, failure: Option<String>) {
+        self.outcome.send_replace(Outcome { again: order.again, failure });
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.order.borrow().is_disabled
+    }
+}
+
+impl Manager {
+    /// Loads a plugin of a [watched](Self::watch) directory again from its file, as if that had changed: one that was
+    /// given up, or one whose surroundings are other than they were.
+    ///
+    /// ```no_run
+    /// # async fn example(manager: jackfield::Manager) -> Result<(), jackfield::ReloadError> {
+    /// manager.load_again("kv").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// No such plugin is watched, it is disabled, or it cannot be loaded. What was loaded serves on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once polled, it is loaded again even if the future is dropped.
+    pub async fn load_again(&self, name: &str) -> Result<(), ReloadError> {
+        let (plugin, desk) = self.desk_of(name)?;
+        if desk.is_disabled() {
+            return Err(GetError::Disabled { plugin }.into());
+        }
+        let mut outcome = desk.outcome.subscribe();
+        let mut mine = 0;
+        desk.order.send_modify(|order| {
+            order.again += 1;
+            mine = order.again;
+        });
+        let outcome = outcome.wait_for(|outcome| outcome.again >= mine).await;
+        let failure = outcome
+            .map_or_else(|_| Some("the manager has gone".to_owned()), |outcome| outcome.failure.clone());
+        failure.map_or(Ok(()), |reason| Err(ReloadError::Again { plugin, reason }))
+    }
+
+    /// Unloads a plugin of a [watched](Self::watch) directory, and keeps it from being loaded, whatever becomes of its
+    /// file, until it is [enabled](Self::enable). Where the name has versions, it is the one that serves, and another
+    /// one takes its place.
+    ///
+    /// What becomes of it is told by [events](Self::events): [`Disabled`](crate::State::Disabled) at last.
+    ///
+    /// # Errors
+    ///
+    /// No such plugin is watched.
+    pub fn disable(&self, name: &str) -> Result<(), GetError> {
+        self.desk_of(name)?
+            .1
+            .order
+            .send_if_modified(|order| !std::mem::replace(&mut order.is_disabled, true));
+        Ok(())
+    }
+
+    /// Lets a plugin that was [disabled](Self::disable) be loaded again, if its file is there.
+    ///
+    /// # Errors
+    ///
+    /// No such plugin was ever watched.
+    pub fn enable(&self, name: &str) -> Result<(), GetError> {
+        self.desk_of(name)?.1.order.send_if_modified(|order| std::mem::take(&mut order.is_disabled));
+        Ok(())
+    }
+
+    /// Where the orders for a plugin lie that is about to be watched.
+    pub(crate) fn desk(&self, plugin: &PluginId) -> Arc<Desk> {
+        let mut desks = self.shared.orders.0.lock().unwrap_or_else(PoisonError::into_inner);
+        desks.entry(plugin.clone()).or_default().clone()
+    }
+
+    /// Where the orders lie for a plugin of this name, or for the version that serves under it.
+    fn desk_of(&self, name: &str) -> Result<(PluginId, Arc<Desk>), GetError> {
+        let serving = self.serving(name);
+        let desks = self.shared.orders.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plugins = [Some(PluginId::from(name)), serving].into_iter().flatten();
+        let found = plugins.find_map(|plugin| desks.get(&plugin).map(|desk| (plugin, desk.clone())));
+        found.ok_or_else(|| self.shared.registry.unknown(&name.into()))
+    }
+}

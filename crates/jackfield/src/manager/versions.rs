@@ -1,0 +1,318 @@
+//! The versions of a plugin, and which of them serves under the name that they share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jackfield_core::__private::Retired;
+use jackfield_core::{CallError, Generation, Instance, Interface, Lane, Slot};
+use semver::Version;
+
+use super::control::Control;
+use super::drain::Drain;
+use super::lifecycle::Manager;
+use crate::events::State;
+use crate::registry::{Entry, GetError, PluginId};
+use crate::version;
+
+/// What serves under each name of which there are versions.
+#[derive(Debug, Default)]
+pub(super) struct Versions(Mutex<BTreeMap<String, Served>>);
+
+/// A name, and the version that serves under it. Its slot is swapped under the lock of all of them, and to a version
+/// whose instance is locked.
+#[derive(Debug)]
+struct Served {
+    slot: Arc<Slot>,
+    generation: u64,
+    by: Option<Serving>,
+    /// The version that shall serve, if it is there, in place of the highest.
+    chosen: Option<Version>,
+}
+
+#[derive(Debug)]
+struct Serving {
+    plugin: PluginId,
+    version: Version,
+    control: Arc<Control>,
+}
+
+/// What becomes of a name, to be told once no lock is held.
+#[must_use]
+struct News {
+    name: PluginId,
+    state: State,
+}
+
+impl Versions {
+    /// The slot of a name, if one of its versions serves.
+    pub(super) fn slot(&self, name: &str) -> Option<Arc<Slot>> {
+        self.lock().get(name).filter(|served| served.by.is_some()).map(|served| served.slot.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Served {
+    fn is_by(&self, control: &Arc<Control>) -> bool {
+        self.by.as_ref().is_some_and(|serving| Arc::ptr_eq(&serving.control, control))
+    }
+
+    /// Whether the one is preferred to the other.
+    fn rank<'a>(&self, version: &'a Version) -> (bool, &'a Version) {
+        (self.chosen.as_ref() == Some(version), version)
+    }
+
+    /// Lets another version serve. Calls that began on the one before are drained before that is unloaded.
+    fn pass_to(&mut self, next: Serving, lane: Lane, manager: &Manager) {
+        let retired = self.slot.swap(lane);
+        self.generation += 1;
+        if let Some(before) = self.by.replace(next) {
+            before.control.leave(Drain::begin(retired, manager.shared.drain_deadline));
+        }
+    }
+
+    fn news(&self, name: &str) -> News {
+        News { name: name.into(), state: State::Online { generation: self.generation } }
+    }
+}
+
+impl Manager {
+    /// Chooses the version that serves under a name, such as `1.2` or `^1`, or with `None` the highest again. If it is
+    /// unloaded, the highest that is left serves; once it is back, it serves again.
+    ///
+    /// Plugins whose names are `NAME@VERSION` are the versions of `NAME`, under which the highest serves unless one was
+    /// chosen. Handles to `NAME` stay the same, calls that have begun end where they began, and none fails.
+    ///
+    /// ```
+    /// # mod greeter {
+    /// #     use jackfield_core::{Context, Error, interface};
+    /// #     #[interface(service = "example.Greeter", version = "1.0")]
+    /// #     pub trait Greeter { fn name(&self) -> Result<String, Error>; }
+    /// #     pub struct Polite(String);
+    /// #     impl Polite {
+    /// #         fn open(context: &Context) -> Result<Self, Error> { Ok(Self(context.plugin().to_owned())) }
+    /// #     }
+    /// #     impl Greeter for Polite { fn name(&self) -> Result<String, Error> { Ok(self.0.clone()) } }
+    /// #     pub mod polite { use super::*; jackfield_plugin::export!(Polite::open as dyn Greeter); }
+    /// # }
+    /// # use greeter::{Greeter, polite};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = jackfield::Manager::new();
+    /// manager.load::<dyn Greeter>("greeter@1.4", &polite::PLUGIN).await?;
+    /// manager.load::<dyn Greeter>("greeter@2.0", &polite::PLUGIN).await?;
+    /// let greeter = manager.get::<dyn Greeter>("greeter")?;
+    /// assert_eq!(greeter.name()?, "greeter@2.0");
+    /// assert_eq!(manager.get::<dyn Greeter>("greeter@^1")?.name()?, "greeter@1.4");
+    ///
+    /// manager.choose("greeter", Some("1.4")).await?;
+    /// assert_eq!(greeter.name()?, "greeter@1.4");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// No such version is loaded. Nothing has changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end, the choice holds, and takes effect with the next load or unload of a version.
+    pub async fn choose(&self, name: &str, version: Option<&str>) -> Result<(), GetError> {
+        let chosen = match version {
+            None => None,
+            Some(version) => {
+                let plugin = self.resolve(&format!("{name}@{version}"))?;
+                version::split(plugin.as_str()).map(|(_, version)| version)
+            }
+        };
+        match self.shared.versions.lock().get_mut(name) {
+            Some(served) => served.chosen = chosen,
+            None => return Err(self.shared.registry.unknown(&name.into())),
+        }
+        self.settle_name(name).await;
+        Ok(())
+    }
+
+    /// Chooses the highest version below the one that serves under a name. Returns which.
+    ///
+    /// ```no_run
+    /// # async fn example(manager: jackfield::Manager) -> Result<(), jackfield::GetError> {
+    /// println!("{} serves again", manager.roll_back("kv").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// None below it is loaded. Nothing has changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`choose`](Self::choose).
+    pub async fn roll_back(&self, name: &str) -> Result<PluginId, GetError> {
+        let present = match self.shared.versions.lock().get(name).and_then(|served| served.by.as_ref()) {
+            Some(serving) => serving.version.clone(),
+            None => return Err(self.shared.registry.unknown(&name.into())),
+        };
+        let lower =
+            self.shared.registry.versions(name).into_iter().rfind(|(version, _, _)| *version < present);
+        let below = || self.shared.registry.unknown(&format!("{name}@<{present}").as_str().into());
+        let (version, plugin, _) = lower.ok_or_else(below)?;
+        self.choose(name, Some(&format!("={version}"))).await?;
+        Ok(plugin)
+    }
+
+    /// The version that serves under a name, or nothing where the name has no versions.
+    pub fn serving(&self, name: &str) -> Option<PluginId> {
+        let served = self.shared.versions.lock();
+        served.get(name).and_then(|served| served.by.as_ref()).map(|serving| serving.plugin.clone())
+    }
+
+    /// The plugin of this name, the version that serves under it, or the highest in this range.
+    pub(super) fn resolve(&self, request: &str) -> Result<PluginId, GetError> {
+        let plugin = PluginId::from(request);
+        if self.shared.registry.contains(&plugin) {
+            return Ok(plugin);
+        }
+        if let Some(serving) = self.serving(request) {
+            return Ok(serving);
+        }
+        let in_range = version::split_range(request).and_then(|(name, range)| {
+            let versions = self.shared.registry.versions(name);
+            versions.into_iter().rfind(|(version, _, _)| range.matches(version))
+        });
+        in_range.map(|(_, plugin, _)| plugin).ok_or_else(|| self.shared.registry.unknown(&plugin))
+    }
+
+    /// Lets a version that was just loaded serve under its name, if it is preferred. Its instance is locked.
+    pub(super) fn join<I: Interface + ?Sized>(
+        &self,
+        id: &PluginId,
+        entry: &Entry<Control>,
+        instance: &dyn Instance,
+    ) {
+        let Some((name, version)) = version::split(id.as_str()) else { return };
+        let serving = Serving { plugin: id.clone(), version, control: entry.extra.clone() };
+        let news = {
+            let mut all = self.shared.versions.lock();
+            match all.get_mut(name) {
+                Some(served) if served.slot.is_like(&entry.slot) => {
+                    let present = served.by.as_ref().map(|serving| served.rank(&serving.version));
+                    if present >= Some(served.rank(&serving.version)) {
+                        return;
+                    }
+                    served.pass_to(serving, instance.lane(), self);
+                    served.news(name)
+                }
+                // Another interface serves under this name.
+                Some(Served { by: Some(_), .. }) => return,
+                _ => {
+                    let slot = Slot::new::<I>(instance.lane()).with_timer(self.shared.timer.clone());
+                    let served =
+                        Served { slot: Arc::new(slot), generation: 1, by: Some(serving), chosen: None };
+                    let news = served.news(name);
+                    all.insert(name.to_owned(), served);
+                    news
+                }
+            }
+        };
+        self.tell(news);
+    }
+
+    /// Swaps the name under which a version serves to its new generation. The version's instance is locked.
+    pub(super) fn follow(
+        &self,
+        id: &PluginId,
+        control: &Arc<Control>,
+        new: &dyn Instance,
+    ) -> Option<Retired<Generation>> {
+        let (name, _) = version::split(id.as_str())?;
+        let (retired, news) = {
+            let mut all = self.shared.versions.lock();
+            let served = all.get_mut(name).filter(|served| served.is_by(control))?;
+            served.generation += 1;
+            (served.slot.swap(new.lane()), served.news(name))
+        };
+        self.tell(news);
+        Some(retired)
+    }
+
+    /// Lets another version serve in place of one that is not registered any more, and whose instance is locked. Without
+    /// another, the name is closed; what calls still use is returned.
+    pub(super) async fn hand_over(
+        &self,
+        id: &PluginId,
+        control: &Arc<Control>,
+        reason: &str,
+    ) -> Option<Retired<Generation>> {
+        let (name, _) = version::split(id.as_str())?;
+        loop {
+            let next = {
+                let mut all = self.shared.versions.lock();
+                let served = all.get_mut(name).filter(|served| served.is_by(control))?;
+                match self.best(name, served) {
+                    Some(next) => next,
+                    None => {
+                        served.by = None;
+                        served.generation += 1;
+                        let closed = Lane::Closed(CallError::Closed { reason: reason.to_owned() });
+                        let retired = served.slot.swap(closed);
+                        drop(all);
+                        self.tell(News { name: name.into(), state: State::Offline });
+                        return Some(retired);
+                    }
+                }
+            };
+            self.pass(name, next, |served| served.is_by(control)).await;
+        }
+    }
+
+    /// Lets the version that is preferred now serve under a name.
+    async fn settle_name(&self, name: &str) {
+        loop {
+            let next = {
+                let all = self.shared.versions.lock();
+                let Some(served) = all.get(name) else { return };
+                match self.best(name, served) {
+                    Some(next) if !served.is_by(&next.control) => next,
+                    _ => return,
+                }
+            };
+            let control = next.control.clone();
+            self.pass(name, next, |served| !served.is_by(&control)).await;
+        }
+    }
+
+    /// Lets a version serve, if it is still loaded and that is still wanted once its instance is locked.
+    async fn pass(&self, name: &str, next: Serving, is_wanted: impl FnOnce(&Served) -> bool) {
+        let control = next.control.clone();
+        let instance = control.instance.lock().await;
+        let Some(instance) = &*instance else { return };
+        let news = {
+            let mut all = self.shared.versions.lock();
+            let Some(served) = all.get_mut(name).filter(|served| is_wanted(served)) else { return };
+            served.pass_to(next, instance.lane(), self);
+            served.news(name)
+        };
+        self.tell(news);
+    }
+
+    /// The version of a name that is preferred among those that are loaded.
+    fn best(&self, name: &str, served: &Served) -> Option<Serving> {
+        let loaded = self.shared.registry.versions(name).into_iter();
+        let alike = loaded.filter(|(_, _, entry)| served.slot.is_like(&entry.slot));
+        alike
+            .map(|(version, plugin, entry)| Serving { plugin, version, control: entry.extra })
+            .max_by(|a, b| served.rank(&a.version).cmp(&served.rank(&b.version)))
+    }
+
+    /// Tells what becomes of a name, unless something is loaded under the name itself.
+    fn tell(&self, news: News) {
+        if !self.shared.registry.contains(&news.name) {
+            self.shared.states.set(&news.name, news.state);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A directory of plugins that a test watches.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jackfield::process::{ProcessBackend, ProcessPlugin};
+use jackfield::{Directory, Event, Events, Handle, Interface, Manager, State, Watch};
+use tempfile::TempDir;
+
+use crate::support::{block_on, native};
+
+/// A directory that is watched, and what is told of it.
+pub(crate) struct Home {
+    pub(crate) directory: TempDir,
+    pub(crate) manager: Manager,
+    pub(crate) events: Events,
+    pub(crate) watch: Watch,
+}
+
+impl Home {
+    /// Watches an empty directory.
+    pub(crate) fn watch<I: Interface + ?Sized>(configure: impl FnOnce(Directory) -> Directory) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
+        let manager = Manager::new();
+        let described = processes.clone();
+        let source = Directory::new(directory.path())
+            .libraries(move |path| native.library(path))
+            .programs(move |path| ProcessPlugin::new(path).backend(&processes))
+            .manifests(&described)
+            .settle(Duration::from_millis(20))
+            .poll(Duration::from_millis(20));
+        let events = manager.events();
+        let watch = manager.watch::<I>(configure(source)).expect("it is a directory");
+        Self { directory, manager, events, watch }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Puts a copy into the directory, or in place of what lies there, at once.
+    pub(crate) fn put(&self, from: &Path, name: &str) {
+        let hidden = self.path(".new");
+        fs::copy(from, &hidden).expect("a copy");
+        fs::rename(hidden, self.path(name)).expect("renamed");
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("it is there");
+    }
+
+    /// Writes a file, or what lies in its place, at once.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let hidden = self.path(".new");
+        fs::write(&hidden, text).expect("written");
+        fs::rename(hidden, self.path(name)).expect("renamed");
+    }
+
+    pub(crate) fn get<I: Interface + ?Sized>(&self, name: &str) -> Handle<I> {
+        self.manager.get(name).expect("it is online")
+    }
+
+    /// The next so many states, all of this plugin.
+    pub(crate) fn told<const N: usize>(&mut self, name: &str) -> [State; N] {
+        std::array::from_fn(|_| match self.change() {
+            (plugin, state) if plugin == name => state,
+            other => panic!("expected an event of `{name}`, found {other:?}"),
+        })
+    }
+
+    /// The next change of whichever plugin.
+    pub(crate) fn change(&mut self) -> (String, State) {
+        match self.events.recv_timeout(LONG) {
+            Ok(Event::Changed { plugin, state }) => (plugin.as_str().to_owned(), state),
+            other => panic!("expected a change, found {other:?}"),
+        }
+    }
+
+    pub(crate) fn look(&self) {
+        block_on(self.watch.look()).expect("it can be read");
+    }
+}
+
+pub(crate) fn online(generation: u64) -> State {
+    State::Online { generation }
+}
+
+pub(crate) fn reason(state: &State) -> &str {
+    match state {
+        State::Failed { reason } => reason,
+        other => panic!("expected a failure, found {other:?}"),
+    }
+}
+
+/// Longer than anything takes on a machine that is busy.
+const LONG: Duration = Duration::from_secs(120);

@@ -1,0 +1,133 @@
+//! Programs and scripts that come online from a directory by what a manifest says of them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use jackfield::{CallError, Error, State};
+use jackfield_core::interface;
+use jackfield_fixtures::{GoModule, available, go_programs, workspace};
+use kv_interface::Kv;
+
+use crate::home::{Home, online, reason};
+use crate::support::block_on;
+
+/// What a provider provides.
+#[interface(service = "proto.Speaker", version = "1.0")]
+trait Speaker {
+    async fn say_hi(&self, name: String) -> Result<String, Error>;
+}
+
+/// What go-plugin's older example provides.
+#[interface(service = "proto.Greeter", version = "1.0")]
+trait Greeter {
+    async fn greet(&self) -> Result<String, Error>;
+}
+
+fn go_program(name: &str) -> Option<PathBuf> {
+    Some(available(go_programs(GoModule::Newest))?.join(name))
+}
+
+/// The manifest of the key-value program that lies beside it.
+const KV: &str = "\
+command = \"./kv-plugin\"
+auto_mtls = true
+handshake = { version = 1, cookie_key = \"WKY_PLUGIN\", cookie_value = \"wukaiying\" }
+";
+
+#[test]
+fn a_program_in_go_comes_changes_rests_and_goes_with_its_manifest() {
+    let Some(program) = go_program("kv-plugin") else { return };
+    let mut home = Home::watch::<dyn Kv>(|directory| directory);
+    // The manifest comes first, so that its program is nobody's plugin on its own.
+    // It writes its files where it starts, which a plugin better does elsewhere.
+    let store = tempfile::tempdir().expect("a directory");
+    let manifest = format!("directory = {:?}\n{KV}", store.path());
+    home.write("kv.plugin.toml", &manifest);
+    let [failed] = home.told("kv");
+    assert!(
+        reason(&failed).contains("`command`: expected an executable file, found none at `"),
+        "{failed:?}"
+    );
+    home.put(&program, "kv-plugin");
+    assert_eq!(home.told("kv"), [State::Loading, online(1)]);
+    let kv = home.get::<dyn Kv>("kv");
+    block_on(async {
+        kv.put("hello".into(), "world".into()).await.expect("stored");
+        assert!(kv.get("hello".into()).await.expect("found").starts_with(b"world"));
+    });
+
+    // Another manifest is another generation, and so is another file of the program's.
+    home.write("kv.plugin.toml", &manifest.replace("auto_mtls = true", "auto_mtls = false"));
+    assert_eq!(home.told("kv"), [State::Loading, online(2)]);
+    home.put(&program, "kv-plugin");
+    assert_eq!(home.told("kv"), [State::Loading, online(3)]);
+    block_on(async { kv.put("hello".into(), "again".into()).await.expect("stored") });
+
+    // What is wrong is named, and the old one serves on.
+    home.write("kv.plugin.toml", &manifest.replace("auto_mtls", "automtls"));
+    let [failed, old] = home.told("kv");
+    assert_eq!(old, online(3));
+    assert!(
+        reason(&failed).contains("line 3: unknown field `automtls`, expected one of `kind`, `command`"),
+        "{failed:?}"
+    );
+    assert!(block_on(kv.get("hello".into())).expect("found").starts_with(b"again"));
+
+    home.write("kv.plugin.toml", &format!("enabled = false\n{manifest}"));
+    assert_eq!(home.told("kv"), [State::Draining, State::Offline, State::Disabled]);
+    assert_eq!(home.manager.states(), [("kv".into(), State::Disabled)]);
+    assert!(matches!(block_on(kv.get("hello".into())), Err(Error::Call(CallError::Closed { .. }))));
+    home.write("kv.plugin.toml", &manifest);
+    assert_eq!(home.told("kv"), [State::Loading, online(1)]);
+    // The program may go at the same time: without its manifest it is no plugin that this host can start.
+    home.remove("kv-plugin");
+    home.remove("kv.plugin.toml");
+    assert_eq!(home.told("kv"), [State::Draining, State::Offline]);
+    assert!(home.manager.names().is_empty());
+}
+
+#[test]
+fn a_program_runs_only_with_the_digest_of_its_manifest() {
+    let Some(program) = go_program("kv-plugin") else { return };
+    let mut home = Home::watch::<dyn Kv>(|directory| directory);
+    let manifest = KV.replace("./kv-plugin", &program.display().to_string());
+    home.write("kv.plugin.toml", &format!("sha256 = \"{}\"\n{manifest}", "5a".repeat(32)));
+    let [_, failed] = home.told("kv");
+    let Some((_, found)) = reason(&failed).split_once("found `") else { panic!("a mismatch: {failed:?}") };
+    home.write("kv.plugin.toml", &format!("sha256 = \"{}\"\n{manifest}", &found[..64]));
+    assert_eq!(home.told("kv"), [State::Loading, online(1)]);
+}
+
+#[test]
+fn a_plugin_of_net_rpc_comes_by_its_manifest() {
+    let Some(program) = go_program("netrpc-plugin") else { return };
+    let mut home = Home::watch::<dyn Greeter>(|directory| directory);
+    home.write(
+        "old.plugin.toml",
+        &format!(
+            "command = {program:?}\nprotocol = \"netrpc\"\ndispense = \"greeter\"\n\
+             handshake = {{ version = 1, cookie_key = \"BASIC_PLUGIN\", cookie_value = \"hello\" }}"
+        ),
+    );
+    assert_eq!(home.told("old"), [State::Loading, online(1)]);
+    assert_eq!(block_on(home.get::<dyn Greeter>("old").greet()).expect("a greeting"), "Hello!");
+}
+
+#[test]
+fn a_script_in_python_comes_by_its_manifest_and_changes_with_its_file() {
+    let mut home = Home::watch::<dyn Speaker>(|directory| directory);
+    let script = fs::read_to_string(workspace().join("fixtures/python/provider.py")).expect("a script");
+    home.write("speaker.plugin.toml", "kind = \"stdio\"\ncommand = \"python3\"\nargs = [\"provider.py\"]");
+    home.write("provider.py", &script);
+    // Whichever of the two is seen first, in the end it is online.
+    let mut state = State::Offline;
+    while !matches!(state, State::Online { .. }) {
+        [state] = home.told("speaker");
+    }
+    let speaker = home.get::<dyn Speaker>("speaker");
+    assert_eq!(block_on(speaker.say_hi("bob".into())).expect("an answer"), "Hi bob");
+    let State::Online { generation } = state else { panic!("online") };
+    home.write("provider.py", &script.replace("Hi {name}", "Hello {name}"));
+    assert_eq!(home.told("speaker"), [State::Loading, online(generation + 1)]);
+    assert_eq!(block_on(speaker.say_hi("bob".into())).expect("an answer"), "Hello bob");
+}

@@ -1,0 +1,174 @@
+//! Several versions of one plugin side by side, and which of them serves under the name that they share.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use jackfield::{CallError, Error, GetError, Handle, Manager, State};
+use jackfield_fixtures::Stop;
+use kv_interface::Kv;
+use probe_interface::Probe;
+
+use crate::home::{Home, online, reason};
+use crate::support::{block_on, libraries};
+
+impl Home {
+    /// The next so many changes, of whichever plugin.
+    fn changes<const N: usize>(&mut self) -> [(String, State); N] {
+        std::array::from_fn(|_| self.change())
+    }
+}
+
+fn expected<const N: usize>(changes: [(&str, State); N]) -> [(String, State); N] {
+    changes.map(|(plugin, state)| (plugin.to_owned(), state))
+}
+
+#[test]
+fn the_highest_version_serves_and_the_others_stay() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    home.put(libraries().library("probe-one"), "testplugin_v1.so");
+    assert_eq!(
+        home.changes(),
+        expected([("testplugin@1", State::Loading), ("testplugin@1", online(1)), ("testplugin", online(1))])
+    );
+    let plugin = home.get::<dyn Probe>("testplugin");
+    assert_eq!(plugin.version(), Ok(1));
+    // A call that waits ends where it began, whichever version serves meanwhile.
+    let mut waits = pin!(plugin.wait());
+    assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+
+    home.put(libraries().library("probe-two"), "testplugin_v2.so");
+    assert_eq!(
+        home.changes(),
+        expected([("testplugin@2", State::Loading), ("testplugin@2", online(1)), ("testplugin", online(2))])
+    );
+    let [first, second] = ["testplugin@1", "testplugin@>1"].map(|name| home.get::<dyn Probe>(name));
+    assert_eq!([plugin.version(), first.version(), second.version()], [Ok(2), Ok(1), Ok(2)]);
+    assert_eq!((Handle::generation(&plugin), Handle::generation(&first)), (2, 1));
+    assert_eq!([plugin.release(), first.release()], [Ok(0), Ok(1)], "each has a state of its own");
+    assert!(matches!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(1))));
+
+    // A new file of the version that serves is a new generation of both.
+    home.put(libraries().library("probe-one"), "testplugin_v2.so");
+    let [loading, shared, own] = home.changes();
+    assert_eq!([loading, own], expected([("testplugin@2", State::Loading), ("testplugin@2", online(2))]));
+    assert_eq!([shared], expected([("testplugin", online(3))]));
+    assert_eq!((plugin.version(), Handle::generation(&plugin)), (Ok(1), 3));
+
+    home.remove("testplugin_v2.so");
+    let [draining, shared, offline] = home.changes();
+    assert_eq!(
+        [draining, offline],
+        expected([("testplugin@2", State::Draining), ("testplugin@2", State::Offline)])
+    );
+    assert_eq!([shared], expected([("testplugin", online(4))]));
+    assert_eq!((plugin.version(), home.manager.serving("testplugin")), (Ok(1), Some("testplugin@1".into())));
+
+    home.remove("testplugin_v1.so");
+    let told: [_; 3] = home.changes();
+    assert!(told.contains(&("testplugin".to_owned(), State::Offline)), "{told:?}");
+    assert!(matches!(plugin.version(), Err(Error::Call(CallError::Closed { .. }))));
+    assert!(home.manager.get::<dyn Probe>("testplugin").is_err() && home.manager.states().is_empty());
+
+    // The same handle, once there is a version again.
+    home.put(libraries().library("probe-two"), "libtestplugin@3.0.so");
+    assert_eq!(
+        home.changes(),
+        expected([
+            ("testplugin@3.0", State::Loading),
+            ("testplugin@3.0", online(1)),
+            ("testplugin", online(6))
+        ])
+    );
+    assert_eq!((plugin.version(), Handle::generation(&plugin)), (Ok(2), 6));
+}
+
+#[test]
+fn a_version_may_be_chosen_and_rolled_back() {
+    let manager = Manager::new();
+    block_on(async {
+        manager.load::<dyn Probe>("probe@1.2", &probe_one::PLUGIN).await.expect("linked in");
+        manager.load::<dyn Probe>("probe@1.10", &probe_two::PLUGIN).await.expect("linked in");
+        let probe = manager.get::<dyn Probe>("probe").expect("it serves");
+        assert_eq!(probe.version(), Ok(2), "10 is more than 2");
+        assert_eq!(manager.roll_back("probe").await, Ok("probe@1.2".into()));
+        assert_eq!(probe.version(), Ok(1));
+        manager.load::<dyn Probe>("probe@2", &probe_two::PLUGIN).await.expect("linked in");
+        assert_eq!(probe.version(), Ok(1), "it was chosen");
+        manager.choose("probe", None).await.expect("it has versions");
+        assert_eq!((probe.version(), manager.serving("probe")), (Ok(2), Some("probe@2".into())));
+
+        manager.choose("probe", Some("~1.2")).await.expect("it is there");
+        manager.unload("probe@1.2").await.expect("it is there");
+        assert_eq!(manager.serving("probe"), Some("probe@2".into()), "the chosen one has gone");
+        manager.load::<dyn Probe>("probe@1.2", &probe_one::PLUGIN).await.expect("linked in");
+        assert_eq!(manager.serving("probe"), Some("probe@1.2".into()), "it is back");
+
+        let nothing = manager.roll_back("probe").await.expect_err("it is the lowest");
+        assert_eq!(
+            nothing.to_string(),
+            "no plugin `probe@<1.2.0` is loaded\n(hint: loaded are `probe@1.10`, `probe@1.2`, `probe@2`)"
+        );
+        assert!(manager.choose("probe", Some("7")).await.is_err());
+        assert!(matches!(manager.get::<dyn Kv>("probe"), Err(GetError::Interface { .. })));
+        assert!(matches!(manager.get::<dyn Probe>("probe@7"), Err(GetError::Unknown { .. })));
+    });
+}
+
+#[test]
+fn no_call_fails_while_versions_come_and_go() {
+    let manager = Manager::new();
+    block_on(manager.load::<dyn Probe>("probe@1", &probe_one::PLUGIN)).expect("linked in");
+    let probe = manager.get::<dyn Probe>("probe").expect("it serves");
+    let stop = Stop::default();
+    std::thread::scope(|scope| {
+        let callers = [(); 3].map(|()| {
+            scope.spawn(|| {
+                let mut calls = 0_u64;
+                while !stop.is_told() {
+                    assert_eq!(probe.add(20, 22), Ok(42));
+                    calls += 1;
+                }
+                calls
+            })
+        });
+        {
+            let _stopping = stop.when_dropped();
+            for _ in 0..50 {
+                block_on(async {
+                    manager.load::<dyn Probe>("probe@2", &probe_two::PLUGIN).await.expect("linked in");
+                    manager.choose("probe", Some("1")).await.expect("it is there");
+                    manager.choose("probe", None).await.expect("it is there");
+                    manager.reload("probe@2", &probe_two::PLUGIN).await.expect("linked in");
+                    manager.unload("probe@2").await.expect("it is there");
+                });
+            }
+        }
+        assert!(callers.into_iter().all(|caller| caller.join().expect("no call fails") > 0));
+    });
+    // Each time to the second, to the first by choice, back, to its new generation, and to what is left.
+    assert_eq!(Handle::generation(&probe), 1 + 50 * 5);
+}
+
+#[test]
+fn a_manifest_says_which_version_it_is() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let manifest = |program: &str, version: &str| {
+        format!("command = {:?}\nversion = \"{version}\"", libraries().program(program))
+    };
+    home.write("probe.plugin.toml", &manifest("probe-one", "1.2"));
+    assert_eq!(
+        home.changes(),
+        expected([("probe@1.2", State::Loading), ("probe@1.2", online(1)), ("probe", online(1))])
+    );
+    let probe = home.get::<dyn Probe>("probe");
+    home.write("probe.plugin.toml", "command = 1");
+    let [(plugin, failed), (_, old)] = home.changes();
+    assert!(reason(&failed).contains("invalid type: integer"), "{failed:?}");
+    assert_eq!((plugin.as_str(), old, probe.version()), ("probe@1.2", online(1), Ok(1)));
+    home.write("probe.plugin.toml", &manifest("probe-two", "2"));
+    while home.change() != ("probe@2".to_owned(), online(1)) {}
+    while home.manager.serving("probe") != Some("probe@2".into()) {
+        home.change();
+    }
+    assert_eq!(probe.version(), Ok(2));
+}
