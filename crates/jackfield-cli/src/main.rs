@@ -1,7 +1,10 @@
 //! The `jackfield` command.
 
+mod check_compat;
 mod demo;
 mod inspect;
+mod plugin;
+mod proto;
 
 use std::process::ExitCode;
 
@@ -19,10 +22,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Says whether the hosts of an old plugin can load a new one
+    CheckCompat(check_compat::Options),
     /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
     Demo(demo::Options),
     /// Says what shared libraries are and whether they would be loaded here, without running their code
     Inspect(inspect::Options),
+    /// Prints what a plugin serves as a .proto file
+    Proto(proto::Options),
 }
 
 const EXAMPLES: &str = "\
@@ -33,6 +40,10 @@ Examples:
                            with what the plugins log
   jackfield inspect plugins/libkv.so
                            its name, interfaces and digest, and whether it loads here
+  jackfield proto plugins/libkv.so
+                           its interfaces for authors in other languages
+  jackfield check-compat released/libkv.so plugins/libkv.so
+                           whether a new version breaks a host
 
 Exit codes:
   0  done
@@ -46,9 +57,12 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
     let run = async {
         match command {
+            Command::CheckCompat(options) => return check_compat::run(&options),
             Command::Demo(options) => demo::run(options).await,
             Command::Inspect(options) => inspect::run(&options),
+            Command::Proto(options) => proto::run(&options).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     };
     let result = tokio::select! {
         result = run => result,
@@ -56,7 +70,7 @@ async fn main() -> ExitCode {
         _ = tokio::signal::ctrl_c() => return ExitCode::from(130),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever reads our output has read enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -76,6 +90,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 #[expect(clippy::print_stderr, reason = "this is the command")]
-fn report(error: &anyhow::Error) {
+pub(crate) fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
