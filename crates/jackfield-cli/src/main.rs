@@ -1,8 +1,10 @@
 //! The `jackfield` command.
 
+mod call;
 mod check_compat;
 mod demo;
 mod inspect;
+mod messages;
 mod plugin;
 mod proto;
 
@@ -22,6 +24,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Calls any method of any plugin, JSON in and out
+    Call(call::Options),
     /// Says whether the hosts of an old plugin can load a new one
     CheckCompat(check_compat::Options),
     /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
@@ -40,6 +44,8 @@ Examples:
                            with what the plugins log
   jackfield inspect plugins/libkv.so
                            its name, interfaces and digest, and whether it loads here
+  jackfield call plugins/libkv.so Get '{\"key\":\"a\"}'
+                           calls a method
   jackfield proto plugins/libkv.so
                            its interfaces for authors in other languages
   jackfield check-compat released/libkv.so plugins/libkv.so
@@ -57,6 +63,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
     let run = async {
         match command {
+            Command::Call(options) => call::run(options).await,
             Command::CheckCompat(options) => return check_compat::run(&options),
             Command::Demo(options) => demo::run(options).await,
             Command::Inspect(options) => inspect::run(&options),

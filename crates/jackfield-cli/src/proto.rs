@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 
-use crate::plugin::Plugin;
+use crate::plugin::{Arguments, Plugin};
 
 /// What `proto` takes.
 #[derive(Debug, clap::Args)]
@@ -16,16 +16,25 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     plugin: Plugin,
+
+    #[command(flatten)]
+    arguments: Arguments,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   jackfield proto plugins/libkv.so > kv.proto
-                           for authors in other languages; none of the library's code runs";
+                           for authors in other languages; none of the library's code runs
+  jackfield proto --handshake 1/KV_PLUGIN/hello ./kv
+                           of a program, which is started and asked by gRPC's server reflection";
 
 /// Prints the interfaces of a plugin.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let interfaces = options.plugin.interfaces().await.context("the plugin's interfaces cannot be read")?;
+    let interfaces = options
+        .plugin
+        .interfaces(&options.arguments)
+        .await
+        .context("the plugin's interfaces cannot be read")?;
     let mut out = std::io::stdout().lock();
     for (index, interface) in interfaces.iter().enumerate() {
         let proto = interface.to_proto();

@@ -51,9 +51,9 @@ mod restart;
 mod watch;
 
 pub use jackfield_core::{
-    BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, Error, Failure, Fault,
-    Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Plugin, Stream, Streaming, Unloaded, Value,
-    schema,
+    BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, DynamicHandle, Error,
+    Failure, Fault, Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Messages, Plugin, Stream,
+    Streaming, Unloaded, Value, schema,
 };
 
 #[cfg(feature = "process")]

@@ -1,7 +1,7 @@
 //! Runs the command, as a person does.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use jackfield_fixtures::{Artifacts, Build, Profile};
@@ -12,10 +12,20 @@ pub(crate) fn jackfield(arguments: &[&str]) -> Output {
 }
 
 /// Runs the command with this text on its stdin.
-#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
 pub(crate) fn jackfield_reading(arguments: &[&str], stdin: &str) -> Output {
+    run(Path::new("."), arguments, stdin)
+}
+
+/// Runs the command in a directory, with this text on its stdin.
+#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
+pub(crate) fn run(directory: &Path, arguments: &[&str], stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .current_dir(directory)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.env_remove("RUST_LOG").spawn().expect("it starts");
     // A command that reads nothing may have ended already.
     let _read_or_not = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());

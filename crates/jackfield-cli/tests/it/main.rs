@@ -1,5 +1,6 @@
 //! The command, as a person runs it.
 
+mod call;
 mod command;
 mod schema;
 

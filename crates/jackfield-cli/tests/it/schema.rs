@@ -3,7 +3,7 @@
 use jackfield_fixtures::Forgery;
 use serde_json::{Value, json};
 
-use crate::command::{directory, fails, jackfield, library, succeeds, texts};
+use crate::command::{directory, fails, jackfield, library, plugins, succeeds, texts};
 
 #[test]
 fn proto_prints_the_interfaces_of_a_library() {
@@ -15,6 +15,10 @@ fn proto_prints_the_interfaces_of_a_library() {
     let object: Value =
         serde_json::from_str(&succeeds(&["proto", "--json", &library("kv-file")])).expect("JSON");
     assert_eq!(object, json!({ "service": "proto.KV", "version": "1.0", "proto": proto }));
+    // A program is asked for the same.
+    let program = plugins().program("kv-file").display().to_string();
+    let asked = succeeds(&["proto", "--handshake", "1/WKY_PLUGIN/wukaiying", &program]);
+    assert_eq!(asked.replace("`proto.KV`", "`proto.KV`, version 1.0"), proto);
     let error = fails(1, &["proto", "Cargo.toml"]);
     assert!(error.contains("expected an ELF file, found a text"), "{error}");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::writer::{INTERFACE, OPTIONAL};
+use super::writer::{INTERFACE, OPTIONAL, STREAM};
 use crate::codec::{DecodeError, RawField, Reader};
 
 /// An interface as a file or a peer describes it.
@@ -69,6 +69,7 @@ pub struct Streams {
 /// A field of a [`MessageDescriptor`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a field may be both, or neither")]
 pub struct FieldDescriptor {
     /// The name.
     pub name: String,
@@ -84,6 +85,8 @@ pub struct FieldDescriptor {
     pub presence: Presence,
     /// The interface of which it is an object, where it is one.
     pub interface: String,
+    /// Whether a plugin of Jackfield says that it is what comes again and again, each time in a message of its own.
+    pub is_stream: bool,
 }
 
 /// Whether a field that does not come is told apart from one that has its default.
@@ -363,7 +366,10 @@ fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
             4 => parsed.is_repeated = field.u32()? == LABEL_REPEATED,
             5 => parsed.kind = field.u32()?,
             6 => parsed.type_name = type_name(&field)?,
-            8 => parsed.interface = option(field.bytes()?)?,
+            8 => {
+                parsed.interface = option(field.bytes()?)?;
+                parsed.is_stream = is_set(field.bytes()?, STREAM)?;
+            }
             17 if field.varint()? != 0 => parsed.presence = Presence::Explicit,
             _ => {}
         }

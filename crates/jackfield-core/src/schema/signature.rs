@@ -19,14 +19,15 @@ impl Descriptor {
     /// # Ok::<_, jackfield_core::schema::DescriptorError>(())
     /// ```
     pub fn signature(&self, method: &MethodDescriptor) -> String {
-        let arguments: Vec<_> = self
-            .fields(&method.request)
-            .iter()
-            .map(|field| format!("{}: {}", field.name, self.type_text(field)))
-            .collect();
         let stream = |is_stream| if is_stream { "stream of " } else { "" };
-        let mut text =
-            format!("{}({}{})", method.name, stream(method.streams.requests), arguments.join(", "));
+        let fields = self.fields(&method.request);
+        let arguments: Vec<_> = fields
+            .iter()
+            .map(|field| format!("{}: {}{}", field.name, stream(field.is_stream), self.type_text(field)))
+            .collect();
+        // A peer in another language does not say which of the fields it is.
+        let all = method.streams.requests && !fields.iter().any(|field| field.is_stream);
+        let mut text = format!("{}({}{})", method.name, stream(all), arguments.join(", "));
         if let [result] = self.fields(&method.response) {
             text += &format!(" → {}{}", stream(method.streams.responses), self.type_text(result));
         }
