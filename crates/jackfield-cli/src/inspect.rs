@@ -58,7 +58,7 @@ fn text(image: &Image) -> String {
     lines.join("\n")
 }
 
-fn json(file: &std::path::Path, image: &Result<Image, NativeError>) -> serde_json::Value {
+pub(crate) fn json(file: &std::path::Path, image: &Result<Image, NativeError>) -> serde_json::Value {
     let image = match image {
         Ok(image) => image,
         Err(error) => {

@@ -1,10 +1,15 @@
 //! The `jackfield` command.
 
+mod build;
 mod call;
+mod cargo;
 mod check_compat;
 mod demo;
 mod inspect;
+mod install;
 mod messages;
+mod new;
+mod place;
 mod plugin;
 mod proto;
 
@@ -24,6 +29,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Builds a package as a shared library or a program, under the name that it shall have
+    Build(build::Options),
     /// Calls any method of any plugin, JSON in and out
     Call(call::Options),
     /// Says whether the hosts of an old plugin can load a new one
@@ -32,12 +39,19 @@ enum Command {
     Demo(demo::Options),
     /// Says what shared libraries are and whether they would be loaded here, without running their code
     Inspect(inspect::Options),
+    /// Puts a plugin into a directory, all at once
+    Install(install::Options),
+    /// Makes a workspace with an interface, a plugin and a host
+    New(new::Options),
     /// Prints what a plugin serves as a .proto file
     Proto(proto::Options),
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  jackfield new greetings  an interface, a plugin and a host that build and run as they are
+  jackfield build -o plugins/kv.so kv
+                           a package as a shared library
   jackfield demo           ten lines that tell the story
   jackfield demo --json    the same as one JSON object per line
   RUST_LOG=debug jackfield demo
@@ -63,10 +77,13 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
     let run = async {
         match command {
+            Command::Build(options) => build::run(&options),
             Command::Call(options) => call::run(options).await,
             Command::CheckCompat(options) => return check_compat::run(&options),
             Command::Demo(options) => demo::run(options).await,
             Command::Inspect(options) => inspect::run(&options),
+            Command::Install(options) => install::run(&options),
+            Command::New(options) => new::run(&options),
             Command::Proto(options) => proto::run(&options).await,
         }
         .map(|()| ExitCode::SUCCESS)

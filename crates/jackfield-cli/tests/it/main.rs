@@ -2,6 +2,7 @@
 
 mod call;
 mod command;
+mod new;
 mod schema;
 
 use std::path::Path;
