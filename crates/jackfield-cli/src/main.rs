@@ -1,10 +1,13 @@
 //! The `jackfield` command.
 
+mod bench;
 mod build;
 mod call;
 mod cargo;
 mod check_compat;
+mod completions;
 mod demo;
+mod doctor;
 mod inspect;
 mod install;
 mod messages;
@@ -12,6 +15,7 @@ mod new;
 mod place;
 mod plugin;
 mod proto;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -29,14 +33,20 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures how long the calls of a method take
+    Bench(bench::Options),
     /// Builds a package as a shared library or a program, under the name that it shall have
     Build(build::Options),
     /// Calls any method of any plugin, JSON in and out
     Call(call::Options),
     /// Says whether the hosts of an old plugin can load a new one
     CheckCompat(check_compat::Options),
+    /// Prints what a shell completes
+    Completions(completions::Options),
     /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
     Demo(demo::Options),
+    /// Says what this machine has of what Jackfield uses
+    Doctor(doctor::Options),
     /// Says what shared libraries are and whether they would be loaded here, without running their code
     Inspect(inspect::Options),
     /// Puts a plugin into a directory, all at once
@@ -45,6 +55,8 @@ enum Command {
     New(new::Options),
     /// Prints what a plugin serves as a .proto file
     Proto(proto::Options),
+    /// Says whether a file is the one that it should be
+    Verify(verify::Options),
 }
 
 const EXAMPLES: &str = "\
@@ -77,14 +89,18 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
     let run = async {
         match command {
+            Command::Bench(options) => bench::run(options).await,
             Command::Build(options) => build::run(&options),
             Command::Call(options) => call::run(options).await,
             Command::CheckCompat(options) => return check_compat::run(&options),
+            Command::Completions(options) => completions::run(&options),
             Command::Demo(options) => demo::run(options).await,
+            Command::Doctor(options) => return doctor::run(&options),
             Command::Inspect(options) => inspect::run(&options),
             Command::Install(options) => install::run(&options),
             Command::New(options) => new::run(&options),
             Command::Proto(options) => proto::run(&options).await,
+            Command::Verify(options) => verify::run(&options),
         }
         .map(|()| ExitCode::SUCCESS)
     };

@@ -2,6 +2,7 @@
 
 mod call;
 mod command;
+mod machine;
 mod new;
 mod schema;
 
