@@ -150,14 +150,24 @@ impl Bound {
 
     /// Binds all methods of an export in the plugin's own order, for encoded calls only.
     pub fn encoded(object: Arc<Object>) -> Self {
-        let methods = object.table().methods().iter().map(|entry| BoundMethod {
-            id: TypeId::of::<Encoded>(),
-            mode: entry.mode(),
-            direct: entry.entry(Lane::Direct),
-            encoded: entry.entry(Lane::Encoded),
+        let methods = object.table().methods().iter().map(BoundMethod::encoded).collect();
+        Self { object, methods }
+    }
+
+    /// Binds the methods of these names for encoded calls only. One that the plugin lacks is [lacking](Self::lacks).
+    pub fn by_name<'a>(object: Arc<Object>, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let entries = object.table().methods();
+        let methods = names.into_iter().map(|name| match entries.iter().find(|entry| entry.name() == name) {
+            Some(entry) => BoundMethod::encoded(entry),
+            None => BoundMethod::lacking(),
         });
         let methods = methods.collect();
         Self { object, methods }
+    }
+
+    /// Whether a method blocks; `None` if the plugin lacks it.
+    pub fn mode(&self, index: usize) -> Option<Mode> {
+        self.methods.get(index).and_then(|method| method.mode)
     }
 
     /// The lane on which calls of a method go.
@@ -307,6 +317,16 @@ fn bind(entries: &[MethodEntry], spec: &MethodSpec, prefer: Lane) -> Result<Boun
 }
 
 impl BoundMethod {
+    /// A method that can only be called encoded, in the plugin's own mode.
+    fn encoded(entry: &MethodEntry) -> Self {
+        Self {
+            id: TypeId::of::<Encoded>(),
+            mode: entry.mode(),
+            direct: entry.entry(Lane::Direct),
+            encoded: entry.entry(Lane::Encoded),
+        }
+    }
+
     /// A method that the plugin lacks. Without a mode, it is never called.
     fn lacking() -> Self {
         Self { id: TypeId::of::<Encoded>(), direct: lacking, encoded: lacking, mode: None }

@@ -8,6 +8,7 @@ use jackfield::native::{Image, NativeError};
 
 /// What `inspect` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Prints one JSON object per file
     #[arg(long)]
@@ -17,6 +18,13 @@ pub(crate) struct Options {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  jackfield inspect plugins/libkv.so
+                           its name, interfaces and digest, and whether it loads here
+  jackfield inspect --json plugins/*.so
+                           one JSON object per file; exit code 1 if one would not be loaded";
 
 /// Says of each file what it is, and whether this host would load it. No code of theirs runs.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -58,7 +66,7 @@ fn text(image: &Image) -> String {
     lines.join("\n")
 }
 
-fn json(file: &std::path::Path, image: &Result<Image, NativeError>) -> serde_json::Value {
+pub(crate) fn json(file: &std::path::Path, image: &Result<Image, NativeError>) -> serde_json::Value {
     let image = match image {
         Ok(image) => image,
         Err(error) => {

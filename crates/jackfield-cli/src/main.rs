@@ -1,8 +1,22 @@
 //! The `jackfield` command.
 
+mod bench;
+mod build;
+mod call;
+mod cargo;
+mod check_compat;
+mod completions;
 mod demo;
+mod doctor;
 mod host;
 mod inspect;
+mod install;
+mod messages;
+mod new;
+mod place;
+mod plugin;
+mod proto;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,16 +39,39 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures how long the calls of a method take
+    Bench(bench::Options),
+    /// Builds a package as a shared library or a program, under the name that it shall have
+    Build(build::Options),
+    /// Calls any method of any plugin, JSON in and out
+    Call(call::Options),
+    /// Says whether the hosts of an old plugin can load a new one
+    CheckCompat(check_compat::Options),
+    /// Prints what a shell completes
+    Completions(completions::Options),
     /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
     Demo(demo::Options),
+    /// Says what this machine has of what Jackfield uses
+    Doctor(doctor::Options),
     /// Says what shared libraries are and whether they would be loaded here, without running their code
     Inspect(inspect::Options),
     #[command(flatten)]
     Host(host::Command),
+    /// Puts a plugin into a directory, all at once
+    Install(install::Options),
+    /// Makes a workspace with an interface, a plugin and a host
+    New(new::Options),
+    /// Prints what a plugin serves as a .proto file
+    Proto(proto::Options),
+    /// Says whether a file is the one that it should be
+    Verify(verify::Options),
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  jackfield new greetings  an interface, a plugin and a host that build and run as they are
+  jackfield build -o plugins/kv.so kv
+                           a package as a shared library
   jackfield demo           ten lines that tell the story
   jackfield demo --json    the same as one JSON object per line
   RUST_LOG=debug jackfield demo
@@ -43,6 +80,12 @@ Examples:
                            its name, interfaces and digest, and whether it loads here
   jackfield --host /run/my-host/control.sock list
                            what the plugins of a running host are doing
+  jackfield call plugins/libkv.so Get '{\"key\":\"a\"}'
+                           calls a method
+  jackfield proto plugins/libkv.so
+                           its interfaces for authors in other languages
+  jackfield check-compat released/libkv.so plugins/libkv.so
+                           whether a new version breaks a host
 
 Exit codes:
   0  done
@@ -56,10 +99,21 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
     let run = async {
         match command {
+            Command::Bench(options) => bench::run(options).await,
+            Command::Build(options) => build::run(&options),
+            Command::Call(options) => call::run(options).await,
+            Command::CheckCompat(options) => return check_compat::run(&options),
+            Command::Completions(options) => completions::run(&options),
             Command::Demo(options) => demo::run(options).await,
+            Command::Doctor(options) => return doctor::run(&options),
             Command::Inspect(options) => inspect::run(&options),
             Command::Host(command) => host::run(command, host).await,
+            Command::Install(options) => install::run(&options),
+            Command::New(options) => new::run(&options),
+            Command::Proto(options) => proto::run(&options).await,
+            Command::Verify(options) => verify::run(&options),
         }
+        .map(|()| ExitCode::SUCCESS)
     };
     let result = tokio::select! {
         result = run => result,
@@ -67,7 +121,7 @@ async fn main() -> ExitCode {
         _ = tokio::signal::ctrl_c() => return ExitCode::from(130),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever reads our output has read enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -87,6 +141,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 #[expect(clippy::print_stderr, reason = "this is the command")]
-fn report(error: &anyhow::Error) {
+pub(crate) fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

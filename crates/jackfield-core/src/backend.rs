@@ -6,7 +6,7 @@ use std::time::Duration;
 use jackfield_abi::{self as abi, BindError, Bound, Context, Export, Keep, Object};
 
 use crate::generated::constructor_error;
-use crate::schema::Incompatibility;
+use crate::schema::{Descriptor, Incompatibility};
 use crate::{BoxFuture, CallError, Description, Error, Lane};
 
 /// Something that can be loaded: a library, a program, code that is linked in. A backend offers a type for it.
@@ -50,7 +50,10 @@ impl Load {
         export.check(specs)?;
         let object = Object::create(export, &self.context, keep)
             .map_err(|refusal| LoadErrorKind::Refused(constructor_error(&refusal)))?;
-        Ok(Bound::bind(object, specs, prefer)?)
+        Ok(match self.interface.descriptor() {
+            Some(interface) => Bound::by_name(object, interface.methods.iter().map(|method| &*method.name)),
+            None => Bound::bind(object, specs, prefer)?,
+        })
     }
 
     /// The error of this load.
@@ -63,6 +66,11 @@ impl Load {
 pub trait Instance: fmt::Debug + Send + Sync {
     /// How calls of the interface for which it was loaded reach it.
     fn lane(&self) -> Lane;
+
+    /// The interfaces that it serves, as it describes them itself. Without this method a plugin does not say.
+    fn interfaces(&self) -> BoxFuture<'_, Result<Vec<Descriptor>, LoadErrorKind>> {
+        Box::pin(std::future::ready(Err(LoadErrorKind::Silent)))
+    }
 
     /// How calls of another interface of the same plugin reach it: an object of its own is constructed for it. Without
     /// this method a plugin serves the one for which it was loaded.
@@ -173,6 +181,8 @@ pub enum LoadErrorKind {
     },
     /// The plugin's constructor refused or panicked.
     Refused(Error),
+    /// The plugin does not say what it serves.
+    Silent,
 }
 
 impl LoadErrorKind {
@@ -199,6 +209,9 @@ impl fmt::Display for LoadErrorKind {
                 write!(f, "expected the interface `{expected}`, but it implements `{}`", found.join("`, `"))
             }
             Self::Refused(_) => f.write_str("its constructor refused"),
+            Self::Silent => f.write_str(
+                "it does not say what it serves\n(hint: a program says it by gRPC's server reflection)",
+            ),
         }
     }
 }
@@ -209,7 +222,7 @@ impl std::error::Error for LoadErrorKind {
             Self::Backend { source, .. } => Some(source.as_ref()),
             Self::Bind(error) => Some(error),
             Self::Incompatible(error) => Some(error),
-            Self::Interface { .. } => None,
+            Self::Interface { .. } | Self::Silent => None,
             Self::Refused(error) => Some(error),
         }
     }

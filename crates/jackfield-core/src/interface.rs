@@ -2,8 +2,10 @@
 
 use jackfield_abi::{MethodSpec, StaticRef};
 
+use crate::LoadErrorKind;
+use crate::dynamic::DynamicInterface;
 use crate::error::{Error, Fault};
-use crate::schema::Schema;
+use crate::schema::{Descriptor, Schema};
 
 /// A trait under `#[interface]`, as the type `dyn Trait`. The macro implements it.
 pub trait Interface: Send + Sync + 'static {
@@ -35,17 +37,78 @@ pub trait Interface: Send + Sync + 'static {
 pub struct Description {
     schema: &'static Schema,
     specs: &'static [MethodSpec],
+    known: Known,
+}
+
+/// How much a host knows of an interface.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// What it read at run time.
+    Descriptor(&'static Descriptor),
+    /// Nothing yet: whatever the plugin serves will do.
+    Nothing,
+    /// Its trait.
+    Trait,
 }
 
 impl Description {
     /// The description of `I`.
     pub const fn of<I: Interface + ?Sized>() -> Self {
-        Self { schema: I::SCHEMA, specs: I::SPECS }
+        Self { schema: I::SCHEMA, specs: I::SPECS, known: Known::Trait }
     }
 
-    /// The schema.
+    /// No interface: the host loads a plugin whatever it serves, and asks it for that afterwards, by
+    /// [`Instance::interfaces`](crate::Instance::interfaces).
+    pub const fn any() -> Self {
+        const ANY: &Schema = &Schema { service: "any interface", version: "", methods: &[] };
+        Self { schema: ANY, specs: &[], known: Known::Nothing }
+    }
+
+    /// The description of an interface that is known only at run time.
+    ///
+    /// What is described is kept for as long as the program runs, once for equal descriptions.
+    pub fn dynamic(interface: &Descriptor) -> Self {
+        let DynamicInterface { descriptor, schema } = DynamicInterface::keep(interface);
+        Self { schema, specs: &[], known: Known::Descriptor(descriptor) }
+    }
+
+    /// The schema. That of an interface which is known only at run time has the methods, and says of their fields what is
+    /// a stream.
     pub const fn schema(&self) -> &'static Schema {
         self.schema
+    }
+
+    /// What was read of the interface, if it is known only at run time.
+    pub const fn descriptor(&self) -> Option<&'static Descriptor> {
+        match self.known {
+            Known::Descriptor(descriptor) => Some(descriptor),
+            Known::Nothing | Known::Trait => None,
+        }
+    }
+
+    /// Whether it is that of no interface.
+    pub const fn is_any(&self) -> bool {
+        matches!(self.known, Known::Nothing)
+    }
+
+    /// Finds the interface among those that a plugin serves, and checks that the plugin can serve the host's.
+    ///
+    /// # Errors
+    ///
+    /// The plugin has no such interface, or another of the same name.
+    pub fn check(&self, served: &[Descriptor]) -> Result<(), LoadErrorKind> {
+        if self.is_any() {
+            return Ok(());
+        }
+        let Some(found) = served.iter().find(|found| found.service == self.schema.service) else {
+            let found = served.iter().map(|found| found.service.clone()).collect();
+            return Err(LoadErrorKind::Interface { expected: self.schema.service, found });
+        };
+        let checked = match self.descriptor() {
+            Some(descriptor) => descriptor.check(found),
+            None => self.schema.check(found),
+        };
+        Ok(checked?)
     }
 
     /// The methods as a shared library has them.

@@ -27,6 +27,7 @@
 mod backend;
 mod channel;
 pub mod codec;
+mod dynamic;
 mod error;
 mod generated;
 mod handle;
@@ -51,6 +52,7 @@ pub use jackfield_macros::{Fault, Value, interface};
 pub use backend::{Candidate, Instance, Load, LoadError, LoadErrorKind, Unloaded};
 pub use channel::Channel;
 pub use codec::{DecodeError, Key, Repeatable, Singular, Value};
+pub use dynamic::DynamicHandle;
 pub use error::{CallError, Code, Error, Failure, Fault};
 pub use handle::Handle;
 pub use interface::{Description, Interface, Outcome};

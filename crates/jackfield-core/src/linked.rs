@@ -19,35 +19,43 @@ impl Candidate for Plugin {
 }
 
 /// Runs `init`, once for each load and after all checks, and constructs the object.
-fn begin(plugin: &Plugin, load: &Load) -> Result<Bound, LoadErrorKind> {
-    check(plugin, load)?;
+fn begin(plugin: &Plugin, load: &Load) -> Result<Option<Bound>, LoadErrorKind> {
+    load.interface.check(&describe(plugin)?)?;
     plugin.init(&load.context).map_err(LoadErrorKind::Refused)?;
-    load.bind(plugin.entry.exports(), None, abi::Lane::Direct)
+    if load.interface.is_any() {
+        return Ok(None);
+    }
+    load.bind(plugin.entry.exports(), None, abi::Lane::Direct).map(Some)
 }
 
-fn check(plugin: &Plugin, load: &Load) -> Result<(), LoadErrorKind> {
-    let schema = load.interface.schema();
-    if let Some(linked) = plugin.interfaces.iter().find(|linked| linked.service == schema.service) {
-        let descriptor = Descriptor::parse(&linked.to_file_descriptor());
-        schema.check(&descriptor.map_err(|error| LoadErrorKind::backend("static", error))?)?;
-    }
-    Ok(())
+fn describe(plugin: &Plugin) -> Result<Vec<Descriptor>, LoadErrorKind> {
+    let described = plugin.interfaces.iter().map(|schema| {
+        let descriptor = Descriptor::parse(&schema.to_file_descriptor());
+        let descriptor = descriptor.map_err(|error| LoadErrorKind::backend("static", error))?;
+        Ok(Descriptor { version: schema.version.to_owned(), ..descriptor })
+    });
+    described.collect()
 }
 
 #[derive(Debug)]
 struct LinkedInstance {
     plugin: Plugin,
-    bound: Bound,
+    /// `None` if it was loaded for no interface.
+    bound: Option<Bound>,
 }
 
 impl Instance for LinkedInstance {
     fn lane(&self) -> Lane {
-        Lane::Bound(self.bound.clone())
+        self.bound.clone().map_or_else(Lane::of_none, Lane::Bound)
+    }
+
+    fn interfaces(&self) -> BoxFuture<'_, Result<Vec<Descriptor>, LoadErrorKind>> {
+        Box::pin(std::future::ready(describe(&self.plugin)))
     }
 
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
-        let bound = check(&self.plugin, load)
-            .and_then(|()| load.bind(self.plugin.entry.exports(), None, abi::Lane::Direct));
+        let checked = describe(&self.plugin).and_then(|served| load.interface.check(&served));
+        let bound = checked.and_then(|()| load.bind(self.plugin.entry.exports(), None, abi::Lane::Direct));
         Box::pin(std::future::ready(bound.map(Lane::Bound)))
     }
 

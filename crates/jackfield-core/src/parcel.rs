@@ -1,6 +1,7 @@
 //! An encoded message together with what cannot be encoded: streams and objects.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -57,6 +58,24 @@ impl Messages {
         Self(Source::Here(Box::pin(stream)))
     }
 
+    /// The next message, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// What broke the stream off.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await.transpose()
+    }
+
+    /// The same messages behind another one.
+    pub(crate) fn behind(self, first: Bytes) -> Self {
+        Self::new(Behind { first: Some(first), rest: Some(self) })
+    }
+
     /// The same messages, which hold `held` until they end.
     fn holding(self, held: impl Send + 'static) -> Self {
         Self::new(Holding { messages: self, held: Some(held) })
@@ -98,6 +117,31 @@ fn poll_crossed(
 impl fmt::Debug for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Messages")
+    }
+}
+
+/// One message.
+impl From<Bytes> for Messages {
+    fn from(message: Bytes) -> Self {
+        Self::new(Behind { first: Some(message), rest: None })
+    }
+}
+
+/// Messages behind another one.
+struct Behind {
+    first: Option<Bytes>,
+    rest: Option<Messages>,
+}
+
+impl Stream for Behind {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match (self.first.take(), &mut self.rest) {
+            (Some(first), _) => Poll::Ready(Some(Ok(first))),
+            (None, Some(rest)) => Pin::new(rest).poll_next(context),
+            (None, None) => Poll::Ready(None),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use jackfield_abi::{Bound, CallOptions, Context, Entry, Object, Running, Started
 
 use crate::error::{CallError, Error};
 use crate::generated::{constructor_error, refusal_error};
-use crate::schema::Schema;
+use crate::schema::{Mode, Schema};
 use crate::{BoxFuture, Parcel};
 
 /// What `export!` says of a plugin: enough to link it into a host, and to serve it from a program.
@@ -81,6 +81,16 @@ impl Service {
 
     pub(crate) fn new(schema: &'static Schema, object: Arc<Object>) -> Self {
         Self { schema, bound: Arc::new(Bound::encoded(object)) }
+    }
+
+    /// Answers from what is bound in the order of the schema.
+    pub(crate) fn of_bound(schema: &'static Schema, bound: &Bound) -> Self {
+        Self { schema, bound: Arc::new(bound.clone()) }
+    }
+
+    /// Whether a method blocks; `None` if the plugin lacks it.
+    pub(crate) fn mode(&self, index: usize) -> Option<Mode> {
+        self.bound.mode(index)
     }
 
     pub(crate) fn into_object(self) -> Arc<Object> {

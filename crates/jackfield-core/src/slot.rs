@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use jackfield_abi::{Announced, Bound, Derived, Entered, HotSlot, Retired};
 
-use crate::{CallError, Channel, Handle, Interface, Schema};
+use crate::{CallError, Channel, Description, DynamicHandle, Handle, Interface, Schema};
 
 /// Where the current generation of a plugin is swapped. It belongs to one interface.
 pub struct Slot {
@@ -31,6 +31,17 @@ impl Slot {
         Self {
             interface: TypeId::of::<I>(),
             schema: I::SCHEMA,
+            hot: HotSlot::new(Arc::new(first)),
+            timer: None,
+        }
+    }
+
+    /// A slot for [dynamic](DynamicHandle) handles of an interface, or of none.
+    pub fn dynamic(interface: Description, lane: Lane) -> Self {
+        let first = Generation { number: 1, lane };
+        Self {
+            interface: TypeId::of::<DynamicHandle>(),
+            schema: interface.schema(),
             hot: HotSlot::new(Arc::new(first)),
             timer: None,
         }
@@ -139,4 +150,11 @@ pub enum Lane {
     Channel(Arc<dyn Channel>),
     /// There is none any more.
     Closed(CallError),
+}
+
+impl Lane {
+    /// That of a plugin which was loaded for no interface.
+    pub fn of_none() -> Self {
+        Self::Closed(CallError::Closed { reason: "it was loaded for no interface".to_owned() })
+    }
 }

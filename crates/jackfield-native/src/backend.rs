@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jackfield_abi::{self as abi, Bound};
 use jackfield_core::note::Note;
+use jackfield_core::schema::Descriptor;
 use jackfield_core::{
-    BoxFuture, CallError, Candidate, Description, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
+    BoxFuture, CallError, Candidate, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
 };
 
 use crate::progress::{Progress, Step};
@@ -175,7 +176,7 @@ impl NativePlugin {
         self.backend.check_pinned().map_err(native)?;
         // Here, where none of the library's code runs: a thread that comes and goes leaves its share of the heap behind.
         let image = self.inspect().map_err(native)?;
-        check_interface(&image, load.interface)?;
+        load.interface.check(&image.note().interfaces)?;
         let deadline = self.backend.catalog.load_deadline();
         let progress = Progress::default();
         let task = Task::spawn(load.context.plugin(), deadline, {
@@ -202,7 +203,9 @@ impl NativePlugin {
         let lane = self.backend.lane;
         let mut instance = NativeInstance { bound: None, plugin, lane };
         progress.begin(Step::Construct);
-        instance.bound = Some(instance.bind(load, lane)?);
+        if !load.interface.is_any() {
+            instance.bound = Some(instance.bind(load, lane)?);
+        }
         Ok(instance)
     }
 }
@@ -215,16 +218,6 @@ impl Candidate for NativePlugin {
 
 fn native(error: NativeError) -> LoadErrorKind {
     LoadErrorKind::backend("native", error)
-}
-
-fn check_interface(image: &Image, interface: Description) -> Result<(), LoadErrorKind> {
-    let (schema, interfaces) = (interface.schema(), &image.note().interfaces);
-    let found = interfaces.iter().find(|found| found.service == schema.service);
-    let Some(found) = found else {
-        let found = interfaces.iter().map(|found| found.service.clone()).collect();
-        return Err(LoadErrorKind::Interface { expected: schema.service, found });
-    };
-    Ok(schema.check(found)?)
 }
 
 fn open_error(error: OpenError) -> LoadErrorKind {
@@ -253,18 +246,15 @@ impl NativeInstance {
 
     /// Constructs an object for another interface, after the library's note was asked whether it serves it.
     fn bind_other(&self, load: &Load) -> Result<Bound, LoadErrorKind> {
-        let schema = load.interface.schema();
+        load.interface.check(&self.served())?;
+        self.bind(load, self.lane)
+    }
+
+    /// What the library's note says that it serves.
+    fn served(&self) -> Vec<Descriptor> {
         let library = self.plugin.library();
         let note = library.as_ref().map(|library| Note::parse(library.entry().note()));
-        let interfaces = note.and_then(Result::ok).unwrap_or_default().interfaces;
-        match interfaces.iter().find(|found| found.service == schema.service) {
-            Some(found) => schema.check(found)?,
-            None => {
-                let found = interfaces.into_iter().map(|found| found.service).collect();
-                return Err(LoadErrorKind::Interface { expected: schema.service, found });
-            }
-        }
-        self.bind(load, self.lane)
+        note.and_then(Result::ok).unwrap_or_default().interfaces
     }
 
     /// Lets the objects that came from the library answer with an error from now on.
@@ -279,10 +269,15 @@ impl Instance for NativeInstance {
     fn lane(&self) -> Lane {
         match &self.bound {
             Some(bound) => Lane::Bound(bound.clone()),
+            None if self.plugin.library().is_some() => Lane::of_none(),
             None => {
                 Lane::Closed(CallError::Closed { reason: format!("`{}` was unloaded", self.plugin.name()) })
             }
         }
+    }
+
+    fn interfaces(&self) -> BoxFuture<'_, Result<Vec<Descriptor>, LoadErrorKind>> {
+        Box::pin(std::future::ready(Ok(self.served())))
     }
 
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {

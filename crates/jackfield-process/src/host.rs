@@ -259,7 +259,7 @@ impl ProcessPlugin {
         let owner = Arc::clone(backend.shared());
         let shared = Arc::clone(&owner);
         #[cfg_attr(not(feature = "netrpc"), expect(unused_mut, reason = "it can only be gRPC"))]
-        let (mut plan, schema) = (self.plan(&load.context), load.interface.schema());
+        let (mut plan, interface) = (self.plan(&load.context), load.interface);
         let this = self.clone();
         #[cfg(feature = "netrpc")]
         plan.protocols.extend(self.net_rpc.as_ref().map(|_| Protocol::NetRpc));
@@ -267,7 +267,8 @@ impl ProcessPlugin {
             let announced = announce(&shared, &plan).await?;
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some(options)) = (announced.protocol, &this.net_rpc) {
-                let connecting = plugin::connect(&shared, announced, options, (schema, plan.printed));
+                let connecting =
+                    plugin::connect(&shared, announced, options, (interface.schema(), plan.printed));
                 let connected = timeout(this.start_timeout, connecting).await;
                 let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);
@@ -277,7 +278,7 @@ impl ProcessPlugin {
             let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
             let started = connected.map_err(StartError::from)?;
             offer(&started.broker, plan.offers).await?;
-            let conforms = timeout(this.start_timeout, conform(&started.connection, schema)).await;
+            let conforms = timeout(this.start_timeout, conform(&started.connection, interface)).await;
             conforms.map_err(|_| StartError::Timeout(this.start_timeout))??;
             Ok(Box::new(ProcessInstance::new(this.link(started, shared))) as Box<dyn Instance>)
         });

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jackfield_core::schema::Descriptor;
 use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Unloaded};
 
 use crate::channel::{Link, ProcessChannel};
 use crate::child::{Bond, Ending, stop};
-use crate::conform::conform;
+use crate::conform::{conform, served};
 use crate::grpc::{Asked, shutdown};
 use crate::start::{End, Started, tell};
 
@@ -54,12 +55,20 @@ impl Instance for ProcessInstance {
         Lane::Channel(Arc::new(ProcessChannel::new(Arc::clone(&self.link))))
     }
 
+    fn interfaces(&self) -> BoxFuture<'_, Result<Vec<Descriptor>, LoadErrorKind>> {
+        let link = Arc::clone(&self.link);
+        let asked = self.link.shared.io.start_task(async move { served(&link.started.connection).await });
+        Box::pin(async { asked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error))) })
+    }
+
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
-        let (link, schema) = (Arc::clone(&self.link), load.interface.schema());
+        let (link, interface) = (Arc::clone(&self.link), load.interface);
         Box::pin(async move {
             let started = Arc::clone(&link);
-            let checked =
-                link.shared.io.start_task(async move { conform(&started.started.connection, schema).await });
+            let checked = link
+                .shared
+                .io
+                .start_task(async move { conform(&started.started.connection, interface).await });
             checked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error)))?;
             Ok(self.lane())
         })

@@ -54,9 +54,9 @@ mod version;
 mod watch;
 
 pub use jackfield_core::{
-    BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, Error, Failure, Fault,
-    Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Plugin, Stream, Streaming, Unloaded, Value,
-    schema,
+    BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, DynamicHandle, Error,
+    Failure, Fault, Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Messages, Plugin, Stream,
+    Streaming, Unloaded, Value, schema,
 };
 
 #[cfg(feature = "process")]

@@ -11,6 +11,7 @@ use self::tell::Tell;
 
 /// What the demo takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Prints one JSON object per line
     #[arg(long)]
@@ -20,6 +21,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     library: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  jackfield demo           ten lines that tell the story
+  jackfield demo --json    the same as one JSON object per line
+  RUST_LOG=debug jackfield demo
+                           with what the plugins log";
 
 /// Runs the demo.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {

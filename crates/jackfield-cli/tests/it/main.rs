@@ -1,11 +1,17 @@
 //! The command, as a person runs it.
 
+mod call;
+mod command;
 mod host;
+mod machine;
+mod new;
+mod schema;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
-use jackfield_fixtures::{Build, GoModule, Profile, available, go_programs};
+use jackfield_fixtures::{GoModule, available, go_programs};
+
+use command::{jackfield, library, plugins, texts};
 
 #[test]
 fn the_demo_tells_its_story_in_ten_lines() {
@@ -39,9 +45,7 @@ fn the_demo_in_json_is_one_object_per_line() {
 
 #[test]
 fn the_demo_fails_over_a_plugin_that_was_tampered_with() {
-    let built = jackfield_fixtures::build(&Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own()))
-        .expect("it builds");
-    let whole = std::fs::read(built.library("kv-file")).expect("a library");
+    let whole = std::fs::read(plugins().library("kv-file")).expect("a library");
     let directory = tempfile::tempdir().expect("a directory");
     let tampered = directory.path().join("tampered.so");
 
@@ -73,9 +77,7 @@ fn help_has_examples_and_wrong_arguments_have_their_exit_code() {
 
 #[test]
 fn inspect_says_what_a_file_is_and_whether_it_loads() {
-    let built = jackfield_fixtures::build(&Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own()))
-        .expect("it builds");
-    let library = built.library("kv-file").display().to_string();
+    let library = library("kv-file");
     let (stdout, stderr) = texts(&jackfield(&["inspect", &library]));
     for told in [
         "  plugin      kv-file 1.0.0\n",
@@ -102,17 +104,6 @@ fn fails(library: &Path, reason: &str) {
     assert_eq!(output.status.code(), Some(1), "{stdout}");
     assert!(stderr.contains(reason), "`{reason}` is missing in\n{stderr}");
     assert!(stdout.lines().count() < 4, "it stops where it fails:\n{stdout}");
-}
-
-#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
-fn jackfield(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG").output().expect("it starts")
-}
-
-fn texts(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr))
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> usize {

@@ -13,6 +13,6 @@ pub use message::{
     Enumeration, Message, absent_message, cross_variant, decode_message, decode_nested, decode_variant,
     decode_variants, encode_message, encode_variant, encode_variants,
 };
-pub use reader::{DecodeError, RawField, Reader};
+pub use reader::{DecodeError, RawField, Reader, has_field};
 pub use value::{Key, Repeatable, Singular, Value};
 pub use value::{decode_alone, encode_alone, or_absent};

@@ -98,6 +98,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a message has a field of this number. Nothing is found behind damage, which is refused by whoever reads all of
+/// the message.
+pub fn has_field(message: &[u8], number: u32) -> bool {
+    let mut reader = Reader::new(message);
+    while let Ok(Some(field)) = reader.next_field() {
+        if field.number == number {
+            return true;
+        }
+    }
+    false
+}
+
 /// One field of a message.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

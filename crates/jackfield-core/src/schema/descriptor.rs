@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::writer::{INTERFACE, OPTIONAL};
+use bytes::Bytes;
+
+use super::writer::{INTERFACE, OPTIONAL, STREAM};
 use crate::codec::{DecodeError, RawField, Reader};
 
 /// An interface as a file or a peer describes it.
@@ -23,6 +25,9 @@ pub struct Descriptor {
     pub enums: Arc<BTreeMap<String, EnumDescriptor>>,
     /// The other interfaces that are described in the same file.
     pub others: Vec<Self>,
+    /// The files that it was read from: protobuf `FileDescriptorProto`s, for those who read more of them. The first
+    /// describes the service, the others what that imports.
+    pub files: Arc<[Bytes]>,
 }
 
 /// A method of a [`Descriptor`].
@@ -64,6 +69,7 @@ pub struct Streams {
 /// A field of a [`MessageDescriptor`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "a field may be both, or neither")]
 pub struct FieldDescriptor {
     /// The name.
     pub name: String,
@@ -75,8 +81,23 @@ pub struct FieldDescriptor {
     pub type_name: String,
     /// Whether it comes any number of times.
     pub is_repeated: bool,
+    /// Whether it is told apart from its default.
+    pub presence: Presence,
     /// The interface of which it is an object, where it is one.
     pub interface: String,
+    /// Whether a plugin of Jackfield says that it is what comes again and again, each time in a message of its own.
+    pub is_stream: bool,
+}
+
+/// Whether a field that does not come is told apart from one that has its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "it is a question with two answers")]
+pub enum Presence {
+    /// It is: the field is `optional`.
+    Explicit,
+    /// It is not.
+    #[default]
+    Implicit,
 }
 
 /// An enum of a [`Descriptor`]: the numbers of its variants, with their names.
@@ -163,13 +184,7 @@ impl Descriptor {
     ///
     /// The bytes are not a file descriptor, or not one of a service whose messages it holds.
     pub fn parse(file: &[u8]) -> Result<Self, DescriptorError> {
-        let mut services = parse_file(file)?;
-        if services.is_empty() {
-            return Err(DescriptorError::Service { service: String::new() });
-        }
-        let mut first = services.remove(0);
-        first.others = services;
-        Ok(first)
+        Self::choose(&[Bytes::copy_from_slice(file)], None)
     }
 
     /// Reads the service of this name, of several in one file.
@@ -178,9 +193,23 @@ impl Descriptor {
     ///
     /// As for [`parse`](Self::parse), or there is none of this name.
     pub fn parse_service(file: &[u8], service: &str) -> Result<Self, DescriptorError> {
-        let mut services = parse_file(file)?;
-        let Some(index) = services.iter().position(|found| found.service == service) else {
-            return Err(DescriptorError::Service { service: service.to_owned() });
+        Self::parse_files(&[Bytes::copy_from_slice(file)], service)
+    }
+
+    /// Reads the service of this name of the first file, whose types may be in the others, which it imports.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse_service`](Self::parse_service).
+    pub fn parse_files(files: &[Bytes], service: &str) -> Result<Self, DescriptorError> {
+        Self::choose(files, Some(service))
+    }
+
+    fn choose(files: &[Bytes], service: Option<&str>) -> Result<Self, DescriptorError> {
+        let mut services = parse_files(files)?;
+        let index = services.iter().position(|found| service.is_none_or(|service| found.service == service));
+        let Some(index) = index else {
+            return Err(DescriptorError::Service { service: service.unwrap_or_default().to_owned() });
         };
         let mut found = services.remove(index);
         found.others = services;
@@ -191,33 +220,34 @@ impl Descriptor {
     pub fn message(&self, name: &str) -> Option<&MessageDescriptor> {
         self.messages.get(name)
     }
+
+    /// The entries of a field that is a map.
+    pub(super) fn entry(&self, field: &FieldDescriptor) -> Option<&MessageDescriptor> {
+        self.message(&field.type_name).filter(|message| message.is_entry)
+    }
+
+    /// The interface of this name, if the file describes it.
+    pub(super) fn described(&self, service: &str) -> Option<&Self> {
+        std::iter::once(self).chain(&self.others).find(|found| found.service == service)
+    }
 }
 
-/// All services of a file.
-fn parse_file(file: &[u8]) -> Result<Vec<Descriptor>, DescriptorError> {
-    if file.len() > MAX_LEN {
-        return Err(DescriptorError::TooLong { len: file.len() });
-    }
-    let mut package = String::new();
-    let (mut raw_messages, mut raw_enums, mut raw_services) = (Vec::new(), Vec::new(), Vec::new());
-    let mut reader = Reader::new(file);
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            2 => package = text(&field)?,
-            4 => raw_messages.push(field.bytes()?),
-            5 => raw_enums.push(field.bytes()?),
-            6 => raw_services.push(field.bytes()?),
-            _ => {}
-        }
+/// All services of the first file, with the types of all.
+fn parse_files(files: &[Bytes]) -> Result<Vec<Descriptor>, DescriptorError> {
+    let len = files.iter().map(Bytes::len).sum();
+    if len > MAX_LEN {
+        return Err(DescriptorError::TooLong { len });
     }
     let mut types = Types::default();
-    let prefix = if package.is_empty() { String::new() } else { qualify("", &package)? + "." };
-    for message in raw_messages {
-        types.message(&prefix, message, 0)?;
+    let (mut first, mut rest) = (None, files.iter());
+    if let Some(file) = rest.next() {
+        first = Some(types.file(file)?);
     }
-    for enumeration in raw_enums {
-        types.enumeration(&prefix, enumeration)?;
+    for file in rest {
+        types.file(file)?;
     }
+    let (prefix, raw_services) = first.unwrap_or_default();
+    let files: Arc<[Bytes]> = files.into();
     let (messages, enums) = (Arc::new(types.messages), Arc::new(types.enums));
     let services = raw_services.into_iter().map(|service| {
         let (service, methods) = parse_service(&prefix, service)?;
@@ -229,8 +259,8 @@ fn parse_file(file: &[u8]) -> Result<Vec<Descriptor>, DescriptorError> {
                 }
             }
         }
-        let (messages, enums) = (messages.clone(), enums.clone());
-        Ok(Descriptor { service, methods, messages, enums, ..Descriptor::default() })
+        let (messages, enums, files) = (messages.clone(), enums.clone(), files.clone());
+        Ok(Descriptor { service, methods, messages, enums, files, ..Descriptor::default() })
     });
     services.collect()
 }
@@ -243,6 +273,30 @@ struct Types {
 }
 
 impl Types {
+    /// Takes the types of a file, and returns what stands before its names, and its services.
+    fn file<'a>(&mut self, file: &'a [u8]) -> Result<(String, Vec<&'a [u8]>), DescriptorError> {
+        let mut package = String::new();
+        let (mut messages, mut enums, mut services) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reader = Reader::new(file);
+        while let Some(field) = reader.next_field()? {
+            match field.number {
+                2 => package = text(&field)?,
+                4 => messages.push(field.bytes()?),
+                5 => enums.push(field.bytes()?),
+                6 => services.push(field.bytes()?),
+                _ => {}
+            }
+        }
+        let prefix = if package.is_empty() { String::new() } else { qualify("", &package)? + "." };
+        for message in messages {
+            self.message(&prefix, message, 0)?;
+        }
+        for enumeration in enums {
+            self.enumeration(&prefix, enumeration)?;
+        }
+        Ok((prefix, services))
+    }
+
     fn message(&mut self, prefix: &str, bytes: &[u8], depth: u32) -> Result<(), DescriptorError> {
         if depth > MAX_DEPTH {
             return Err(DecodeError::TooDeep { limit: MAX_DEPTH }.into());
@@ -289,7 +343,7 @@ impl Types {
     }
 }
 
-fn parse_variant(bytes: &[u8]) -> Result<(i32, String), DecodeError> {
+pub(super) fn parse_variant(bytes: &[u8]) -> Result<(i32, String), DecodeError> {
     let (mut name, mut number) = (String::new(), 0);
     let mut reader = Reader::new(bytes);
     while let Some(field) = reader.next_field()? {
@@ -312,7 +366,11 @@ fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
             4 => parsed.is_repeated = field.u32()? == LABEL_REPEATED,
             5 => parsed.kind = field.u32()?,
             6 => parsed.type_name = type_name(&field)?,
-            8 => parsed.interface = option(field.bytes()?)?,
+            8 => {
+                parsed.interface = option(field.bytes()?)?;
+                parsed.is_stream = is_set(field.bytes()?, STREAM)?;
+            }
+            17 if field.varint()? != 0 => parsed.presence = Presence::Explicit,
             _ => {}
         }
     }
@@ -352,12 +410,12 @@ fn parse_method(bytes: &[u8]) -> Result<MethodDescriptor, DecodeError> {
 }
 
 /// A full name, which descriptors write with a dot before it.
-fn type_name(field: &RawField<'_>) -> Result<String, DecodeError> {
+pub(super) fn type_name(field: &RawField<'_>) -> Result<String, DecodeError> {
     Ok(text(field)?.trim_start_matches('.').to_owned())
 }
 
 /// Our own option with the name of an interface.
-fn option(options: &[u8]) -> Result<String, DecodeError> {
+pub(super) fn option(options: &[u8]) -> Result<String, DecodeError> {
     let mut reader = Reader::new(options);
     while let Some(field) = reader.next_field()? {
         if field.number == INTERFACE {
@@ -367,7 +425,7 @@ fn option(options: &[u8]) -> Result<String, DecodeError> {
     Ok(String::new())
 }
 
-fn is_set(options: &[u8], number: u32) -> Result<bool, DecodeError> {
+pub(super) fn is_set(options: &[u8], number: u32) -> Result<bool, DecodeError> {
     let mut reader = Reader::new(options);
     while let Some(field) = reader.next_field()? {
         if field.number == number {
@@ -377,7 +435,7 @@ fn is_set(options: &[u8], number: u32) -> Result<bool, DecodeError> {
     Ok(false)
 }
 
-fn text(field: &RawField<'_>) -> Result<String, DecodeError> {
+pub(super) fn text(field: &RawField<'_>) -> Result<String, DecodeError> {
     Ok(String::from_utf8_lossy(field.bytes()?).into_owned())
 }
 
@@ -393,4 +451,4 @@ const MAX_NAME: usize = 1024;
 const MAX_LEN: usize = 1 << 20;
 /// How deep messages may be nested in a description.
 const MAX_DEPTH: u32 = 100;
-const LABEL_REPEATED: u32 = 3;
+pub(super) const LABEL_REPEATED: u32 = 3;

@@ -15,7 +15,7 @@ pub(crate) mod writer;
 pub use compatibility::Incompatibility;
 pub use descriptor::{
     Descriptor, DescriptorError, EnumDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor,
-    Streams,
+    Presence, Streams,
 };
 pub use jackfield_abi::Mode;
 #[doc(hidden)]

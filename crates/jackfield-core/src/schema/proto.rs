@@ -1,11 +1,13 @@
-//! Writes a schema as a `.proto` file, for authors in other languages.
+//! Writes a description as a `.proto` file, for authors in other languages.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use super::reach::Reach;
-use super::writer::{Form, prefix};
-use super::{EnumType, Field, Kind, MessageType, Schema, Shape, TypeName};
+use super::descriptor::{LABEL_REPEATED, is_set, option, parse_variant, text, type_name as full_name};
+use super::signature::type_name;
+use super::writer::OPTIONAL;
+use super::{Descriptor, Kind, MessageType, Schema, Shape, TypeName};
+use crate::codec::{DecodeError, RawField, Reader};
 
 impl Schema {
     /// The interface as a `.proto` file, with every type that it uses.
@@ -22,109 +24,318 @@ impl Schema {
     /// assert!(text.contains("rpc Add(AddRequest) returns (AddResponse);"));
     /// ```
     pub fn to_proto(&'static self) -> String {
-        let mut text = String::new();
-        // A string takes everything.
-        let _infallible = File(self).write(&mut text);
-        text
+        write(self.service, self.version, &self.to_file_descriptor())
     }
 }
 
-/// A schema as a file.
-struct File(&'static Schema);
+impl Descriptor {
+    /// The file that describes the interface as a `.proto` file. What it imports is imported there, too.
+    ///
+    /// Options are left out, save what a type or a method of Jackfield means, which becomes a comment.
+    pub fn to_proto(&self) -> String {
+        let file = self.files.first().map_or(&[][..], |file| file);
+        write(&self.service, &self.version, file)
+    }
+}
 
-impl File {
-    fn write(&self, text: &mut String) -> fmt::Result {
-        let schema = self.0;
-        let reach = Reach::of(schema);
-        writeln!(text, "// The interface `{}`, version {}.", schema.service, schema.version)?;
-        writeln!(text, "syntax = \"proto3\";")?;
-        if !schema.package().is_empty() {
-            writeln!(text, "\npackage {};", schema.package())?;
+fn write(service: &str, version: &str, file: &[u8]) -> String {
+    let mut text = match version {
+        "" => format!("// The interface `{service}`.\n"),
+        version => format!("// The interface `{service}`, version {version}.\n"),
+    };
+    // A description is made of a file that was read already, or is written by this crate.
+    let _infallible = File::read(file).and_then(|file| file.write(&mut text));
+    text
+}
+
+/// A file, as far as it is written.
+#[derive(Default)]
+struct File<'a> {
+    package: String,
+    /// Nothing for `proto2`.
+    syntax: String,
+    imports: Vec<String>,
+    messages: Vec<&'a [u8]>,
+    enums: Vec<&'a [u8]>,
+    services: Vec<&'a [u8]>,
+}
+
+impl<'a> File<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut file = Self::default();
+        each(bytes, |field| {
+            match field.number {
+                2 => file.package = text(field)?,
+                3 => file.imports.push(text(field)?),
+                4 => file.messages.push(field.bytes()?),
+                5 => file.enums.push(field.bytes()?),
+                6 => file.services.push(field.bytes()?),
+                12 => file.syntax = text(field)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(file)
+    }
+
+    fn write(&self, out: &mut String) -> Result<(), DecodeError> {
+        let syntax = if self.syntax.is_empty() { "proto2" } else { &self.syntax };
+        line(out, 0, format_args!("syntax = \"{syntax}\";"));
+        if !self.package.is_empty() {
+            line(out, 0, format_args!("\npackage {};", self.package));
         }
-        let services: Vec<&'static Schema> =
-            (0..reach.services.len).map(|index| reach.services.at(index)).collect();
-        for (index, service) in services.iter().enumerate() {
-            self.service(text, service, prefix(service, index))?;
+        for (index, import) in self.imports.iter().enumerate() {
+            let gap = if index == 0 { "\n" } else { "" };
+            line(out, 0, format_args!("{gap}import \"{import}\";"));
         }
-        for (index, service) in services.iter().enumerate() {
-            for method in service.methods {
-                for (suffix, fields) in [("Request", method.arguments), ("Response", method.result)] {
-                    if !fields.is_empty() {
-                        let name = format!("{}{}{suffix}", prefix(service, index), method.name);
-                        message(text, &name, fields, Form::Fields)?;
+        self.services.iter().try_for_each(|service| self.service(out, service))?;
+        for message in &self.messages {
+            out.push('\n');
+            self.message(out, message, 0)?;
+        }
+        for enumeration in &self.enums {
+            out.push('\n');
+            write_enum(out, enumeration, 0)?;
+        }
+        Ok(())
+    }
+
+    fn service(&self, out: &mut String, bytes: &[u8]) -> Result<(), DecodeError> {
+        let (mut name, mut real_name, mut methods) = (String::new(), String::new(), Vec::new());
+        each(bytes, |field| {
+            match field.number {
+                1 => name = text(field)?,
+                2 => methods.push(field.bytes()?),
+                3 => real_name = option(field.bytes()?)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        out.push('\n');
+        if !real_name.is_empty() {
+            line(out, 0, format_args!("// Its full name is `{real_name}`."));
+        }
+        line(out, 0, format_args!("service {name} {{"));
+        methods.into_iter().try_for_each(|method| self.method(out, method))?;
+        line(out, 0, format_args!("}}"));
+        Ok(())
+    }
+
+    fn method(&self, out: &mut String, bytes: &[u8]) -> Result<(), DecodeError> {
+        let (mut name, mut types, mut streams) = (String::new(), [const { String::new() }; 2], ["", ""]);
+        let mut comment = "";
+        each(bytes, |field| {
+            match field.number {
+                1 => name = text(field)?,
+                2 => types[0] = self.local(full_name(field)?),
+                3 => types[1] = self.local(full_name(field)?),
+                4 if is_set(field.bytes()?, OPTIONAL)? => comment = " // may be lacking",
+                5 if field.varint()? != 0 => streams[0] = "stream ",
+                6 if field.varint()? != 0 => streams[1] = "stream ",
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let ([request, response], [sent, received]) = (types, streams);
+        line(out, 1, format_args!("rpc {name}({sent}{request}) returns ({received}{response});{comment}"));
+        Ok(())
+    }
+
+    fn message(&self, out: &mut String, bytes: &[u8], depth: usize) -> Result<(), DecodeError> {
+        let mut name = String::new();
+        let (mut fields, mut nested, mut enums, mut oneofs) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        each(bytes, |field| {
+            match field.number {
+                1 => name = text(field)?,
+                2 => fields.push(FieldText::read(field.bytes()?)?),
+                3 => nested.push(field.bytes()?),
+                4 => enums.push(field.bytes()?),
+                8 => oneofs.push(name_of(field.bytes()?)?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        line(out, depth, format_args!("message {name} {{"));
+        let mut entries = Vec::new();
+        for message in nested {
+            match Entry::read(message)? {
+                Some(entry) => entries.push(entry),
+                None => self.message(out, message, depth + 1)?,
+            }
+        }
+        enums.into_iter().try_for_each(|bytes| write_enum(out, bytes, depth + 1))?;
+        for (index, field) in fields.iter().enumerate() {
+            match field.oneof {
+                None => line(out, depth + 1, format_args!("{}", self.field(field, &entries))),
+                // All fields of a oneof stand together, where the first of them stands.
+                Some(oneof) if fields[..index].iter().all(|other| other.oneof != Some(oneof)) => {
+                    let name = oneofs.get(oneof as usize).map_or("kind", String::as_str);
+                    line(out, depth + 1, format_args!("oneof {name} {{"));
+                    for field in fields.iter().filter(|field| field.oneof == Some(oneof)) {
+                        line(out, depth + 2, format_args!("{}", self.field(field, &entries)));
                     }
+                    line(out, depth + 1, format_args!("}}"));
                 }
+                Some(_) => {}
             }
         }
-        for index in 0..reach.messages.len {
-            let ty = reach.messages.at(index);
-            message(text, &Name(ty).to_string(), ty.fields, Form::of(ty))?;
-        }
-        (0..reach.enums.len).try_for_each(|index| enumeration(text, reach.enums.at(index)))
+        line(out, depth, format_args!("}}"));
+        Ok(())
     }
 
-    fn service(&self, text: &mut String, schema: &'static Schema, prefix: &str) -> fmt::Result {
-        writeln!(text)?;
-        if schema.package() != self.0.package() {
-            writeln!(text, "// Its full name is `{}`.", schema.service)?;
-        }
-        writeln!(text, "service {} {{", schema.name())?;
-        for method in schema.methods {
-            let name = |suffix, fields: &[Field]| {
-                if fields.is_empty() {
-                    "Empty".to_owned()
-                } else {
-                    format!("{prefix}{}{suffix}", method.name)
-                }
-            };
-            let stream = |field: Option<&Field>| if field.is_some() { "stream " } else { "" };
-            writeln!(
-                text,
-                "  rpc {}({}{}) returns ({}{});",
-                method.name,
-                stream(method.request_stream()),
-                name("Request", method.arguments),
-                stream(method.response_stream()),
-                name("Response", method.result),
-            )?;
-        }
-        writeln!(text, "}}")
-    }
-}
-
-fn message(text: &mut String, name: &str, fields: &[Field], form: Form) -> fmt::Result {
-    let is_oneof = form == Form::Oneof;
-    writeln!(text, "\nmessage {name} {{")?;
-    let indent = if is_oneof { "    " } else { "  " };
-    if is_oneof {
-        writeln!(text, "  oneof kind {{")?;
-    }
-    for field in fields {
-        write!(text, "{indent}{} {} = {};", field.shape, field.name, field.number)?;
-        match field.shape {
-            Shape::Interface(object) => {
-                writeln!(text, " // an object of {}, by its number", object.schema().service)?;
+    fn field(&self, field: &FieldText, entries: &[Entry]) -> String {
+        let entry = entries.iter().find(|entry| {
+            field.type_name.rsplit('.').next() == Some(entry.name.as_str()) && field.label == LABEL_REPEATED
+        });
+        let ty = match entry {
+            Some(Entry { key, value, .. }) => {
+                format!("map<{}, {}>", self.type_text(key), self.type_text(value))
             }
-            _ => writeln!(text)?,
+            None => format!("{}{}", self.label(field), self.type_text(field)),
+        };
+        let comment = match field.interface.as_str() {
+            "" => String::new(),
+            interface => format!(" // an object of {interface}, by its number"),
+        };
+        format!("{ty} {} = {};{comment}", field.name, field.number)
+    }
+
+    fn label(&self, field: &FieldText) -> &'static str {
+        match field.label {
+            LABEL_REPEATED => "repeated ",
+            _ if field.is_optional => "optional ",
+            _ if !self.syntax.is_empty() || field.oneof.is_some() => "",
+            LABEL_REQUIRED => "required ",
+            _ => "optional ",
         }
     }
-    if is_oneof {
-        writeln!(text, "  }}")?;
+
+    fn type_text(&self, field: &FieldText) -> String {
+        type_name(field.kind).map_or_else(|| self.local(field.type_name.clone()), str::to_owned)
     }
-    writeln!(text, "}}")
+
+    /// A full name as this file refers to it.
+    fn local(&self, name: String) -> String {
+        match name.strip_prefix(&self.package).and_then(|rest| rest.strip_prefix('.')) {
+            Some(local) if !self.package.is_empty() => local.to_owned(),
+            _ => name,
+        }
+    }
 }
 
-fn enumeration(text: &mut String, ty: &EnumType) -> fmt::Result {
-    writeln!(text, "\nenum {} {{", ty.name)?;
-    let numbers: BTreeSet<i32> = ty.variants.iter().map(|variant| variant.number).collect();
-    if numbers.len() < ty.variants.len() {
-        writeln!(text, "  option allow_alias = true;")?;
-    }
-    for variant in ty.variants {
-        writeln!(text, "  {} = {};", variant.name, variant.number)?;
-    }
-    writeln!(text, "}}")
+/// A field, as far as it is written.
+#[derive(Default)]
+struct FieldText {
+    name: String,
+    number: u32,
+    label: u32,
+    kind: u32,
+    type_name: String,
+    interface: String,
+    oneof: Option<u32>,
+    is_optional: bool,
 }
+
+impl FieldText {
+    fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut parsed = Self::default();
+        each(bytes, |field| {
+            match field.number {
+                1 => parsed.name = text(field)?,
+                3 => parsed.number = field.u32()?,
+                4 => parsed.label = field.u32()?,
+                5 => parsed.kind = field.u32()?,
+                6 => parsed.type_name = full_name(field)?,
+                8 => parsed.interface = option(field.bytes()?)?,
+                9 => parsed.oneof = Some(field.u32()?),
+                17 => parsed.is_optional = field.varint()? != 0,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // The oneof of an optional field is nothing that anybody writes.
+        parsed.oneof = parsed.oneof.filter(|_| !parsed.is_optional);
+        Ok(parsed)
+    }
+}
+
+/// The message that the entries of a map are.
+struct Entry {
+    name: String,
+    key: FieldText,
+    value: FieldText,
+}
+
+impl Entry {
+    /// `None` if it is another message.
+    fn read(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let (mut name, mut fields, mut is_entry) = (String::new(), Vec::new(), false);
+        each(bytes, |field| {
+            match field.number {
+                1 => name = text(field)?,
+                2 => fields.push(FieldText::read(field.bytes()?)?),
+                7 => is_entry = is_set(field.bytes()?, 7)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let pair: Result<[FieldText; 2], _> = fields.try_into();
+        Ok(pair.ok().filter(|_| is_entry).map(|[key, value]| Self { name, key, value }))
+    }
+}
+
+fn write_enum(out: &mut String, bytes: &[u8], depth: usize) -> Result<(), DecodeError> {
+    let (mut name, mut variants) = (String::new(), Vec::new());
+    each(bytes, |field| {
+        match field.number {
+            1 => name = text(field)?,
+            2 => variants.push(parse_variant(field.bytes()?)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    line(out, depth, format_args!("enum {name} {{"));
+    let numbers: BTreeSet<i32> = variants.iter().map(|(number, _)| *number).collect();
+    if numbers.len() < variants.len() {
+        line(out, depth + 1, format_args!("option allow_alias = true;"));
+    }
+    for (number, name) in variants {
+        line(out, depth + 1, format_args!("{name} = {number};"));
+    }
+    line(out, depth, format_args!("}}"));
+    Ok(())
+}
+
+fn name_of(bytes: &[u8]) -> Result<String, DecodeError> {
+    let mut name = String::new();
+    each(bytes, |field| {
+        if field.number == 1 {
+            name = text(field)?;
+        }
+        Ok(())
+    })?;
+    Ok(name)
+}
+
+/// Takes each field of a message.
+fn each<'a>(
+    bytes: &'a [u8],
+    mut take: impl FnMut(&RawField<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        take(&field)?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut String, depth: usize, text: fmt::Arguments<'_>) {
+    // A string takes everything.
+    let _infallible = writeln!(out, "{:1$}{text}", "", 2 * depth);
+}
+
+const LABEL_REQUIRED: u32 = 2;
 
 /// The name of a message. That of a tuple is made of its fields' types.
 struct Name(&'static MessageType);

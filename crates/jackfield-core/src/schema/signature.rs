@@ -19,14 +19,15 @@ impl Descriptor {
     /// # Ok::<_, jackfield_core::schema::DescriptorError>(())
     /// ```
     pub fn signature(&self, method: &MethodDescriptor) -> String {
-        let arguments: Vec<_> = self
-            .fields(&method.request)
-            .iter()
-            .map(|field| format!("{}: {}", field.name, self.type_text(field)))
-            .collect();
         let stream = |is_stream| if is_stream { "stream of " } else { "" };
-        let mut text =
-            format!("{}({}{})", method.name, stream(method.streams.requests), arguments.join(", "));
+        let fields = self.fields(&method.request);
+        let arguments: Vec<_> = fields
+            .iter()
+            .map(|field| format!("{}: {}{}", field.name, stream(field.is_stream), self.type_text(field)))
+            .collect();
+        // A peer in another language does not say which of the fields it is.
+        let all = method.streams.requests && !fields.iter().any(|field| field.is_stream);
+        let mut text = format!("{}({}{})", method.name, stream(all), arguments.join(", "));
         if let [result] = self.fields(&method.response) {
             text += &format!(" → {}{}", stream(method.streams.responses), self.type_text(result));
         }
@@ -37,34 +38,41 @@ impl Descriptor {
         self.message(message).map_or(&[], |message| &message.fields)
     }
 
-    fn type_text(&self, field: &FieldDescriptor) -> String {
+    pub(super) fn type_text(&self, field: &FieldDescriptor) -> String {
         if !field.interface.is_empty() {
             return format!("object of {}", field.interface);
         }
-        if self.message(&field.type_name).is_some_and(|message| message.is_entry)
-            && let [key, value] = self.fields(&field.type_name)
-        {
-            return format!("map<{}, {}>", self.type_text(key), self.type_text(value));
+        if let Some([key, value]) = self.entry(field).map(|entry| entry.fields.as_slice()) {
+            return format!("map<{}, {}>", short_name(key), short_name(value));
         }
-        let name = match field.kind {
-            1 => "double",
-            2 => "float",
-            3 => "int64",
-            4 => "uint64",
-            5 => "int32",
-            6 => "fixed64",
-            7 => "fixed32",
-            8 => "bool",
-            9 => "string",
-            12 => "bytes",
-            13 => "uint32",
-            15 => "sfixed32",
-            16 => "sfixed64",
-            17 => "sint32",
-            18 => "sint64",
-            // A message or an enum, by its name without the package.
-            _ => field.type_name.rsplit('.').next().unwrap_or_default(),
-        };
+        let name = short_name(field);
         if field.is_repeated { format!("repeated {name}") } else { name.to_owned() }
     }
+}
+
+/// The type of a field, without its package where it is a message or an enum.
+fn short_name(field: &FieldDescriptor) -> &str {
+    type_name(field.kind).unwrap_or_else(|| field.type_name.rsplit('.').next().unwrap_or_default())
+}
+
+/// Protobuf's name of a type that has no name of its own, by its number.
+pub(super) fn type_name(kind: u32) -> Option<&'static str> {
+    Some(match kind {
+        1 => "double",
+        2 => "float",
+        3 => "int64",
+        4 => "uint64",
+        5 => "int32",
+        6 => "fixed64",
+        7 => "fixed32",
+        8 => "bool",
+        9 => "string",
+        12 => "bytes",
+        13 => "uint32",
+        15 => "sfixed32",
+        16 => "sfixed64",
+        17 => "sint32",
+        18 => "sint64",
+        _ => return None,
+    })
 }

@@ -250,6 +250,11 @@ impl<'a> Writer<'a> {
             self.text(INTERFACE, &[object.schema().service]);
             self.nested(8, options);
         }
+        if field.is_stream {
+            let options = self.len;
+            self.number(STREAM, 1);
+            self.nested(8, options);
+        }
         let start = self.len;
         match field.shape {
             Shape::Interface(_) => {}
@@ -447,9 +452,11 @@ const LABEL_REPEATED: u64 = 3;
 const MESSAGE: u32 = 11;
 
 /// Our own options (<https://protobuf.dev/programming-guides/proto3/#customoptions>), in the range that is kept for
-/// use inside one organisation: of a field or service, the interface's full name; of a method, that it may be lacking.
+/// use inside one organisation: of a field or service, the interface's full name; of a method, that it may be lacking; of a
+/// field, that it comes again and again, each time in a message of its own.
 pub(super) const INTERFACE: u32 = 50_731;
 pub(super) const OPTIONAL: u32 = 50_732;
+pub(super) const STREAM: u32 = 50_733;
 
 #[cfg(test)]
 mod tests {

@@ -166,3 +166,49 @@ fn options_have_an_order() {
     let options = CallOptions::new().metadata("a", "1").metadata("b", "2");
     assert_eq!(options.entries().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
 }
+
+#[test]
+fn the_proto_file_of_anybody_compiles_to_the_same_description() {
+    let compile = |text: &str| {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("their.proto"), text).expect("written");
+        let compiled = protox::compile(["their.proto"], [directory.path()]);
+        let files = compiled.unwrap_or_else(|error| panic!("{error}\n{text}")).file;
+        // The file that was asked for is the last.
+        let files = files.iter().rev().map(|file| {
+            let mut file = file.clone();
+            file.source_code_info = None;
+            file.encode_to_vec().into()
+        });
+        files.collect::<Vec<bytes::Bytes>>()
+    };
+    for text in [
+        THEIRS,
+        "syntax = \"proto2\";\nmessage A { required int32 a = 1; optional A b = 2; repeated int64 c = 3; }\nservice S { rpc Go(A) returns (A); }",
+    ] {
+        let files = compile(text);
+        let service = if text == THEIRS { "their.v1.Store" } else { "S" };
+        let found = Descriptor::parse_files(&files, service).expect("a description");
+        assert_eq!(compile(&found.to_proto()), files, "{}", found.to_proto());
+    }
+}
+
+const THEIRS: &str = r#"
+syntax = "proto3";
+package their.v1;
+import "google/protobuf/empty.proto";
+service Store {
+  rpc Put(Item) returns (google.protobuf.Empty);
+  rpc Watch(stream Item.Key) returns (stream Item);
+}
+message Item {
+  message Key { string name = 1; optional uint32 hash = 2; }
+  enum State { STATE_UNKNOWN = 0; STATE_KEPT = 1; }
+  Key key = 1;
+  oneof content { bytes raw = 2; string link = 5; }
+  map<string, Key> others = 3;
+  repeated State states = 4;
+  sfixed64 at = 6;
+}
+enum Level { option allow_alias = true; NONE = 0; OFF = 0; }
+"#;

@@ -34,7 +34,7 @@ pub(crate) use self::message::{Frames, Message, MessageStream, read as read_mess
 pub(crate) use self::mux::{Door, Mux};
 pub(crate) use self::objects::{hand_over, take_over};
 pub use self::raw::GrpcChannel;
-pub(crate) use self::reflection::{Reflection, reflect};
+pub(crate) use self::reflection::{Reflection, list, reflect};
 pub(crate) use self::session::{Asked, Session, shutdown};
 
 /// The HTTP/2 window of a stream: how much of it waits for a slow reader. A message of a megabyte does not wait for the

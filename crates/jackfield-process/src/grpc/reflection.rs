@@ -1,5 +1,10 @@
 //! Asks a plugin how it describes a service.
 
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use prost::Message as _;
+use prost_types::FileDescriptorProto;
 use tonic::codegen::tokio_stream;
 use tonic::{Code, Status};
 use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
@@ -12,8 +17,8 @@ use super::Connection;
 /// What a plugin says of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reflection {
-    /// It has the service, in this file descriptor.
-    File(Vec<u8>),
+    /// It has the service, in the first of these file descriptors; the others are what that imports.
+    Files(Vec<Bytes>),
     /// It has not, but these.
     Others(Vec<String>),
     /// It does not say.
@@ -28,15 +33,45 @@ pub(crate) async fn reflect(connection: &Connection, service: &str) -> Result<Re
     match (file?, served?) {
         (_, Some(served)) if !served.iter().any(|name| name == service) => Ok(Reflection::Others(served)),
         (Some(MessageResponse::FileDescriptorResponse(files)), _) => {
-            // The first is the one that was asked for, those that follow are what it imports.
-            let file = files.file_descriptor_proto.into_iter().next();
-            Ok(file.map_or(Reflection::Silent, Reflection::File))
+            // The first is the one that was asked for.
+            let files = files.file_descriptor_proto.into_iter().map(Bytes::from).collect();
+            Ok(Reflection::Files(with_imports(connection, files).await?))
         }
         _ => Ok(Reflection::Silent),
     }
 }
 
-async fn list(connection: &Connection) -> Result<Option<Vec<String>>, Status> {
+/// Asks for what the files import: Go sends that with the first, others wait to be asked. What a plugin does not have
+/// is left out.
+async fn with_imports(connection: &Connection, mut files: Vec<Bytes>) -> Result<Vec<Bytes>, Status> {
+    let mut known: BTreeSet<String> = files.iter().map(|file| read(file).name().to_owned()).collect();
+    let mut index = 0;
+    while let Some(file) = files.get(index)
+        && index < MAX_FILES
+    {
+        for import in read(file).dependency {
+            if known.contains(&import) {
+                continue;
+            }
+            let found = ask(connection, MessageRequest::FileByFilename(import.clone())).await?;
+            if let Some(MessageResponse::FileDescriptorResponse(found)) = found {
+                let found = found.file_descriptor_proto.into_iter().map(Bytes::from);
+                files.extend(found.filter(|file| known.insert(read(file).name().to_owned())));
+            }
+            known.insert(import);
+        }
+        index += 1;
+    }
+    Ok(files)
+}
+
+/// A file that cannot be read imports nothing; it is refused by whoever reads all of it.
+fn read(file: &Bytes) -> FileDescriptorProto {
+    FileDescriptorProto::decode(file.clone()).unwrap_or_default()
+}
+
+/// The services that a plugin has, or `None` if it does not say.
+pub(crate) async fn list(connection: &Connection) -> Result<Option<Vec<String>>, Status> {
     match ask(connection, MessageRequest::ListServices(String::new())).await? {
         Some(MessageResponse::ListServicesResponse(list)) => {
             Ok(Some(list.service.into_iter().map(|service| service.name).collect()))
@@ -64,3 +99,6 @@ async fn ask(connection: &Connection, question: MessageRequest) -> Result<Option
         Err(status) => Err(status),
     }
 }
+
+/// How many files a service may be spread over.
+const MAX_FILES: usize = 256;

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use jackfield_core::codec::Reader;
+use jackfield_core::codec::has_field;
 use jackfield_core::{CallError, CallOptions, Error, Messages, Method, Mode, Parcel, Part, Service};
 use tonic::Status;
 use tonic::body::Body;
@@ -124,17 +124,6 @@ impl Answerer {
         let objects = take_over(&self.broker, &message, self.method.arguments).await;
         Ok(Parcel { parts: objects.map_err(status::write)?, bytes: message })
     }
-}
-
-/// A message that cannot be read has none; it is refused by whoever reads all of it.
-fn has_field(message: &[u8], number: u32) -> bool {
-    let mut reader = Reader::new(message);
-    while let Ok(Some(field)) = reader.next_field() {
-        if field.number == number {
-            return true;
-        }
-    }
-    false
 }
 
 fn broken(status: Status) -> Error {

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use jackfield_core::{Candidate, Description, Handle, Instance, Interface, Lane, Load, LoadError, Slot};
+use jackfield_core::{Candidate, Description, Instance, Lane, Load, LoadError, Slot};
 use tokio::sync::Mutex;
 
 use super::drain::Drain;
@@ -54,9 +54,9 @@ impl Control {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A handle to another interface that was asked for before.
-    pub(super) fn other<I: Interface + ?Sized>(&self) -> Option<Handle<I>> {
-        self.others().iter().find_map(|(_, slot)| slot.handle())
+    /// The slot of another interface that was asked for before.
+    pub(super) fn other(&self, fits: impl Fn(Description, &Arc<Slot>) -> bool) -> Option<Arc<Slot>> {
+        self.others().iter().find(|(interface, slot)| fits(*interface, slot)).map(|(_, slot)| slot.clone())
     }
 }
 

@@ -6,14 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jackfield_core::__private::Retired;
+use jackfield_core::schema::Descriptor;
 use jackfield_core::{
-    CallError, Candidate, Context, Description, Generation, Handle, Instance, Interface, Lane, Load,
-    LoadError, LoadErrorKind, Slot, Timer, Unloaded,
+    CallError, Candidate, Context, Description, DynamicHandle, Generation, Handle, Instance, Interface, Lane,
+    Load, LoadError, LoadErrorKind, Slot, Timer, Unloaded,
 };
 use tokio::sync::MutexGuard;
 
 use super::builder::Builder;
 use super::control::{Control, Loaded};
+use super::described::Described;
 use super::drain::drain_all;
 use super::error::{ReloadError, Reloaded};
 use super::orders::Orders;
@@ -82,22 +84,64 @@ impl Manager {
         context: Context,
         candidate: &dyn Candidate,
     ) -> Result<Handle<I>, LoadError> {
-        let id = PluginId::from(context.plugin());
         let load = Load::new(context, Description::of::<I>());
-        let taken = || LoadErrorKind::backend("manager", format!("a plugin `{id}` is loaded already"));
+        let slot = self.add(&load, candidate, Slot::new::<I>).await?;
+        slot.handle().ok_or_else(|| load.error(taken(&load)))
+    }
+
+    /// Loads a plugin of whose interfaces this program knows nothing, and returns what the plugin serves, as it describes
+    /// it itself. Its handles are [dynamic](Self::dynamic).
+    ///
+    /// ```no_run
+    /// # use jackfield::{Bytes, Candidate, Context, Manager};
+    /// # async fn host(candidate: &dyn Candidate) -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = Manager::new();
+    /// let interfaces = manager.load_dynamic(Context::new("kv", []), candidate).await?;
+    /// let kv = manager.dynamic("kv", &interfaces[0]).await?;
+    /// // `{ key: "a" }` as a protobuf message, such as `prost-reflect` makes it of JSON.
+    /// let response = kv.call("Get", Bytes::from_static(b"\x0a\x01a")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load), or the plugin does not say what it serves: over net/rpc none does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`load`](Self::load).
+    pub async fn load_dynamic(
+        &self,
+        context: Context,
+        candidate: &dyn Candidate,
+    ) -> Result<Vec<Descriptor>, LoadError> {
+        let load = Load::new(context, Description::any());
+        let candidate = Described::new(candidate);
+        self.add(&load, &candidate, |lane| Slot::dynamic(Description::any(), lane)).await?;
+        Ok(candidate.into_interfaces())
+    }
+
+    /// Loads a plugin and makes its slot.
+    async fn add(
+        &self,
+        load: &Load,
+        candidate: &dyn Candidate,
+        make: fn(Lane) -> Slot,
+    ) -> Result<Arc<Slot>, LoadError> {
+        let id = PluginId::from(load.context.plugin());
         if self.shared.registry.contains(&id) {
-            return Err(load.error(taken()));
+            return Err(load.error(taken(load)));
         }
         let attempt = self.shared.states.begin(&id);
-        let instance = match candidate.load(&load).await {
+        let instance = match candidate.load(load).await {
             Ok(instance) => instance,
             Err(error) => {
                 attempt.failed(chain(&error));
                 return Err(error);
             }
         };
-        let slot = Slot::new::<I>(instance.lane()).with_timer(self.shared.timer.clone());
-        let slot = Arc::new(slot);
+        let slot = Arc::new(make(instance.lane()).with_timer(self.shared.timer.clone()));
         let control = Arc::new(Control::new(load.clone(), instance));
         let entry = Entry { slot: slot.clone(), extra: control.clone() };
         // Nobody replaces it before it was told that it is online.
@@ -105,15 +149,15 @@ impl Manager {
         if let Err(entry) = self.shared.registry.add(id.clone(), entry.clone()) {
             // Somebody else was faster. What was loaded for nothing is unloaded again.
             self.end(&entry, held).await;
-            return Err(load.error(taken()));
+            return Err(load.error(taken(load)));
         }
         attempt.succeeded(1);
         if let Some(instance) = &*held {
-            self.join::<I>(&id, &entry, &**instance);
+            self.join(&id, &entry, &**instance, make);
         }
         drop(held);
-        tracing::info!(plugin = %id, interface = I::SCHEMA.service, "loaded");
-        slot.handle().ok_or_else(|| load.error(taken()))
+        tracing::info!(plugin = %id, interface = load.interface.schema().service, "loaded");
+        Ok(slot)
     }
 
     /// A handle to a plugin that was loaded: under its name (`kv`), which follows its versions where it has some, or to
@@ -130,11 +174,12 @@ impl Manager {
         }
         let plugin = self.resolve(name)?;
         let Entry { slot, extra } = self.shared.registry.find(&plugin)?;
-        if let Some(handle) = extra.other() {
+        let other = extra.other(|_, slot| slot.handle::<I>().is_some());
+        if let Some(handle) = other.and_then(|slot| slot.handle()) {
             return Ok(handle);
         }
-        let [expected, found] =
-            [I::SCHEMA, slot.schema()].map(|schema| format!("{} {}", schema.service, schema.version));
+        let [expected, found] = [I::SCHEMA, slot.schema()]
+            .map(|schema| format!("{} {}", schema.service, schema.version).trim().to_owned());
         slot.handle().ok_or(GetError::Interface { plugin, expected, found })
     }
 
@@ -154,20 +199,56 @@ impl Manager {
         if let Ok(handle) = self.get(name) {
             return Ok(handle);
         }
+        let slot =
+            self.other(name, Description::of::<I>(), Slot::new::<I>, |_, slot| slot.handle::<I>().is_some());
+        let id = PluginId::from(name);
+        slot.await?.handle().ok_or_else(|| self.unloaded(&id))
+    }
+
+    /// A handle to an interface of a plugin that was loaded, where the interface is known only at run time: one of those
+    /// that [`load_dynamic`](Self::load_dynamic) returns. It is swapped and unloaded with the plugin.
+    ///
+    /// For each interface the plugin constructs an object of its own. The description is kept for as long as the program
+    /// runs, once for equal ones.
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin, or it does not serve this interface.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the plugin as it was.
+    pub async fn dynamic(&self, name: &str, interface: &Descriptor) -> Result<DynamicHandle, ReloadError> {
+        let interface = Description::dynamic(interface);
+        let fits = |found: Description, _: &Arc<Slot>| match (found.descriptor(), interface.descriptor()) {
+            (Some(found), Some(interface)) => std::ptr::eq(found, interface),
+            _ => false,
+        };
+        let slot = self.other(name, interface, move |lane| Slot::dynamic(interface, lane), fits).await?;
+        DynamicHandle::new(slot, interface).ok_or_else(|| self.unloaded(&PluginId::from(name)))
+    }
+
+    /// The slot of another interface of a plugin: the one that `fits`, or one that is made.
+    async fn other(
+        &self,
+        name: &str,
+        interface: Description,
+        make: impl FnOnce(Lane) -> Slot,
+        fits: impl Fn(Description, &Arc<Slot>) -> bool,
+    ) -> Result<Arc<Slot>, ReloadError> {
         let id = self.resolve(name)?;
         let entry = self.shared.registry.find(&id)?;
         let instance = entry.extra.instance.lock().await;
-        if let Some(handle) = entry.extra.other() {
-            // Somebody else was faster.
-            return Ok(handle);
+        if let Some(slot) = entry.extra.other(fits) {
+            // It was asked for before.
+            return Ok(slot);
         }
         let Some(instance) = &*instance else { return Err(closed(&entry, &id)) };
-        let load = Load::new(entry.extra.load.context.clone(), Description::of::<I>());
+        let load = Load::new(entry.extra.load.context.clone(), interface);
         let lane = instance.interface(&load).await.map_err(|kind| load.error(kind))?;
-        let slot = Arc::new(Slot::new::<I>(lane).with_timer(self.shared.timer.clone()));
-        let handle = slot.handle().ok_or_else(|| closed(&entry, &id));
-        entry.extra.others().push((Description::of::<I>(), slot));
-        handle
+        let slot = Arc::new(make(lane).with_timer(self.shared.timer.clone()));
+        entry.extra.others().push((interface, slot.clone()));
+        Ok(slot)
     }
 
     /// What becomes of the plugins from now on. Each reader gets every event.
@@ -262,6 +343,10 @@ impl Manager {
         Ok(self.end(&entry, instance).await)
     }
 
+    fn unloaded(&self, id: &PluginId) -> ReloadError {
+        self.shared.registry.find(id).map_or_else(ReloadError::from, |entry| closed(&entry, id))
+    }
+
     async fn end(
         &self,
         entry: &Entry<Control>,
@@ -291,6 +376,10 @@ impl Manager {
         }
         is_drained
     }
+}
+
+fn taken(load: &Load) -> LoadErrorKind {
+    LoadErrorKind::backend("manager", format!("a plugin `{}` is loaded already", load.context.plugin()))
 }
 
 fn closed(entry: &Entry<Control>, id: &PluginId) -> ReloadError {

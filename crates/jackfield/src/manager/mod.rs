@@ -2,6 +2,7 @@
 
 mod builder;
 mod control;
+mod described;
 mod drain;
 mod error;
 mod lifecycle;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jackfield_core::__private::Retired;
-use jackfield_core::{CallError, Generation, Instance, Interface, Lane, Slot};
+use jackfield_core::{CallError, Generation, Instance, Lane, Slot};
 use semver::Version;
 
 use super::control::Control;
@@ -187,12 +187,14 @@ impl Manager {
         in_range.map(|(_, plugin, _)| plugin).ok_or_else(|| self.shared.registry.unknown(&plugin))
     }
 
-    /// Lets a version that was just loaded serve under its name, if it is preferred. Its instance is locked.
-    pub(super) fn join<I: Interface + ?Sized>(
+    /// Lets a version that was just loaded serve under its name, if it is preferred. Its instance is locked. Slots are
+    /// made by `make`.
+    pub(super) fn join(
         &self,
         id: &PluginId,
         entry: &Entry<Control>,
         instance: &dyn Instance,
+        make: fn(Lane) -> Slot,
     ) {
         let Some((name, version)) = version::split(id.as_str()) else { return };
         let serving = Serving { plugin: id.clone(), version, control: entry.extra.clone() };
@@ -210,7 +212,7 @@ impl Manager {
                 // Another interface serves under this name.
                 Some(Served { by: Some(_), .. }) => return,
                 _ => {
-                    let slot = Slot::new::<I>(instance.lane()).with_timer(self.shared.timer.clone());
+                    let slot = make(instance.lane()).with_timer(self.shared.timer.clone());
                     let served =
                         Served { slot: Arc::new(slot), generation: 1, by: Some(serving), chosen: None };
                     let news = served.news(name);

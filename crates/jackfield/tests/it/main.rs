@@ -4,6 +4,7 @@ mod alone;
 mod c;
 mod cycles;
 mod directory;
+mod dynamic;
 mod events;
 mod examples;
 mod home;

@@ -1,0 +1,109 @@
+//! `jackfield check-compat`: whether a new plugin can serve the hosts of an old one.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use jackfield::schema::{Descriptor, Incompatibility};
+use serde_json::{Value, json};
+
+use crate::plugin;
+
+/// What `check-compat` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// Prints one JSON object
+    #[arg(long)]
+    json: bool,
+
+    /// The shared library against whose interfaces the hosts were built
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+
+    /// The shared library that shall take its place
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jackfield check-compat released/libkv.so target/release/libkv.so
+                           names the method and the field that would break a host
+  jackfield check-compat --json released/libkv.so target/release/libkv.so
+                           the same for a script
+
+Exit codes:
+  0  every host of OLD can load NEW
+  1  one cannot; the output says why
+  2  the arguments are wrong, or a file cannot be read";
+
+/// Compares each interface of the old plugin with the new one's.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let [old, new] = match [&options.old, &options.new].map(|file| plugin::interfaces(file)) {
+        [Ok(old), Ok(new)] => [old, new],
+        [Err(error), _] | [_, Err(error)] => {
+            crate::report(&error);
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let compared: Vec<_> = old.iter().map(|old| Compared::new(old, &new)).collect();
+    let is_compatible = compared.iter().all(|compared| compared.found.is_ok());
+    let mut out = std::io::stdout().lock();
+    if options.json {
+        let interfaces: Vec<_> = compared.iter().map(Compared::json).collect();
+        writeln!(out, "{}", json!({ "compatible": is_compatible, "interfaces": interfaces }))?;
+    } else {
+        compared.iter().try_for_each(|compared| writeln!(out, "{}", compared.text()))?;
+    }
+    Ok(if is_compatible { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An interface of the old plugin, and what became of it.
+struct Compared<'a> {
+    old: &'a Descriptor,
+    /// The version of the new one, where there is one.
+    version: Option<&'a str>,
+    found: Result<(), Option<Incompatibility>>,
+}
+
+impl<'a> Compared<'a> {
+    fn new(old: &'a Descriptor, new: &'a [Descriptor]) -> Self {
+        let new = new.iter().find(|new| new.service == old.service);
+        let found = match new {
+            Some(new) => old.check(new).map_err(Some),
+            None => Err(None),
+        };
+        Self { old, version: new.map(|new| new.version.as_str()), found }
+    }
+
+    fn reason(&self) -> Option<String> {
+        self.found.as_ref().err().map(|error| match error {
+            Some(error) => error.to_string(),
+            None => "the new plugin lacks the interface".to_owned(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let versions = match self.version {
+            Some(version) if version != self.old.version => format!("{} → {version}", self.old.version),
+            _ => self.old.version.clone(),
+        };
+        let verdict =
+            self.reason().map_or_else(|| "compatible".to_owned(), |reason| format!("incompatible: {reason}"));
+        format!("{} {versions}  {verdict}", self.old.service)
+    }
+
+    fn json(&self) -> Value {
+        let cause = self.found.as_ref().err().and_then(Option::as_ref);
+        json!({
+            "service": self.old.service,
+            "old": self.old.version,
+            "new": self.version,
+            "compatible": self.found.is_ok(),
+            "reason": self.reason(),
+            "method": cause.and_then(Incompatibility::method),
+            "field": cause.and_then(Incompatibility::field),
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! The plugin that a command is about: a file, and how it is run where it is a program.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use jackfield::native::{Image, NativeBackend, NativeError};
+use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
+use jackfield::schema::{Descriptor, MethodDescriptor};
+use jackfield::{Context, DynamicHandle, Manager};
+
+/// A plugin on the command line.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of a command")]
+pub(crate) struct Plugin {
+    /// A shared library, or a program that is a plugin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// What a program and its hosts agree on: the version of their protocol, and name and value of the cookie
+    #[arg(long, value_name = "VERSION/KEY/VALUE", value_parser = parse_handshake)]
+    handshake: Option<Handshake>,
+
+    /// Talks to a program over mutual TLS
+    #[arg(long)]
+    auto_mtls: bool,
+
+    /// Shows a program this whole environment
+    #[arg(long)]
+    inherit_env: bool,
+
+    /// Configures the plugin
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    config: Vec<(String, String)>,
+}
+
+/// What a program is started with. It stands behind everything else on the command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Arguments of a program
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<OsString>,
+}
+
+impl Plugin {
+    /// What it serves. None of a library's code runs; a program is started and asked.
+    pub(crate) async fn interfaces(&self, arguments: &Arguments) -> anyhow::Result<Vec<Descriptor>> {
+        match self.kind(arguments)? {
+            Kind::Library(interfaces) => Ok(interfaces),
+            Kind::Program => {
+                let loaded = self.load(arguments).await?;
+                let interfaces = loaded.interfaces.clone();
+                loaded.unload().await;
+                Ok(interfaces)
+            }
+        }
+    }
+
+    /// Loads it, whatever it serves.
+    pub(crate) async fn load(&self, arguments: &Arguments) -> anyhow::Result<Loaded> {
+        let manager = Manager::builder().stop_deadline(STOP).drain_deadline(Duration::ZERO).build();
+        let context = Context::new(name(&self.file), self.config.clone());
+        let interfaces = match self.kind(arguments)? {
+            Kind::Library(_) => manager.load_dynamic(context, &native().library(&self.file)).await,
+            Kind::Program => manager.load_dynamic(context, &self.program(arguments)?).await,
+        };
+        Ok(Loaded { manager, name: name(&self.file), interfaces: interfaces? })
+    }
+
+    fn kind(&self, arguments: &Arguments) -> anyhow::Result<Kind> {
+        if self.handshake.is_some() || self.auto_mtls || self.inherit_env || !arguments.arguments.is_empty() {
+            return Ok(Kind::Program);
+        }
+        match Image::read(&self.file) {
+            Ok(image) => Ok(Kind::Library(image.note().interfaces.clone())),
+            Err(NativeError::NotALibrary { .. }) if is_executable(&self.file) => Ok(Kind::Program),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn program(&self, arguments: &Arguments) -> anyhow::Result<ProcessPlugin> {
+        let backend = ProcessBackend::start().context("processes cannot be started")?;
+        // A name without a slash would be looked up in `PATH`.
+        let path = std::path::absolute(&self.file)?;
+        let mut plugin = ProcessPlugin::new(path).args(&arguments.arguments).backend(&backend);
+        if let Some(handshake) = &self.handshake {
+            plugin = plugin.handshake(handshake.clone());
+        }
+        if self.auto_mtls {
+            plugin = plugin.auto_mtls();
+        }
+        Ok(if self.inherit_env { plugin.inherit_env() } else { plugin })
+    }
+}
+
+enum Kind {
+    Library(Vec<Descriptor>),
+    Program,
+}
+
+/// A plugin that was loaded.
+pub(crate) struct Loaded {
+    manager: Manager,
+    name: String,
+    interfaces: Vec<Descriptor>,
+}
+
+impl Loaded {
+    /// The method that somebody means: `Get`, `get` or `proto.KV/Get`.
+    pub(crate) fn method(&self, wanted: &str) -> anyhow::Result<(&Descriptor, &MethodDescriptor)> {
+        let (service, method) = match wanted.trim_start_matches('/').rsplit_once('/') {
+            Some((service, method)) => (Some(service), method),
+            None => (None, wanted),
+        };
+        let interfaces = self.interfaces.iter();
+        let interfaces = interfaces.filter(|found| service.is_none_or(|service| found.service == service));
+        let all: Vec<_> = interfaces
+            .flat_map(|interface| interface.methods.iter().map(move |method| (interface, method)))
+            .collect();
+        let exact = all.iter().filter(|(_, found)| found.name == method);
+        let loose = all.iter().filter(|(_, found)| loosely(&found.name) == loosely(method));
+        let found: Vec<_> = if exact.clone().next().is_some() { exact.collect() } else { loose.collect() };
+        match found[..] {
+            [&found] => Ok(found),
+            [] => bail!("there is no method `{wanted}`\n(hint: it has {})", self.methods()),
+            [..] => bail!("several interfaces have a method `{wanted}`\n(hint: it has {})", self.methods()),
+        }
+    }
+
+    /// All methods, each under the name of its interface where there are several.
+    fn methods(&self) -> String {
+        let named = self.interfaces.iter().flat_map(|interface| {
+            let prefix =
+                if self.interfaces.len() > 1 { format!("{}/", interface.service) } else { String::new() };
+            interface.methods.iter().map(move |method| format!("`{prefix}{}`", method.name))
+        });
+        let named: Vec<_> = named.collect();
+        if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+    }
+
+    /// What calls an interface of it.
+    pub(crate) async fn handle(&self, interface: &Descriptor) -> anyhow::Result<DynamicHandle> {
+        Ok(self.manager.dynamic(&self.name, interface).await?)
+    }
+
+    /// Ends it.
+    pub(crate) async fn unload(self) {
+        // It was loaded by this name, and nobody else unloads it.
+        let _unloaded = self.manager.unload(&self.name).await;
+    }
+}
+
+/// What the library in a file serves.
+pub(crate) fn interfaces(file: &Path) -> anyhow::Result<Vec<Descriptor>> {
+    Ok(Image::read(file)?.note().interfaces.clone())
+}
+
+#[expect(unsafe_code, reason = "a host writes it once, where it vouches for the libraries that it loads")]
+fn native() -> NativeBackend {
+    // SAFETY: whoever runs the command names the library, and vouches for it as for any program that he runs.
+    unsafe { NativeBackend::new() }
+}
+
+fn name(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether a file can be started.
+pub(crate) fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// A name in whatever case and with whatever between its words.
+fn loosely(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn parse_handshake(text: &str) -> Result<Handshake, String> {
+    let mut parts = text.splitn(3, '/');
+    match (parts.next().map(str::parse), parts.next(), parts.next()) {
+        (Some(Ok(version)), Some(key), Some(value)) => Ok(Handshake::new(version, key, value)),
+        _ => Err("expected such as `1/KV_PLUGIN/hello`".to_owned()),
+    }
+}
+
+/// A key and a value.
+pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("expected such as `directory=/tmp`")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// How long a program may take to end.
+const STOP: Duration = Duration::from_secs(2);
