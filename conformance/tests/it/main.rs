@@ -2,6 +2,7 @@
 
 mod backends;
 mod broker;
+mod coming_from_go_plugin;
 mod evolution;
 mod go_plugin_tests;
 mod interop;

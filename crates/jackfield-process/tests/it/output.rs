@@ -18,21 +18,26 @@ fn ours(backend: &ProcessBackend) -> ProcessPlugin {
 #[test]
 fn ten_megabytes_arrive_to_the_byte() {
     let backend = ProcessBackend::start().unwrap();
-    let mut plugins = vec![ours(&backend)];
+    let (out, err) = (("__stdout", Stream::Stdout), ("__stderr", Stream::Stderr));
+    let mut plugins = vec![(ours(&backend), out)];
     if Go::is_here() {
-        plugins.extend([Go::Newest.plugin(&backend).auto_mtls(), Go::V1_4.plugin(&backend)]);
+        // What ours writes to its standard error is its log.
+        for channel in [out, err] {
+            let newest = Go::Newest.plugin(&backend).auto_mtls();
+            plugins.extend([(newest, channel), (Go::V1_4.plugin(&backend), channel)]);
+        }
     }
     let piece: Vec<u8> = (0..2_500_000_u32).map(|index| (index % 251) as u8).collect();
-    for plugin in plugins {
+    for (plugin, (key, expected)) in plugins {
         let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
         let plugin = plugin.on_print(move |stream, bytes| {
-            assert_eq!(stream, Stream::Stdout);
+            assert_eq!(stream, expected);
             sender.send(bytes.to_vec()).unwrap();
         });
         run(async {
             let (_instance, channel) = load(&plugin).await;
             for _ in 0..4 {
-                put(&channel, "__stdout", &piece).await.unwrap();
+                put(&channel, key, &piece).await.unwrap();
             }
             let _flushed = put(&channel, "__stdout_flush", b"").await;
             let mut arrived = Vec::new();

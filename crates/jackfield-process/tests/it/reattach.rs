@@ -136,6 +136,37 @@ fn a_plugin_under_test_is_called_and_left() {
     });
 }
 
+/// Neither without a key nor with somebody else's.
+#[test]
+fn under_auto_mtls_a_third_process_cannot_connect() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend)];
+    if Go::is_here() {
+        plugins.push(Go::Newest.plugin(&backend));
+    }
+    for plugin in plugins {
+        run(async {
+            let running = plugin.clone().auto_mtls().start("kv").await.unwrap();
+            let other = plugin.auto_mtls().start("other").await.unwrap();
+            let own = running.reattach().unwrap();
+            let mut stolen = other.reattach().unwrap();
+            stolen.address = own.address.clone();
+            stolen.pid = own.pid;
+            let mut keyless = Reattach::new(1, own.address.clone());
+            keyless.pid = own.pid;
+            for stranger in [stolen, keyless] {
+                // It may be refused at once, or at its first call.
+                if let Ok(attached) = stranger.attach(&backend, "stranger").await {
+                    get(attached.channel(), "__pid").await.unwrap_err();
+                }
+            }
+            get(running.channel(), "__pid").await.unwrap();
+            let attached = own.attach(&backend, "kv").await.unwrap();
+            get(attached.channel(), "__pid").await.unwrap();
+        });
+    }
+}
+
 #[test]
 fn a_plugin_over_net_rpc_is_not_attached_to() {
     let backend = ProcessBackend::start().unwrap();
