@@ -135,6 +135,11 @@ fn cargo(
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    // What another cargo says of the package that it runs or tests is not meant for this one.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_"))
+    {
+        command.env_remove(name);
+    }
     let child =
         command.spawn().context("cargo cannot be started\n(hint: it comes with Rust: https://rustup.rs)")?;
     Ok(child.wait_with_output()?)

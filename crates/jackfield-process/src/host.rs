@@ -372,7 +372,7 @@ fn encode_offers(offers: &[OfferedObject]) -> String {
 }
 
 /// As long as a Go host waits.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The variable that tells a plugin the name under which it was loaded.
 pub(crate) const NAME: &str = "JACKFIELD_PLUGIN";
 /// The variable that tells a plugin its configuration.

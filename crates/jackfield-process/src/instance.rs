@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Unloaded};
+use tokio::time::timeout;
 
 use crate::channel::{Link, ProcessChannel};
 use crate::child::{Bond, Ending, stop};
 use crate::conform::{conform, served};
+use crate::error::StartError;
 use crate::grpc::{Asked, shutdown};
+use crate::host::START_TIMEOUT;
 use crate::start::{End, Started, tell};
 
 /// One plugin in its own process. Dropping it kills the process.
@@ -57,7 +60,10 @@ impl Instance for ProcessInstance {
 
     fn interfaces(&self) -> BoxFuture<'_, Result<Vec<Descriptor>, LoadErrorKind>> {
         let link = Arc::clone(&self.link);
-        let asked = self.link.shared.io.start_task(async move { served(&link.started.connection).await });
+        let asked = self.link.shared.io.start_task(async move {
+            let served = timeout(START_TIMEOUT, served(&link.started.connection)).await;
+            served.unwrap_or_else(|_| Err(StartError::Timeout(START_TIMEOUT).into()))
+        });
         Box::pin(async { asked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error))) })
     }
 

@@ -1,4 +1,4 @@
-//! The description of an interface, and whether what it describes may serve a host.
+//! The description of an interface, its text, and whether what it describes may serve a host.
 #![no_main]
 
 use jackfield_core::schema::Descriptor;
@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(found) = Descriptor::parse(bytes) else { return };
+    assert!(found.to_proto().starts_with("// The interface `"));
     for schema in
         [<dyn probe_interface::Probe as Interface>::SCHEMA, <dyn kv_interface::Kv as Interface>::SCHEMA]
     {
@@ -15,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// The check of an interface, of this name or of the host's own.
-fn check(schema: &Schema, mut found: Descriptor) {
+fn check(schema: &'static Schema, mut found: Descriptor) {
     if let Err(error) = schema.check(&found) {
         assert!(!error.to_string().is_empty());
     }

@@ -156,7 +156,11 @@ impl fmt::Display for DescriptorError {
                 )
             }
             Self::TooLong { len } => {
-                write!(f, "an interface description has at most {MAX_LEN} bytes, this one has {len}")
+                write!(
+                    f,
+                    "an interface description has at most {MAX_LEN} bytes, and with all that it imports {MAX_ALL}, \
+                     this one has {len}"
+                )
             }
         }
     }
@@ -234,9 +238,10 @@ impl Descriptor {
 
 /// All services of the first file, with the types of all.
 fn parse_files(files: &[Bytes]) -> Result<Vec<Descriptor>, DescriptorError> {
-    let len = files.iter().map(Bytes::len).sum();
-    if len > MAX_LEN {
-        return Err(DescriptorError::TooLong { len });
+    let longest = files.iter().map(Bytes::len).max().unwrap_or_default();
+    let all = files.iter().map(Bytes::len).sum();
+    if longest > MAX_LEN || all > MAX_ALL {
+        return Err(DescriptorError::TooLong { len: all });
     }
     let mut types = Types::default();
     let (mut first, mut rest) = (None, files.iter());
@@ -449,6 +454,8 @@ fn qualify(prefix: &str, name: &str) -> Result<String, DescriptorError> {
 const MAX_NAME: usize = 1024;
 /// What a description may have at the most, so that reading one that was made up stays cheap.
 const MAX_LEN: usize = 1 << 20;
+/// The same, with all that it imports.
+const MAX_ALL: usize = 8 << 20;
 /// How deep messages may be nested in a description.
 const MAX_DEPTH: u32 = 100;
 pub(super) const LABEL_REPEATED: u32 = 3;

@@ -99,6 +99,11 @@ fn the_note_describes_it_and_is_compatible_with_itself() {
     let methods = &note.interfaces[0].methods;
     let optional: Vec<_> = methods.iter().filter(|method| method.is_optional).collect();
     assert_eq!(optional.len(), 2);
+    let streams = methods.iter().find(|method| method.name == "Streams").expect("it is described");
+    assert_eq!(
+        note.interfaces[0].signature(streams),
+        "Streams(factor: int64, numbers: stream of int64) → stream of Figure"
+    );
     let other = Descriptor::parse_service(&schema.to_file_descriptor(), "other.Listener");
     assert_eq!(<dyn Listener as Interface>::SCHEMA.check(&other.expect("it is described")), Ok(()));
 }

@@ -35,7 +35,7 @@ pub(crate) async fn reflect(connection: &Connection, service: &str) -> Result<Re
         (Some(MessageResponse::FileDescriptorResponse(files)), _) => {
             // The first is the one that was asked for.
             let files = files.file_descriptor_proto.into_iter().map(Bytes::from).collect();
-            Ok(Reflection::Files(with_imports(connection, files).await?))
+            Ok(Reflection::Files(with_imports(connection, files).await))
         }
         _ => Ok(Reflection::Silent),
     }
@@ -43,7 +43,7 @@ pub(crate) async fn reflect(connection: &Connection, service: &str) -> Result<Re
 
 /// Asks for what the files import: Go sends that with the first, others wait to be asked. What a plugin does not have
 /// is left out.
-async fn with_imports(connection: &Connection, mut files: Vec<Bytes>) -> Result<Vec<Bytes>, Status> {
+async fn with_imports(connection: &Connection, mut files: Vec<Bytes>) -> Vec<Bytes> {
     let mut known: BTreeSet<String> = files.iter().map(|file| read(file).name().to_owned()).collect();
     let mut index = 0;
     while let Some(file) = files.get(index)
@@ -53,8 +53,8 @@ async fn with_imports(connection: &Connection, mut files: Vec<Bytes>) -> Result<
             if known.contains(&import) {
                 continue;
             }
-            let found = ask(connection, MessageRequest::FileByFilename(import.clone())).await?;
-            if let Some(MessageResponse::FileDescriptorResponse(found)) = found {
+            let found = ask(connection, MessageRequest::FileByFilename(import.clone())).await;
+            if let Ok(Some(MessageResponse::FileDescriptorResponse(found))) = found {
                 let found = found.file_descriptor_proto.into_iter().map(Bytes::from);
                 files.extend(found.filter(|file| known.insert(read(file).name().to_owned())));
             }
@@ -62,7 +62,7 @@ async fn with_imports(connection: &Connection, mut files: Vec<Bytes>) -> Result<
         }
         index += 1;
     }
-    Ok(files)
+    files
 }
 
 /// A file that cannot be read imports nothing; it is refused by whoever reads all of it.

@@ -47,3 +47,50 @@ async fn it_is_swapped_for_what_serves_the_same() {
     manager.unload("kv").await.expect("it was loaded");
     assert!(matches!(kv.call("Get", Bytes::new()).await, Err(Error::Call(CallError::Closed { .. }))));
 }
+
+/// A stream that is not the last of the arguments.
+mod totals {
+    use std::pin::Pin;
+
+    use jackfield_plugin::{Context, Error, Stream, Streaming, export, plugin};
+
+    #[jackfield_core::interface(service = "test.Totals", version = "1.0")]
+    pub(super) trait Totals {
+        async fn total(&self, numbers: Streaming<i64>, factor: i64) -> Result<i64, Error>;
+    }
+
+    pub(super) struct TestTotals;
+
+    #[plugin]
+    impl Totals for TestTotals {
+        async fn total(&self, mut numbers: Streaming<i64>, factor: i64) -> Result<i64, Error> {
+            let mut sum = 0;
+            while let Some(number) =
+                std::future::poll_fn(|context| Pin::new(&mut numbers).poll_next(context)).await
+            {
+                sum += number?;
+            }
+            Ok(sum * factor)
+        }
+    }
+
+    fn open(_: &Context) -> Result<TestTotals, Error> {
+        Ok(TestTotals)
+    }
+
+    export!(open as dyn Totals, name = "totals");
+}
+
+#[tokio::test]
+async fn a_stream_goes_beside_the_other_arguments() {
+    let manager = Manager::new();
+    let interfaces = manager.load_dynamic(Context::new("totals", []), &totals::PLUGIN).await.expect("loaded");
+    let totals = manager.dynamic("totals", &interfaces[0]).await.expect("it serves that");
+    // `{ numbers: 7, factor: 3 }`: the first number comes with the other argument.
+    assert_eq!(
+        totals.call("Total", Bytes::from_static(b"\x08\x07\x10\x03")).await,
+        Ok(Bytes::from_static(b"\x08\x15"))
+    );
+    // No number at all.
+    assert_eq!(totals.call("Total", Bytes::from_static(b"\x10\x03")).await, Ok(Bytes::new()));
+}
