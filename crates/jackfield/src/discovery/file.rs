@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::manifest::Manifest;
-use super::os;
+use super::os::{self, Access};
 use crate::version;
 
 /// A file that is there.
@@ -32,6 +32,13 @@ impl File {
                 .manifest
                 .as_ref()
                 .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
+    }
+
+    /// It, and what it names.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let parts = self.manifest.iter().flat_map(|described| &described.parts);
+        let parts = parts.filter(|(_, stamp)| stamp.is_some()).map(|(path, _)| path.as_path());
+        std::iter::once(self.path.as_path()).chain(parts)
     }
 
     /// Whether its manifest says that it is not to be loaded.
@@ -64,7 +71,7 @@ pub(crate) struct Stamp {
     identity: [u64; 2],
     size: u64,
     modified: Option<SystemTime>,
-    is_executable: bool,
+    access: Access,
 }
 
 impl Stamp {
@@ -76,17 +83,17 @@ impl Stamp {
             identity: os::identity(&metadata),
             size: metadata.len(),
             modified: metadata.modified().ok(),
-            is_executable: os::is_executable(path, &metadata),
+            access: Access::of(path, &metadata),
         })
     }
 
     fn kind(&self) -> Kind {
-        if self.is_executable { Kind::Program } else { Kind::Neither }
+        if self.access.is_executable() { Kind::Program } else { Kind::Neither }
     }
 
     #[cfg(test)]
     pub(super) fn for_test(size: u64) -> Self {
-        Self { identity: [0, 0], size, modified: None, is_executable: false }
+        Self { identity: [0, 0], size, modified: None, access: Access::for_test() }
     }
 }
 

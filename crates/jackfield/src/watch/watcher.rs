@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::WatchError;
 use super::sleep::sleep_until;
-use crate::discovery::{Directory, File, Found, Listener, Scanner, Settling};
+use crate::discovery::{Directory, File, Found, Listener, Looking, Scanner, Settling, Taking, is_busy};
 use crate::events::chain;
 use crate::manager::Manager;
 use crate::registry::PluginId;
@@ -106,7 +106,7 @@ impl Watcher {
     /// Looks at the directory, and tells the plugins' lives of files that came, changed or went.
     pub(super) fn look(&mut self) -> Result<(), WatchError> {
         // Before it looks, so that nothing changes unheard.
-        if self.listener.is_none() && !self.directory.is_always_polled {
+        if self.listener.is_none() && self.directory.looking == Looking::WhenTold {
             self.listener = Listener::new(self.scanner.directory());
         }
         self.looks.fetch_add(1, Ordering::Relaxed);
@@ -117,6 +117,17 @@ impl Watcher {
             self.scanner.scan().map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
         let mut found = self.settling.look(files, now);
         self.due = self.next_look(now);
+        if self.directory.taking == Taking::Together {
+            let is_busy = is_busy(self.scanner.directory());
+            if is_busy {
+                // That git is done is not heard.
+                let soon = now.checked_add(self.directory.settle.max(SHORTEST_PAUSE));
+                self.due = self.due.into_iter().chain(soon).min();
+            }
+            if is_busy || found.values().any(|found| *found == Found::Unsettled) {
+                return Ok(());
+            }
+        }
         for (plugin, followed) in &self.followed {
             match found.remove(plugin) {
                 None => followed.tell(None),
