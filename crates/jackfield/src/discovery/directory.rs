@@ -50,6 +50,8 @@ use crate::restart::Restart;
 #[must_use = "a directory does nothing before it is watched"]
 pub struct Directory {
     path: PathBuf,
+    /// Those whose plugins give way to the ones before.
+    others: Vec<PathBuf>,
     libraries: Option<Offer>,
     programs: Option<Offer>,
     manifests: Option<Manifests>,
@@ -67,6 +69,7 @@ impl Directory {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            others: Vec::new(),
             libraries: None,
             programs: None,
             manifests: None,
@@ -77,6 +80,18 @@ impl Directory {
             taking: Taking::OneByOne,
             restart: Restart::default(),
         }
+    }
+
+    /// Looks into this directory too, whose plugins give way to those of the same name in the ones before: first the
+    /// user's own, then the system's.
+    ///
+    /// ```
+    /// # use jackfield::Directory;
+    /// let directory = Directory::new("plugins").and("/usr/lib/my-host/plugins");
+    /// ```
+    pub fn and(mut self, path: impl Into<PathBuf>) -> Self {
+        self.others.push(path.into());
+        self
     }
 
     /// Loads shared libraries as what `offer` makes of their paths: usually
@@ -158,6 +173,11 @@ impl Directory {
     /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// All paths, in the order of their precedence.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.path).chain(&self.others).map(PathBuf::as_path)
     }
 
     /// What can be loaded from this file, or why nothing can.

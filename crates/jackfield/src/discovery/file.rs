@@ -18,6 +18,8 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     /// The name of the plugin that it would be.
     pub(crate) plugin: String,
+    /// Of which of several directories it is.
+    pub(crate) place: usize,
     pub(crate) kind: Kind,
     pub(crate) stamp: Stamp,
     /// What it says, if it is a manifest.
@@ -101,6 +103,7 @@ impl Stamp {
 #[derive(Debug)]
 pub(crate) struct Scanner {
     directory: PathBuf,
+    place: usize,
     manifests: BTreeMap<PathBuf, Read>,
     /// Whether all that was found at the last look lies in the directory itself.
     is_all_here: bool,
@@ -118,10 +121,10 @@ struct Read {
 }
 
 impl Scanner {
-    pub(crate) fn new(directory: &Path) -> Self {
+    pub(crate) fn new(directory: &Path, place: usize) -> Self {
         // What a manifest names is found from its directory, wherever the host goes to.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, manifests: BTreeMap::new(), is_all_here: true }
+        Self { directory, place, manifests: BTreeMap::new(), is_all_here: true }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -149,7 +152,7 @@ impl Scanner {
                 if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
                     plugin = format!("{plugin}@{version}");
                 }
-                files.push(File { plugin, kind, stamp, path, manifest });
+                files.push(File { plugin, place: self.place, kind, stamp, path, manifest });
             }
         }
         self.manifests.retain(|path, _| files.iter().any(|file| file.path == *path));

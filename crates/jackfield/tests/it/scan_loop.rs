@@ -10,7 +10,7 @@ use jackfield::{Directory, State};
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
-use crate::support::libraries;
+use crate::support::{libraries, native};
 
 #[test]
 fn a_directory_is_followed_from_empty_to_junk() {
@@ -110,6 +110,48 @@ fn expect_set(home: &mut Home, expected: [(&str, State); 3]) {
         assert!(!matches!(state, State::Failed { .. }), "{plugin}: {state:?}");
         told.insert(plugin, state);
     }
+}
+
+#[test]
+fn the_first_of_several_directories_goes_before_the_others() {
+    let system = tempfile::tempdir().expect("a directory");
+    let path = system.path().to_owned();
+    let mut home = Home::watch::<dyn Probe>(move |directory| directory.and(path));
+    let put = |name: &str| {
+        let hidden = system.path().join(".new");
+        fs::copy(libraries().library(name), &hidden).expect("a copy");
+        fs::rename(hidden, system.path().join("libprobe.so")).expect("renamed");
+    };
+    put("probe-one");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.get::<dyn Probe>("probe");
+    // Even a program goes before the library of another directory.
+    home.put(libraries().program("probe-two"), "probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+    assert_eq!(probe.version(), Ok(2));
+    // What is not used may change: what is told next is that it is used again.
+    put("probe-two");
+    home.look();
+    put("probe-one");
+    home.remove("probe");
+    assert_eq!(home.told("probe"), [State::Loading, online(3)]);
+    assert_eq!(probe.version(), Ok(1));
+}
+
+#[test]
+fn a_library_that_is_not_on_the_list_is_refused() {
+    let allowed =
+        *native().library(libraries().library("probe-one")).inspect().expect("a plugin").digest().as_bytes();
+    let backend = native();
+    let mut home = Home::watch::<dyn Probe>(move |directory| {
+        directory.libraries(move |path| backend.library(path).digests([[0; 32], allowed]))
+    });
+    home.put(libraries().library("probe-one"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    home.put(libraries().library("probe-two"), "libprobe.so");
+    let [_, failed, old] = home.told("probe");
+    assert!(reason(&failed).contains("to have a digest that this host allows, found"), "{failed:?}");
+    assert_eq!((old, home.get::<dyn Probe>("probe").version()), (online(1), Ok(1)));
 }
 
 #[test]
