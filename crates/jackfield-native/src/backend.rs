@@ -146,7 +146,7 @@ impl NativeBackend {
 
     /// The shared library at this path.
     pub fn library(&self, path: impl Into<PathBuf>) -> NativePlugin {
-        NativePlugin { backend: self.clone(), path: path.into() }
+        NativePlugin { backend: self.clone(), path: path.into(), allowed: None }
     }
 }
 
@@ -155,12 +155,27 @@ impl NativeBackend {
 pub struct NativePlugin {
     backend: NativeBackend,
     path: PathBuf,
+    /// The digests that it may have, if not any.
+    allowed: Option<Arc<[[u8; 32]]>>,
 }
 
 impl NativePlugin {
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Loads the library only if the bytes that would run have one of these SHA-256 digests.
+    ///
+    /// ```no_run
+    /// # fn example(native: jackfield_native::NativeBackend, digest: [u8; 32]) {
+    /// let plugin = native.library("plugins/libkv.so").digests([digest]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn digests(mut self, digests: impl IntoIterator<Item = [u8; 32]>) -> Self {
+        self.allowed = Some(digests.into_iter().collect());
+        self
     }
 
     /// Reads what the file is, without running any of its code.
@@ -176,6 +191,9 @@ impl NativePlugin {
         self.backend.check_pinned().map_err(native)?;
         // Here, where none of the library's code runs: a thread that comes and goes leaves its share of the heap behind.
         let image = self.inspect().map_err(native)?;
+        if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(image.digest().as_bytes())) {
+            return Err(native(NativeError::Digest { path: self.path.clone(), found: image.digest() }));
+        }
         load.interface.check(&image.note().interfaces)?;
         let deadline = self.backend.catalog.load_deadline();
         let progress = Progress::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jackfield_core::note::NoteError;
 
-use crate::Step;
+use crate::{Digest, Step};
 
 /// A file cannot be loaded as a plugin in this process.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,14 @@ pub enum NativeError {
         step: Step,
         /// The deadline.
         deadline: Duration,
+    },
+    /// The library is none of those that the host allows.
+    #[error("expected `{path}` to have a digest that this host allows, found {found}")]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// Its SHA-256 digest.
+        found: Digest,
     },
     /// The library's entry is not what its note promises.
     #[error("`{path}` exports `{symbol}`, but that is not the entry of a plugin of this version")]

@@ -43,19 +43,23 @@ use crate::restart::Restart;
 /// and the plugin `NAME@1.2`. All versions are loaded, and the highest serves as `NAME`; see
 /// [`Manager::choose`](crate::Manager::choose).
 ///
-/// A file is taken once it has been the same (its size, its time, which file it is, whether it is executable) in two
+/// A file is taken once it has been the same (its size, its time, which file it is, who may execute and change it) in two
 /// looks that lie apart by the time to [`settle`](Self::settle). Who writes more slowly than that should write beside
 /// the directory, or under a hidden name, and rename.
 #[derive(Clone)]
 #[must_use = "a directory does nothing before it is watched"]
 pub struct Directory {
     path: PathBuf,
+    /// Those whose plugins give way to the ones before.
+    others: Vec<PathBuf>,
     libraries: Option<Offer>,
     programs: Option<Offer>,
     manifests: Option<Manifests>,
     pub(crate) settle: Duration,
     pub(crate) poll: Duration,
-    pub(crate) is_always_polled: bool,
+    pub(crate) looking: Looking,
+    ownership: Ownership,
+    pub(crate) taking: Taking,
     pub(crate) restart: Restart,
 }
 
@@ -65,14 +69,29 @@ impl Directory {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            others: Vec::new(),
             libraries: None,
             programs: None,
             manifests: None,
             settle: Duration::from_millis(200),
             poll: Duration::from_millis(500),
-            is_always_polled: false,
+            looking: Looking::WhenTold,
+            ownership: Ownership::Anybody,
+            taking: Taking::OneByOne,
             restart: Restart::default(),
         }
+    }
+
+    /// Looks into this directory too, whose plugins give way to those of the same name in the ones before: first the
+    /// user's own, then the system's.
+    ///
+    /// ```
+    /// # use jackfield::Directory;
+    /// let directory = Directory::new("plugins").and("/usr/lib/my-host/plugins");
+    /// ```
+    pub fn and(mut self, path: impl Into<PathBuf>) -> Self {
+        self.others.push(path.into());
+        self
     }
 
     /// Loads shared libraries as what `offer` makes of their paths: usually
@@ -124,7 +143,24 @@ impl Directory {
 
     /// Looks again after the time to [`poll`](Self::poll), even where the system tells of changes.
     pub fn always_poll(mut self) -> Self {
-        self.is_always_polled = true;
+        self.looking = Looking::Always;
+        self
+    }
+
+    /// Loads only what no other user than this one and root could have changed: such files, in such directories. What a
+    /// manifest names has to be like that too, save what it finds in `PATH`.
+    #[cfg(unix)]
+    pub fn owned_only(mut self) -> Self {
+        self.ownership = Ownership::OursOrRoot;
+        self
+    }
+
+    /// Takes what changes together: nothing of the directory is loaded, replaced or unloaded as long as anything in it
+    /// has not held still, or git holds the lock of the work tree in which it lies. So a checkout is one change.
+    ///
+    /// A lock that a killed git left behind (`.git/index.lock`) holds everything up, as it does for git.
+    pub fn together(mut self) -> Self {
+        self.taking = Taking::Together;
         self
     }
 
@@ -139,8 +175,17 @@ impl Directory {
         &self.path
     }
 
+    /// All paths, in the order of their precedence.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.path).chain(&self.others).map(PathBuf::as_path)
+    }
+
     /// What can be loaded from this file, or why nothing can.
     pub(crate) fn candidate(&self, file: &File) -> Result<Box<dyn Candidate>, String> {
+        #[cfg(unix)]
+        if self.ownership == Ownership::OursOrRoot {
+            file.paths().try_for_each(super::os::check_ownership)?;
+        }
         if let (Some(described), Some(offer)) = (&file.manifest, &self.manifests) {
             let manifest = described.manifest.as_ref().as_ref().map_err(String::clone)?;
             check_program(manifest)?;
@@ -199,6 +244,31 @@ impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// When a directory is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looking {
+    /// Whenever it is time to.
+    Always,
+    /// When the system tells of a change, where it does.
+    WhenTold,
+}
+
+/// Whose files are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ownership {
+    Anybody,
+    #[cfg(unix)]
+    OursOrRoot,
+}
+
+/// When a file is taken that has held still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taking {
+    OneByOne,
+    /// Once all have.
+    Together,
 }
 
 /// What a host makes of a file.

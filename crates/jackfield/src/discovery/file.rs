@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::manifest::Manifest;
-use super::os;
+use super::os::{self, Access};
 use crate::version;
 
 /// A file that is there.
@@ -18,6 +18,8 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     /// The name of the plugin that it would be.
     pub(crate) plugin: String,
+    /// Of which of several directories it is.
+    pub(crate) place: usize,
     pub(crate) kind: Kind,
     pub(crate) stamp: Stamp,
     /// What it says, if it is a manifest.
@@ -32,6 +34,13 @@ impl File {
                 .manifest
                 .as_ref()
                 .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
+    }
+
+    /// It, and what it names.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let parts = self.manifest.iter().flat_map(|described| &described.parts);
+        let parts = parts.filter(|(_, stamp)| stamp.is_some()).map(|(path, _)| path.as_path());
+        std::iter::once(self.path.as_path()).chain(parts)
     }
 
     /// Whether its manifest says that it is not to be loaded.
@@ -64,7 +73,7 @@ pub(crate) struct Stamp {
     identity: [u64; 2],
     size: u64,
     modified: Option<SystemTime>,
-    is_executable: bool,
+    access: Access,
 }
 
 impl Stamp {
@@ -76,17 +85,17 @@ impl Stamp {
             identity: os::identity(&metadata),
             size: metadata.len(),
             modified: metadata.modified().ok(),
-            is_executable: os::is_executable(path, &metadata),
+            access: Access::of(path, &metadata),
         })
     }
 
     fn kind(&self) -> Kind {
-        if self.is_executable { Kind::Program } else { Kind::Neither }
+        if self.access.is_executable() { Kind::Program } else { Kind::Neither }
     }
 
     #[cfg(test)]
     pub(super) fn for_test(size: u64) -> Self {
-        Self { identity: [0, 0], size, modified: None, is_executable: false }
+        Self { identity: [0, 0], size, modified: None, access: Access::for_test() }
     }
 }
 
@@ -94,6 +103,7 @@ impl Stamp {
 #[derive(Debug)]
 pub(crate) struct Scanner {
     directory: PathBuf,
+    place: usize,
     manifests: BTreeMap<PathBuf, Read>,
     /// Whether all that was found at the last look lies in the directory itself.
     is_all_here: bool,
@@ -111,10 +121,10 @@ struct Read {
 }
 
 impl Scanner {
-    pub(crate) fn new(directory: &Path) -> Self {
+    pub(crate) fn new(directory: &Path, place: usize) -> Self {
         // What a manifest names is found from its directory, wherever the host goes to.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, manifests: BTreeMap::new(), is_all_here: true }
+        Self { directory, place, manifests: BTreeMap::new(), is_all_here: true }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -142,7 +152,7 @@ impl Scanner {
                 if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
                     plugin = format!("{plugin}@{version}");
                 }
-                files.push(File { plugin, kind, stamp, path, manifest });
+                files.push(File { plugin, place: self.place, kind, stamp, path, manifest });
             }
         }
         self.manifests.retain(|path, _| files.iter().any(|file| file.path == *path));

@@ -2,6 +2,7 @@
 
 mod directory;
 mod file;
+mod git;
 pub(crate) mod manifest;
 mod notice;
 mod os;
@@ -9,8 +10,10 @@ mod settle;
 
 pub use self::directory::Directory;
 
+pub(crate) use self::directory::{Looking, Taking};
 #[cfg(test)]
 pub(crate) use self::file::Stamp;
 pub(crate) use self::file::{File, Scanner};
+pub(crate) use self::git::is_busy;
 pub(crate) use self::notice::Listener;
 pub(crate) use self::settle::{Found, Settling};

@@ -55,7 +55,7 @@ impl Settling {
         unsettled.filter_map(|seen| seen.since.checked_add(self.settle)).min()
     }
 
-    /// Of the files with one name, the first kind decides, and then the first path. One that went a moment ago
+    /// Of the files with one name, the first place decides, then the first kind, and then the first path. One that went a moment ago
     /// decides too: it may be about to come back.
     fn chosen(&self) -> BTreeMap<String, Found> {
         let mut chosen: BTreeMap<&str, &Seen> = BTreeMap::new();
@@ -86,8 +86,8 @@ impl Seen {
         }
     }
 
-    fn rank(&self) -> Option<Kind> {
-        self.file.as_ref().map(|file| file.kind)
+    fn rank(&self) -> Option<(usize, Kind)> {
+        self.file.as_ref().map(|file| (file.place, file.kind))
     }
 
     fn found(&self) -> Found {
@@ -107,7 +107,7 @@ mod tests {
 
     fn file(path: &str, kind: Kind, size: u64) -> File {
         let stamp = Stamp::for_test(size);
-        File { path: path.into(), plugin: "kv".to_owned(), kind, stamp, manifest: None }
+        File { path: path.into(), plugin: "kv".to_owned(), place: 0, kind, stamp, manifest: None }
     }
 
     /// What is found at each of these times, in milliseconds, for what lies there then.

@@ -46,6 +46,11 @@ impl Desk {
         self.outcome.send_replace(Outcome { again: order.again, failure });
     }
 
+    /// Tells those who wait that nobody follows orders any more.
+    pub(crate) fn close(&self) {
+        self.tell(*self.order.borrow(), Some("it is not watched any more".to_owned()));
+    }
+
     fn is_disabled(&self) -> bool {
         self.order.borrow().is_disabled
     }
@@ -80,6 +85,10 @@ impl Manager {
             order.again += 1;
             mine = order.again;
         });
+        // Whoever stops following after this sees the order, and tells.
+        if desk.order.receiver_count() == 0 {
+            return Err(self.shared.registry.unknown(&plugin).into());
+        }
         let outcome = outcome.wait_for(|outcome| outcome.again >= mine).await;
         let failure = outcome
             .map_or_else(|_| Some("the manager has gone".to_owned()), |outcome| outcome.failure.clone());

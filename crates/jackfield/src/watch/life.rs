@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::Interface;
-use tokio::sync::watch::Receiver;
+use tokio::sync::watch::{self, Receiver};
 
 use super::sleep::{First, first, sleep};
 use crate::discovery::{Directory, File};
@@ -179,8 +179,9 @@ impl<I: Interface + ?Sized> Life<I> {
 /// Nobody waits for what will not happen any more.
 impl<I: ?Sized> Drop for Life<I> {
     fn drop(&mut self) {
-        let order = *self.orders.borrow();
-        self.desk.tell(order, Some("it is not watched any more".to_owned()));
+        // First it is no longer counted, then it tells: an order that comes in between is seen by one of the two.
+        self.orders = watch::channel(Order::default()).1;
+        self.desk.close();
     }
 }
 

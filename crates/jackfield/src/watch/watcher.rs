@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::WatchError;
 use super::sleep::sleep_until;
-use crate::discovery::{Directory, File, Found, Listener, Scanner, Settling};
+use crate::discovery::{Directory, File, Found, Listener, Looking, Scanner, Settling, Taking, is_busy};
 use crate::events::chain;
 use crate::manager::Manager;
 use crate::registry::PluginId;
@@ -28,10 +28,8 @@ pub(super) struct Watcher {
     manager: Manager,
     directory: Arc<Directory>,
     asks: mpsc::UnboundedReceiver<Ask>,
-    scanner: Scanner,
+    places: Vec<Place>,
     settling: Settling,
-    /// Nothing where the system does not tell of changes.
-    listener: Option<Listener>,
     /// The next look, unless something changes before.
     due: Option<Instant>,
     looks: Arc<AtomicU64>,
@@ -40,6 +38,13 @@ pub(super) struct Watcher {
     followed: BTreeMap<String, Followed>,
     #[expect(clippy::type_complexity, reason = "it is written once more, in `new`")]
     begin: Box<dyn Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send>,
+}
+
+/// One of the directories.
+struct Place {
+    scanner: Scanner,
+    /// Nothing where the system does not tell of changes.
+    listener: Option<Listener>,
 }
 
 /// A plugin whose file is followed.
@@ -66,22 +71,14 @@ impl Watcher {
         asks: mpsc::UnboundedReceiver<Ask>,
         begin: impl Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
-        let (scanner, settling) = (Scanner::new(directory.path()), Settling::new(directory.settle));
+        let places = directory.paths().enumerate();
+        let places = places
+            .map(|(place, path)| Place { scanner: Scanner::new(path, place), listener: None })
+            .collect();
+        let settling = Settling::new(directory.settle);
         let (is_readable, followed, begin) = (true, BTreeMap::new(), Box::new(begin));
-        let (listener, due, looks) = (None, None, Arc::default());
-        Self {
-            manager,
-            directory,
-            asks,
-            scanner,
-            settling,
-            listener,
-            due,
-            looks,
-            is_readable,
-            followed,
-            begin,
-        }
+        let (due, looks) = (None, Arc::default());
+        Self { manager, directory, asks, places, settling, due, looks, is_readable, followed, begin }
     }
 
     /// How often it has looked, from now on too.
@@ -105,18 +102,26 @@ impl Watcher {
 
     /// Looks at the directory, and tells the plugins' lives of files that came, changed or went.
     pub(super) fn look(&mut self) -> Result<(), WatchError> {
-        // Before it looks, so that nothing changes unheard.
-        if self.listener.is_none() && !self.directory.is_always_polled {
-            self.listener = Listener::new(self.scanner.directory());
-        }
         self.looks.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         self.due = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
-        let path = self.directory.path();
-        let files =
-            self.scanner.scan().map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
+        let mut files = Vec::new();
+        for place in &mut self.places {
+            files.extend(place.look(self.directory.looking)?);
+        }
         let mut found = self.settling.look(files, now);
         self.due = self.next_look(now);
+        if self.directory.taking == Taking::Together {
+            let is_busy = self.places.iter().any(|place| is_busy(place.scanner.directory()));
+            if is_busy {
+                // That git is done is not heard.
+                let soon = now.checked_add(self.directory.settle.max(SHORTEST_PAUSE));
+                self.due = self.due.into_iter().chain(soon).min();
+            }
+            if is_busy || found.values().any(|found| *found == Found::Unsettled) {
+                return Ok(());
+            }
+        }
         for (plugin, followed) in &self.followed {
             match found.remove(plugin) {
                 None => followed.tell(None),
@@ -138,7 +143,7 @@ impl Watcher {
     fn next_look(&self, now: Instant) -> Option<Instant> {
         let soonest = now + SHORTEST_PAUSE;
         let settled = self.settling.due().map(|due| due.max(soonest));
-        if self.listener.is_some() && self.scanner.is_all_here() {
+        if self.places.iter().all(Place::is_heard) {
             return settled;
         }
         let polled = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
@@ -157,23 +162,46 @@ impl Watcher {
 
     /// Lets the plugins live until there is something to do.
     async fn turn(&mut self) -> Turn {
-        let Self { manager, asks, followed, listener, due, .. } = self;
+        let Self { manager, asks, followed, places, due, .. } = self;
         let mut due = pin!(sleep_until(manager.timer(), *due));
         poll_fn(|context| {
             followed.retain(|_, followed| followed.is_alive(context));
             if let Poll::Ready(ask) = asks.poll_recv(context) {
                 return Poll::Ready(ask.map_or(Turn::Over, Turn::Asked));
             }
-            let changed = listener.as_mut().map(|listener| listener.poll_changed(context));
-            if let Some(Poll::Ready(is_heard)) = changed {
-                if !is_heard {
-                    *listener = None;
-                }
+            if places.iter_mut().any(|place| place.has_changed(context)) {
                 return Poll::Ready(Turn::Due);
             }
             due.as_mut().poll(context).map(|()| Turn::Due)
         })
         .await
+    }
+}
+
+impl Place {
+    /// The files that are there.
+    fn look(&mut self, looking: Looking) -> Result<Vec<File>, WatchError> {
+        // Before it looks, so that nothing changes unheard.
+        if self.listener.is_none() && looking == Looking::WhenTold {
+            self.listener = Listener::new(self.scanner.directory());
+        }
+        let path = self.scanner.directory().to_owned();
+        self.scanner.scan().map_err(|source| WatchError::Read { path, source })
+    }
+
+    /// Whether every change is heard.
+    fn is_heard(&self) -> bool {
+        self.listener.is_some() && self.scanner.is_all_here()
+    }
+
+    /// Whether something has changed, or it is not heard any more if it has.
+    fn has_changed(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(listener) = &mut self.listener else { return false };
+        let Poll::Ready(is_heard) = listener.poll_changed(context) else { return false };
+        if !is_heard {
+            self.listener = None;
+        }
+        true
     }
 }
 

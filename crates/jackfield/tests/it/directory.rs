@@ -293,8 +293,15 @@ fn an_operator_disables_enables_and_loads_again() {
     assert_eq!(old, online(1));
     let error = block_on(home.manager.load_again("probe")).expect_err("garbage");
     assert!(chain(&error).contains("expected an ELF file"), "{}", chain(&error));
+    let [_, _, old] = home.told("probe");
+    assert_eq!(old, online(1));
+
+    // What is not watched any more keeps nobody waiting.
+    home.remove("libwitness.so");
+    assert_eq!(home.told("witness"), [State::Draining, State::Offline]);
+    while block_on(home.manager.load_again("witness")).is_ok() {}
     let unknown = home.manager.disable("nobody").expect_err("there is none");
-    assert_eq!(unknown.to_string(), "no plugin `nobody` is loaded\n(hint: loaded are `probe`, `witness`)");
+    assert_eq!(unknown.to_string(), "no plugin `nobody` is loaded\n(hint: loaded are `probe`)");
 }
 
 #[test]
