@@ -126,6 +126,22 @@ pub(crate) const KEYS: &[Key] = &[
         about: "the same call against a function of a Go plugin, which can neither be swapped nor unloaded",
     },
     Key {
+        name: "native.handle_call_stabby",
+        unit: "ns",
+        ours: Source::Field(CALL, "handle_ns"),
+        peer: Some(Peer { name: "stabby", source: Source::Field(RIVALS, "stabby_ns") }),
+        bound: Bound::None,
+        about: "the same call against a trait object of stabby, which can neither be swapped nor unloaded, nor panic",
+    },
+    Key {
+        name: "native.handle_call_abi_stable",
+        unit: "ns",
+        ours: Source::Field(CALL, "handle_ns"),
+        peer: Some(Peer { name: "abi_stable", source: Source::Field(RIVALS, "abi_stable_ns") }),
+        bound: Bound::None,
+        about: "the same against a trait object of abi_stable, of which the same holds",
+    },
+    Key {
         name: "native.handle_call_contended",
         unit: "ns",
         ours: Source::Field(CONTENDED, "two_ns"),
@@ -486,6 +502,10 @@ const SYMBOL: Run = Run {
         Argument::Seconds,
     ],
     ..native(Artifact::Native)
+};
+const RIVALS: Run = Run {
+    arguments: &[Argument::File(Artifact::RivalsLibrary), Argument::Seconds],
+    ..native(Artifact::Rivals)
 };
 const GO_CALL: Run = Run { arguments: &go_symbol("call"), ..native(Artifact::GoSymbolHost) };
 

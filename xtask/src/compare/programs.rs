@@ -21,12 +21,18 @@ pub(crate) enum Artifact {
     Peers,
     ProbeOne,
     ProbeTwo,
+    Rivals,
+    RivalsLibrary,
     Symbols,
     TonicHost,
     TonicPlugin,
 }
 
 impl Artifact {
+    fn is_rival(self) -> bool {
+        matches!(self, Self::Rivals | Self::RivalsLibrary)
+    }
+
     fn is_go(self) -> bool {
         matches!(self, Self::GoGrpcHost | Self::GoGrpcPlugin | Self::GoSymbolHost | Self::GoSymbolPlugin)
     }
@@ -43,9 +49,13 @@ impl Programs {
     /// Builds what these artifacts need. A peer that cannot be built is noted; ours has to build.
     pub(crate) fn build(root: &Path, needed: &[Artifact]) -> anyhow::Result<Self> {
         let mut programs = Self::default();
-        if needed.iter().any(|artifact| !artifact.is_go()) {
+        if needed.iter().any(|artifact| !artifact.is_go() && !artifact.is_rival()) {
             eprintln!("building ours (release)");
             programs.build_ours()?;
+        }
+        if needed.iter().any(|artifact| artifact.is_rival()) {
+            eprintln!("building abi_stable and stabby");
+            programs.build_rivals();
         }
         if needed.iter().any(|artifact| artifact.is_go()) {
             eprintln!("building the peers in Go");
@@ -78,6 +88,19 @@ impl Programs {
         self.paths.extend(libraries.map(|(artifact, name)| (artifact, built.library(name).to_owned())));
         self.paths.extend(programs.map(|(artifact, name)| (artifact, built.program(name).to_owned())));
         Ok(())
+    }
+
+    fn build_rivals(&mut self) {
+        match jackfield_fixtures::build(&Build::rivals().profile(Profile::Release)) {
+            Ok(built) => self.paths.extend([
+                (Artifact::Rivals, built.program("measure-rivals").to_owned()),
+                (Artifact::RivalsLibrary, built.library("rivals").to_owned()),
+            ]),
+            Err(error) => {
+                let missing = [Artifact::Rivals, Artifact::RivalsLibrary];
+                self.missing.extend(missing.map(|artifact| (artifact, format!("{error:#}"))));
+            }
+        }
     }
 
     fn build_go(&mut self) {
