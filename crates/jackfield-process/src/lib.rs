@@ -73,6 +73,7 @@ mod lanes;
 pub mod log;
 #[cfg(feature = "netrpc")]
 pub mod netrpc;
+mod objects;
 mod outlet;
 mod printed;
 mod reattach;
