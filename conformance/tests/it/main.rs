@@ -4,6 +4,7 @@ mod backends;
 mod evolution;
 mod interop;
 mod kv_example;
+mod lacking;
 mod ledger;
 mod proto;
 mod rooms;
