@@ -6,6 +6,7 @@ mod interop;
 mod kv_example;
 mod lacking;
 mod ledger;
+mod negotiated;
 mod proto;
 mod rooms;
 mod runner;
