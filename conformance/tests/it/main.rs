@@ -10,5 +10,6 @@ mod negotiated;
 mod proto;
 mod rooms;
 mod runner;
+mod soak;
 mod studio;
 mod suite;
