@@ -76,6 +76,7 @@ pub mod netrpc;
 mod objects;
 mod outlet;
 mod printed;
+mod quiet;
 mod reattach;
 mod runner;
 mod running;

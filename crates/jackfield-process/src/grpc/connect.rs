@@ -11,13 +11,14 @@ use std::sync::Arc;
 use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
 use super::mux::{Mux, Turn};
 use super::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW};
 use crate::handshake::Address;
+use crate::quiet::QuietSocket;
 use crate::tls::TlsConfig;
 
 /// Where a plugin can be reached, and how.
@@ -149,9 +150,8 @@ pub(crate) async fn open(address: &Address) -> io::Result<(Socket, Cutter)> {
         Address::Unix(path) => {
             // Connecting to a Unix socket never waits for the other side to accept.
             let socket = connect_unix(path)?;
-            socket.set_nonblocking(true)?;
             let cutter = Cutter::Unix(socket.try_clone()?);
-            Ok((Box::new(UnixStream::from_std(socket)?), cutter))
+            Ok((Box::new(QuietSocket::new(socket)?), cutter))
         }
     }
 }
