@@ -6,9 +6,11 @@ mod burst;
 mod clock;
 pub mod generated;
 mod report;
+mod soak;
 mod values;
 
 pub use burst::{Client, Start, started, unary};
 pub use clock::{alternate, batches, median, ns_per_call};
 pub use report::print;
+pub use soak::soak;
 pub use values::value;

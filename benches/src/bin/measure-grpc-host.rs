@@ -1,13 +1,16 @@
 //! Measures the plugin named by `BENCH_PLUGIN` from our host.
 //!
-//! It takes the arguments of the Go peer `grpc-host`, and `-per-runtime` for a connection on the caller's runtime.
+//! It takes the arguments of the Go peer `grpc-host`, such as `-netrpc` for another wire than gRPC, and `-per-runtime` for
+//! a connection on the caller's runtime.
 
 use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
+use jackfield::netrpc::NetRpc;
 use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
-use jackfield::{Handle, Manager};
-use jackfield_benches::{Client, Start, print, started, unary};
+use jackfield::stdio::{StdioCodec, StdioPlugin};
+use jackfield::{Candidate, Handle, Manager};
+use jackfield_benches::{Client, Start, print, soak, started, unary};
 use kv_interface::Kv;
 
 fn main() -> anyhow::Result<()> {
@@ -19,13 +22,27 @@ async fn run() -> anyhow::Result<()> {
     let path = std::env::var_os("BENCH_PLUGIN").context("BENCH_PLUGIN must hold the path of the plugin")?;
     let backend = ProcessBackend::start()?;
     let handshake = Handshake::new(1, "WKY_PLUGIN", "wukaiying");
-    let mut plugin = ProcessPlugin::new(path).handshake(handshake).backend(&backend);
+    let mut plugin = ProcessPlugin::new(&path).handshake(handshake).backend(&backend);
+    let talking = |wire, codec| {
+        let plugin = StdioPlugin::new(&path).args([wire]).codec(codec).backend(&backend);
+        Some(Box::new(plugin) as Box<dyn Candidate>)
+    };
+    let mut other = None;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (switches, operands): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));
     for switch in switches {
         plugin = match switch {
             "-automtls" => plugin.auto_mtls(),
+            "-gob" => {
+                other = talking("gob", StdioCodec::Gob);
+                plugin
+            }
+            "-json" => {
+                other = talking("json", StdioCodec::Json);
+                plugin
+            }
+            "-netrpc" => plugin.args(["netrpc"]).net_rpc(NetRpc::new("kv").map_arguments("Put")),
             "-per-runtime" => plugin.connection_per_runtime(),
             other => bail!("unknown switch `{other}`"),
         };
@@ -33,13 +50,21 @@ async fn run() -> anyhow::Result<()> {
     let manager = Manager::new();
     let result = match operands.as_slice() {
         ["unary", seconds, key, concurrency] => {
-            let kv: Handle<dyn Kv> = manager.load("kv", &plugin).await?;
+            let kv: Handle<dyn Kv> = manager.load("kv", other.as_deref().unwrap_or(&plugin)).await?;
             let result = unary(&kv, seconds.parse()?, key, concurrency.parse()?).await;
             manager.unload("kv").await?;
             result?
         }
+        ["soak", count] => {
+            let kv: Handle<dyn Kv> = manager.load("kv", other.as_deref().unwrap_or(&plugin)).await?;
+            let result = soak(&kv, count.parse()?).await;
+            manager.unload("kv").await?;
+            result?
+        }
         ["start", count] => start(&manager, &plugin, count.parse()?).await?,
-        _ => bail!("usage: [-automtls] [-per-runtime] (unary SECONDS KEY CONCURRENCY | start N)"),
+        _ => bail!(
+            "usage: [-automtls] [-per-runtime] [-netrpc|-gob|-json] (unary SECONDS KEY CONCURRENCY | soak N | start N)"
+        ),
     };
     Ok(print(&result)?)
 }

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use jackfield_benches::value;
-use jackfield_plugin::{Bytes, Context, Error, Failure, Handshake, export, plugin};
+use jackfield_plugin::stdio::{self, StdioCodec};
+use jackfield_plugin::{Bytes, Context, Error, Failure, Handshake, ServeConfig, export, plugin};
 use kv_interface::Kv;
 
 /// Answers from memory.
@@ -27,8 +28,14 @@ impl Kv for Memory {
     }
 }
 
-export!(Memory::open as dyn Kv, handshake = Handshake::new(1, "WKY_PLUGIN", "wukaiying"));
+export!(Memory::open as dyn Kv);
 
 fn main() -> ExitCode {
-    serve()
+    let config = ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying"));
+    match std::env::args().nth(1).as_deref() {
+        Some("gob") => stdio::serve(StdioCodec::Gob, &PLUGIN),
+        Some("json") => stdio::serve(StdioCodec::Json, &PLUGIN),
+        Some("netrpc") => config.net_rpc_in(1, "kv", &PLUGIN).serve(),
+        _ => jackfield_plugin::serve(config, &PLUGIN),
+    }
 }

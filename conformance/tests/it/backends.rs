@@ -2,7 +2,9 @@
 
 use jackfield::Candidate;
 use jackfield::native::NativeBackend;
+use jackfield::netrpc::NetRpc;
 use jackfield::process::{ProcessBackend, ProcessPlugin};
+use jackfield::stdio::{StdioCodec, StdioPlugin};
 use jackfield_fixtures::{Artifacts, Build};
 
 /// Two versions of the probe, as one backend loads them.
@@ -39,10 +41,46 @@ pub(crate) fn process_mtls() -> Versions {
 }
 
 fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Versions {
+    both(|name| program(name, &configure))
+}
+
+/// Child processes over go-plugin's older protocol.
+pub(crate) fn netrpc() -> Versions {
+    both(over_net_rpc)
+}
+
+/// Child processes that talk in gobs over their standard input and output.
+pub(crate) fn gob() -> Versions {
+    both(|name| talking(name, "gob", StdioCodec::Gob))
+}
+
+/// The same in JSON.
+pub(crate) fn json() -> Versions {
+    both(|name| talking(name, "json", StdioCodec::Json))
+}
+
+/// The same in JSON-RPC 2.0.
+pub(crate) fn json2() -> Versions {
+    both(|name| talking(name, "json2", StdioCodec::Json2))
+}
+
+fn both(plugin: impl Fn(&'static str) -> Box<dyn Candidate>) -> Versions {
+    Versions { one: plugin("probe-one"), two: plugin("probe-two") }
+}
+
+fn program(name: &str, configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Box<dyn Candidate> {
     let backend = ProcessBackend::start().expect("processes can be started");
-    let built = build();
-    let plugin = |name| configure(ProcessPlugin::new(built.program(name)).backend(&backend));
-    Versions { one: Box::new(plugin("probe-one")), two: Box::new(plugin("probe-two")) }
+    Box::new(configure(ProcessPlugin::new(build().program(name))).backend(&backend))
+}
+
+fn over_net_rpc(name: &'static str) -> Box<dyn Candidate> {
+    program(name, |plugin| plugin.args(["netrpc"]).net_rpc(NetRpc::new(name).allow_lacking()))
+}
+
+fn talking(name: &str, wire: &str, codec: StdioCodec) -> Box<dyn Candidate> {
+    let backend = ProcessBackend::start().expect("processes can be started");
+    let plugin = StdioPlugin::new(build().program(name)).args([wire]).codec(codec);
+    Box::new(plugin.allow_lacking().backend(&backend))
 }
 
 fn build() -> Artifacts {
@@ -51,7 +89,7 @@ fn build() -> Artifacts {
 
 /// The studio, as each lane reaches it.
 pub(crate) mod studio {
-    use super::{Candidate, NativeBackend, ProcessBackend, ProcessPlugin, build};
+    use super::{Candidate, NativeBackend, ProcessPlugin, StdioCodec, build, over_net_rpc, program, talking};
 
     /// Linked into this program.
     pub(crate) fn linked() -> Box<dyn Candidate> {
@@ -67,22 +105,32 @@ pub(crate) mod studio {
 
     /// A child process, whose objects have sockets of their own.
     pub(crate) fn process() -> Box<dyn Candidate> {
-        processes(|plugin| plugin)
+        program("studio", |plugin| plugin)
     }
 
     /// A child process with TLS, whose objects share the one socket.
     pub(crate) fn process_multiplexed() -> Box<dyn Candidate> {
-        processes(|plugin| plugin.auto_mtls().multiplex())
+        program("studio", |plugin| plugin.auto_mtls().multiplex())
     }
 
     /// A child process to which each of the host's runtimes has a connection of its own.
     pub(crate) fn process_per_runtime() -> Box<dyn Candidate> {
-        processes(ProcessPlugin::connection_per_runtime)
+        program("studio", ProcessPlugin::connection_per_runtime)
     }
 
-    fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Box<dyn Candidate> {
-        let backend = ProcessBackend::start().expect("processes can be started");
-        Box::new(configure(ProcessPlugin::new(build().program("studio"))).backend(&backend))
+    /// A child process over go-plugin's older protocol.
+    pub(crate) fn netrpc() -> Box<dyn Candidate> {
+        over_net_rpc("studio")
+    }
+
+    /// A child process that talks in gobs over its standard input and output.
+    pub(crate) fn gob() -> Box<dyn Candidate> {
+        talking("studio", "gob", StdioCodec::Gob)
+    }
+
+    /// The same in JSON.
+    pub(crate) fn json() -> Box<dyn Candidate> {
+        talking("studio", "json", StdioCodec::Json)
     }
 
     /// A shared library whose types are taken to have another layout than the host's.

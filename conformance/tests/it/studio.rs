@@ -23,12 +23,19 @@ macro_rules! on_every_lane {
         on_every_lane!(@ process: $($case),*);
         on_every_lane!(@ process_multiplexed: $($case),*);
         on_every_lane!(@ process_per_runtime: $($case),*);
+        on_every_lane!(@ netrpc: $($case),*);
+        on_every_lane!(@ gob: $($case),*);
+        on_every_lane!(@ json: $($case),*);
+
+        /// The cases, for the list of those that fail.
+        pub(crate) const CASES: &[&str] = &[$(stringify!($case)),*];
     };
     (@ $lane:ident: $($case:ident),*) => {
         mod $lane {
             $(#[tokio::test]
             async fn $case() {
-                super::$case(super::load(&*super::backends::studio::$lane()).await).await;
+                let run = super::$case(super::load(&*super::backends::studio::$lane()).await);
+                crate::lacking::run(stringify!($lane), stringify!($case), run).await;
             })*
         }
     };
@@ -61,11 +68,20 @@ macro_rules! load_on_every_lane {
         #[tokio::test]
         async fn $case() {
             use backends::studio::*;
-            for candidate in [linked(), native(), encoded(), process(), process_multiplexed()] {
-                cases::$case(&*candidate).await;
+            let candidates = [
+                ("linked", linked()), ("native", native()), ("encoded", encoded()), ("process", process()),
+                ("process_multiplexed", process_multiplexed()), ("netrpc", netrpc()), ("gob", gob()),
+                ("json", json()),
+            ];
+            for (lane, candidate) in candidates {
+                crate::lacking::run(lane, stringify!($case), cases::$case(&*candidate)).await;
             }
         }
-    )*};
+    )*
+
+        /// The cases, for the list of those that fail.
+        pub(crate) const LOAD_CASES: &[&str] = &[$(stringify!($case)),*];
+    };
 }
 
 load_on_every_lane! {

@@ -13,12 +13,20 @@ macro_rules! on_every_backend {
         on_every_backend!(@ native: $($case),*);
         on_every_backend!(@ process: $($case),*);
         on_every_backend!(@ process_mtls: $($case),*);
+        on_every_backend!(@ netrpc: $($case),*);
+        on_every_backend!(@ gob: $($case),*);
+        on_every_backend!(@ json: $($case),*);
+        on_every_backend!(@ json2: $($case),*);
+
+        /// The cases, for the list of those that fail.
+        pub(crate) const CASES: &[&str] = &[$(stringify!($case)),*];
     };
     (@ $backend:ident: $($case:ident),*) => {
         mod $backend {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                super::$case(super::backends::$backend()).await;
+                let run = super::$case(super::backends::$backend());
+                crate::lacking::run(stringify!($backend), stringify!($case), run).await;
             })*
         }
     };

@@ -39,6 +39,20 @@ impl Plugin {
         exports.map(|(export, schema)| Service::open(schema, export, context)).collect()
     }
 
+    /// Runs the plugin's `init`, and constructs the object of one of its interfaces.
+    ///
+    /// # Errors
+    ///
+    /// The `init` or the constructor refused or panicked, or the plugin has no such interface.
+    pub fn open_interface(&self, schema: &Schema, context: &Context) -> Result<Service, Error> {
+        self.init(context)?;
+        let mut exports = self.entry.exports().iter().zip(self.interfaces);
+        match exports.find(|(_, own)| own.service == schema.service) {
+            Some((export, own)) => Service::open(own, export, context),
+            None => Err(CallError::Unimplemented { method: schema.service.to_owned() }.into()),
+        }
+    }
+
     /// Runs the plugin's `init`, where no host is at hand whom it could ask.
     pub(crate) fn init(&self, context: &Context) -> Result<(), Error> {
         self.entry.init(context, &Alone, &None).map_err(|refusal| constructor_error(&refusal))

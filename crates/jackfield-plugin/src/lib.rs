@@ -45,7 +45,9 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `log` | no | what the plugin logs with `log` reaches the host, from a shared library too |
+//! | `netrpc` | no | `ServeConfig::net_rpc_in`: the program can answer over go-plugin's older protocol |
 //! | `process` | yes | `serve`: the plugin can be a program; without it the crate builds faster and with Rust 1.85 |
+//! | `stdio` | no | [`stdio::serve`]: the program can talk over its standard input and output |
 //! | `tokio` | no | `export!(…, runtime = tokio)`: asynchronous methods may use tokio in a shared library too |
 //! | `tracing` | yes | what the plugin logs with `tracing` reaches the host, from a shared library too |
 
@@ -54,6 +56,8 @@ mod attach;
 mod log_records;
 #[cfg(feature = "process")]
 mod serve;
+#[cfg(feature = "stdio")]
+pub mod stdio;
 #[cfg(feature = "tokio")]
 mod tokio_runtime;
 #[cfg(feature = "tracing")]

@@ -22,7 +22,7 @@ use crate::handshake::{Handshake, Multiplexing, PORTS, Protocol};
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 #[cfg(feature = "netrpc")]
-use crate::netrpc::plugin::{self, NetRpc};
+use crate::netrpc::plugin::{self, NetRpc, Wanted};
 use crate::printed::{Printed, Stream};
 use crate::runner::Runner;
 use crate::running::Running;
@@ -267,8 +267,9 @@ impl ProcessPlugin {
             let announced = announce(&shared, &plan).await?;
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some(options)) = (announced.protocol, &this.net_rpc) {
-                let connecting =
-                    plugin::connect(&shared, announced, options, (interface.schema(), plan.printed));
+                let schema = interface.schema();
+                let wanted = Wanted { schema, printed: plan.printed, offers: plan.offers };
+                let connecting = plugin::connect(&shared, announced, options, wanted);
                 let connected = timeout(this.start_timeout, connecting).await;
                 let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);
@@ -307,8 +308,7 @@ impl ProcessPlugin {
 
     fn plan(&self, context: &Context) -> Plan {
         let mut launch = self.launch.clone();
-        launch.variables.push((NAME.into(), context.plugin().into()));
-        launch.variables.push((CONFIG.into(), encode_config(context).into()));
+        launch.variables.extend(about(context));
         let offers = offered_objects(context);
         if !offers.is_empty() {
             launch.variables.push((OFFERS.into(), encode_offers(&offers).into()));
@@ -357,6 +357,11 @@ impl From<StartError> for LoadErrorKind {
     fn from(error: StartError) -> Self {
         Self::backend("process", error)
     }
+}
+
+/// What a plugin is told of its name and configuration.
+pub(crate) fn about(context: &Context) -> [(OsString, OsString); 2] {
+    [(NAME.into(), context.plugin().into()), (CONFIG.into(), encode_config(context).into())]
 }
 
 /// A plugin's configuration as a JSON array of pairs, which keeps the order and any repetition.

@@ -67,7 +67,7 @@ impl IoThread {
     ///
     /// # Errors
     /// If this is the I/O thread itself, which would wait for ever.
-    #[cfg(any(test, feature = "netrpc"))]
+    #[cfg(test)]
     pub(crate) fn block_on<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,

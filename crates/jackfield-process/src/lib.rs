@@ -73,9 +73,11 @@ mod lanes;
 pub mod log;
 #[cfg(feature = "netrpc")]
 pub mod netrpc;
+mod objects;
 mod outlet;
 mod printed;
 mod pump;
+mod quiet;
 mod reattach;
 mod runner;
 mod running;

@@ -17,6 +17,21 @@ pub mod process {
     pub use jackfield_process::stdio::{StdioCodec, StdioPlugin};
 }
 
+/// Go's net/rpc: plugins that answer over go-plugin's older protocol, and a client and a server of its own.
+#[cfg(feature = "netrpc")]
+pub mod netrpc {
+    pub use jackfield_process::netrpc::{
+        BodyError, Client, Codec, Connection, FromBody, GobError, Gobs, Json, JsonError, NetRpc,
+        ProtocolError, Refusal, RpcError, Server, ToBody, Unfit, connect, connect_halves,
+    };
+}
+
+/// Plugins that talk over their standard input and output.
+#[cfg(feature = "stdio")]
+pub mod stdio {
+    pub use jackfield_process::stdio::{Consumer, StdioCodec, StdioPlugin, consumer, provide};
+}
+
 /// Shared libraries in this process.
 #[cfg(feature = "native")]
 pub mod native {

@@ -38,8 +38,10 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `netrpc` | no | go-plugin's older protocol, and Go's net/rpc as client and as server |
 //! | `native` | yes | shared libraries in this process |
 //! | `process` | yes | child processes, wire-compatible with hashicorp/go-plugin |
+//! | `stdio` | no | child processes that talk over their standard input and output, in gobs or JSON |
 
 mod backends;
 mod blocking;
@@ -59,8 +61,12 @@ pub use jackfield_core::{
     Streaming, Unloaded, Value, schema,
 };
 
+#[cfg(feature = "netrpc")]
+pub use backends::netrpc;
 #[cfg(feature = "process")]
 pub use backends::process;
+#[cfg(feature = "stdio")]
+pub use backends::stdio;
 #[cfg(feature = "native")]
 pub use backends::{native, symbols};
 /// What generated code calls. Nothing here is for people, and none of it is stable.

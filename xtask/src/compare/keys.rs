@@ -463,6 +463,91 @@ pub(crate) const KEYS: &[Key] = &[
         bound: Bound::AtMostTimes(1.0),
         about: "the Go host calls our plugin",
     },
+    Key {
+        name: "netrpc.unary_16",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: NET_RPC, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "one call at a time over go-plugin's older protocol, 16 bytes back",
+    },
+    Key {
+        name: "netrpc.unary_16_one_core",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: NET_RPC, placement: Placement::OneCore, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(
+                Run { arguments: NET_RPC, placement: Placement::OneCore, ..GO_UNARY },
+                "p50_us",
+            ),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "the same with host and plugin on one core, where no core has to be woken",
+    },
+    Key {
+        name: "netrpc.unary_16_throughput",
+        unit: "calls/s",
+        ours: Source::Field(Run { arguments: NET_RPC_64, ..UNARY }, "per_second"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: NET_RPC_64, ..GO_UNARY }, "per_second"),
+        }),
+        bound: Bound::AtLeastTimes(2.0),
+        about: "64 calls at once",
+    },
+    Key {
+        name: "netrpc.soak",
+        unit: "kB",
+        ours: Source::Field(Run { arguments: SOAK, ..UNARY }, "growth_kb"),
+        peer: None,
+        bound: Bound::AtMost(1024.0),
+        about: "by how much host and plugin have grown together over 1,000,000 calls of one connection",
+    },
+    Key {
+        name: "netrpc.soak_descriptors",
+        unit: "descriptors",
+        ours: Source::Field(Run { arguments: SOAK, ..UNARY }, "growth_descriptors"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "how many more they have open after these calls",
+    },
+    Key {
+        name: "netrpc.gob",
+        unit: "ns",
+        ours: Source::Field(Run { arguments: SECONDS, ..native(Artifact::Gob) }, "ns"),
+        peer: Some(Peer {
+            name: "Go's encoding/gob",
+            source: Source::Field(Run { arguments: SECONDS, ..native(Artifact::GoGob) }, "ns"),
+        }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "a struct of ten fields, encoded and decoded, on a stream that knows its type",
+    },
+    Key {
+        name: "stdio.gob_16",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: STDIO_GOB, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "Go's net/rpc as pie wires it",
+            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "one call at a time over stdin and stdout in gobs, 16 bytes back; the peer is the standard library's net/rpc, wired to the pipes as natefinch/pie does, which itself cannot be fetched here",
+    },
+    Key {
+        name: "stdio.json_16",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: STDIO_JSON, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "Go's net/rpc as pie wires it",
+            source: Source::Field(Run { arguments: STDIO_JSON, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "one call at a time over stdin and stdout in JSON, 16 bytes back; the peer is the standard library's net/rpc, wired to the pipes as natefinch/pie does, which itself cannot be fetched here",
+    },
 ];
 
 const fn native(program: Artifact) -> Run {
@@ -558,6 +643,36 @@ const MTLS_UNARY: &[Argument] = &[
     Argument::Text("16"),
     Argument::Text("1"),
 ];
+const NET_RPC: &[Argument] = &[
+    Argument::Text("-netrpc"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("1"),
+];
+const NET_RPC_64: &[Argument] = &[
+    Argument::Text("-netrpc"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("64"),
+];
+const STDIO_GOB: &[Argument] = &[
+    Argument::Text("-gob"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("1"),
+];
+const STDIO_JSON: &[Argument] = &[
+    Argument::Text("-json"),
+    Argument::Text("unary"),
+    Argument::Seconds,
+    Argument::Text("16"),
+    Argument::Text("1"),
+];
+const SOAK: &[Argument] = &[Argument::Text("-netrpc"), Argument::Text("soak"), Argument::Text("1000000")];
+const SECONDS: &[Argument] = &[Argument::Seconds];
 const START: &[Argument] = &[Argument::Text("start"), Argument::Count];
 const MTLS_START: &[Argument] = &[Argument::Text("-automtls"), Argument::Text("start"), Argument::Count];
 

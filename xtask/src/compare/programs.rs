@@ -11,6 +11,8 @@ use jackfield_fixtures::{Build, GoModule, Profile, go_programs, target_directory
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Artifact {
     Adder,
+    Gob,
+    GoGob,
     GoGrpcHost,
     GoGrpcPlugin,
     GoSymbolHost,
@@ -34,7 +36,10 @@ impl Artifact {
     }
 
     fn is_go(self) -> bool {
-        matches!(self, Self::GoGrpcHost | Self::GoGrpcPlugin | Self::GoSymbolHost | Self::GoSymbolPlugin)
+        matches!(
+            self,
+            Self::GoGob | Self::GoGrpcHost | Self::GoGrpcPlugin | Self::GoSymbolHost | Self::GoSymbolPlugin
+        )
     }
 }
 
@@ -79,6 +84,7 @@ impl Programs {
             (Artifact::Symbols, "symbols-one"),
         ];
         let programs = [
+            (Artifact::Gob, "measure-gob"),
             (Artifact::GrpcHost, "measure-grpc-host"),
             (Artifact::GrpcPlugin, "measure-grpc-plugin"),
             (Artifact::Native, "measure-native"),
@@ -105,6 +111,7 @@ impl Programs {
 
     fn build_go(&mut self) {
         let programs = [
+            (Artifact::GoGob, "gob"),
             (Artifact::GoGrpcHost, "grpc-host"),
             (Artifact::GoGrpcPlugin, "grpc-plugin"),
             (Artifact::GoSymbolHost, "symbol-host"),

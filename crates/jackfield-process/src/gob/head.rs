@@ -22,6 +22,17 @@ pub(crate) struct Answer<'a> {
     pub(crate) error: &'a str,
 }
 
+/// The head of an answer that there is no result, with what stands behind its error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused<'a> {
+    /// What any program understands.
+    pub(crate) answer: Answer<'a>,
+    /// The failure as a message.
+    pub(crate) failure: &'a [u8],
+    /// With what the method panicked.
+    pub(crate) panic: &'a str,
+}
+
 /// The head of a request that came.
 #[derive(Debug, Default, Gob)]
 #[gob(name = "Request")]
@@ -44,6 +55,12 @@ pub(crate) struct AnswerHead {
     /// As in [`Answer`].
     #[gob(name = "Error")]
     pub(crate) error: String,
+    /// As in [`Refused`].
+    #[gob(name = "Failure")]
+    pub(crate) failure: Vec<u8>,
+    /// As in [`Refused`].
+    #[gob(name = "Panic")]
+    pub(crate) panic: String,
 }
 
 /// What stands in the place of a result that there is not.
@@ -98,5 +115,34 @@ impl Encode for Answer<'_> {
     }
 }
 
+impl Encode for Refused<'_> {
+    fn describe_value(&self, describer: &mut Describer<'_>) -> Result<i64> {
+        describer.structure("Refused", "Response", |_| {
+            let answer = [("ServiceMethod", STRING), ("Seq", UINT), ("Error", STRING)];
+            Ok(answer.into_iter().chain([("Failure", BYTES), ("Panic", STRING)]).collect())
+        })
+    }
+
+    fn is_zero(&self) -> bool {
+        false
+    }
+
+    fn frames_as_struct(&self) -> bool {
+        true
+    }
+
+    fn encode(&self, encoder: &mut ValueEncoder<'_>) -> Result<()> {
+        let mut fields = encoder.structure();
+        fields.field(0, self.answer.method)?;
+        fields.field(1, &self.answer.seq)?;
+        fields.field(2, self.answer.error)?;
+        fields.field(3, self.failure)?;
+        fields.field(4, self.panic)?;
+        fields.end();
+        Ok(())
+    }
+}
+
+const BYTES: i64 = gobwire::ids::BYTES;
 const STRING: i64 = gobwire::ids::STRING;
 const UINT: i64 = gobwire::ids::UINT;

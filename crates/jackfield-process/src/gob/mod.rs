@@ -9,7 +9,7 @@ mod head;
 mod reader;
 
 pub use self::error::GobError;
-pub(crate) use self::head::{Answer, AnswerHead, Empty, Request, RequestHead};
+pub(crate) use self::head::{Answer, AnswerHead, Empty, Refused, Request, RequestHead};
 pub(crate) use self::reader::Reader;
 
 #[doc(hidden)]

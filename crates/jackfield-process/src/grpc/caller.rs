@@ -11,9 +11,9 @@ use tonic::body::Body;
 
 use super::connection::{Connection, Responses};
 use super::message::{Message, MessageStream, Sending};
-use super::objects::{hand_over, take_over};
 use super::status::{self, Refusal};
 use super::{Broker, headers};
+use crate::objects::{hand_over, take_over};
 
 /// The caller's end of a connection, on which it lives; clones share it. The connection ends with the last of them and
 /// the streams that came over it.

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
 use super::http2::{self, Executor};
 use super::mux::{Mux, Turn};
 use crate::handshake::Address;
+use crate::quiet::QuietSocket;
 use crate::tls::TlsConfig;
 
 /// Where a plugin can be reached, and how.
@@ -137,9 +138,8 @@ pub(crate) async fn open(address: &Address) -> io::Result<(Socket, Cutter)> {
         Address::Unix(path) => {
             // Connecting to a Unix socket never waits for the other side to accept.
             let socket = connect_unix(path)?;
-            socket.set_nonblocking(true)?;
             let cutter = Cutter::Unix(socket.try_clone()?);
-            Ok((Box::new(UnixStream::from_std(socket)?), cutter))
+            Ok((Box::new(QuietSocket::new(socket)?), cutter))
         }
     }
 }

@@ -32,7 +32,6 @@ pub(crate) use self::limit::Limit;
 pub(crate) use self::message::Splitter;
 pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};
 pub(crate) use self::mux::{Door, Mux};
-pub(crate) use self::objects::{hand_over, take_over};
 pub use self::raw::GrpcChannel;
 pub(crate) use self::reflection::{Reflection, list, reflect};
 pub(crate) use self::session::{Asked, Session, shutdown};

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::BytesMut;
 
 use super::error::{BodyError, ProtocolError};
+use super::refusal::Refusal;
 
 /// A form of net/rpc: [`Gobs`](super::Gobs) or [`Json`](super::Json).
 pub trait Codec: wire::Wire + Clone + fmt::Debug + Send + Sync + Unpin + 'static {}
@@ -46,11 +47,11 @@ pub struct Answer {
     /// The number of the call.
     pub(super) seq: u64,
     /// Why there is no result, if there is none.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<Refusal>,
 }
 
 pub(super) mod wire {
-    use super::{Answer, BodyError, BytesMut, Call, ProtocolError};
+    use super::{Answer, BodyError, BytesMut, Call, ProtocolError, Refusal};
 
     /// Appends a body.
     pub(in super::super) type Write<'a, C> =
@@ -96,7 +97,12 @@ pub(super) mod wire {
         ) -> Result<(), BodyError>;
 
         /// Appends the answer that there is no result.
-        fn write_error(encoder: &mut Self::Encoder, call: &Call<Self::Id>, error: &str, out: &mut Vec<u8>);
+        fn write_error(
+            encoder: &mut Self::Encoder,
+            call: &Call<Self::Id>,
+            error: &Refusal,
+            out: &mut Vec<u8>,
+        );
 
         /// Passes over a body.
         fn discard(decoder: &mut Self::Decoder);

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::json::JsonError;
+use super::refusal::Refusal;
 use crate::gob::GobError;
 
 /// A call failed, or the connection on which it was made.
@@ -32,7 +33,7 @@ pub enum RpcError {
     Protocol(#[from] ProtocolError),
     /// The server answered: no. The words are its own.
     #[error("{0}")]
-    Refused(String),
+    Refused(Refusal),
     /// The result is not what was expected. The connection goes on.
     #[error("the result of `{method}` is not what was expected")]
     Result {

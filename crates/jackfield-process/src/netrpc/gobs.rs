@@ -6,6 +6,7 @@ use gobwire::{Decode, Encode, Encoder};
 use super::codec::wire::{Wire, Write};
 use super::codec::{Answer, Call, Codec, FromBody, ToBody};
 use super::error::{BodyError, ProtocolError};
+use super::refusal::Refusal;
 use crate::gob::{self, AnswerHead, Empty, Reader, Request, RequestHead};
 
 /// Calls as gobs.
@@ -76,7 +77,7 @@ impl Wire for Gobs {
             Some(_body) => decoder.answer.take(),
             None => None,
         };
-        Ok(head.map(|AnswerHead { seq, error }| Answer { seq, error: (!error.is_empty()).then_some(error) }))
+        Ok(head.map(AnswerHead::into_answer))
     }
 
     fn read_call(decoder: &mut GobDecoder, input: &mut BytesMut) -> Result<Option<Call<u64>>, ProtocolError> {
@@ -98,15 +99,13 @@ impl Wire for Gobs {
         out: &mut Vec<u8>,
     ) -> Result<(), BodyError> {
         encoder.write_body(result)?;
-        encoder.write_answer(call, "", out)
+        encoder.write_answer(&gob::Answer { method: &call.method, seq: call.id, error: "" }, out)
     }
 
-    fn write_error(encoder: &mut GobEncoder, call: &Call<u64>, error: &str, out: &mut Vec<u8>) {
-        // An empty text would say that there is a result.
-        let error = if error.is_empty() { "unknown error" } else { error };
+    fn write_error(encoder: &mut GobEncoder, call: &Call<u64>, error: &Refusal, out: &mut Vec<u8>) {
         let written = encoder
             .write_body(&|encoder, out| Empty {}.write(encoder, out))
-            .and_then(|()| encoder.write_answer(call, error, out));
+            .and_then(|()| encoder.write_refusal(call, error, out));
         debug_assert!(written.is_ok(), "texts and an empty struct can be encoded");
     }
 
@@ -127,12 +126,37 @@ impl GobEncoder {
         written
     }
 
-    fn write_answer(&mut self, call: &Call<u64>, error: &str, out: &mut Vec<u8>) -> Result<(), BodyError> {
-        out.append(&mut self.answer_type);
-        let head = gob::Answer { method: &call.method, seq: call.id, error };
+    fn write_refusal(
+        &mut self,
+        call: &Call<u64>,
+        error: &Refusal,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BodyError> {
+        // An empty text would say that there is a result.
+        let words = if error.words().is_empty() { "unknown error" } else { error.words() };
+        let head = gob::Answer { method: &call.method, seq: call.id, error: words };
+        if error.is_plain() {
+            return self.write_answer(&head, out);
+        }
+        // Of another type with the same fields and more: a Go program looks for its own by their names.
+        let head = gob::Refused { answer: head, failure: &error.failure, panic: &error.panic };
         self.encoder.encode_into(&head, out)?;
         out.extend_from_slice(&self.body);
         Ok(())
+    }
+
+    fn write_answer(&mut self, head: &gob::Answer<'_>, out: &mut Vec<u8>) -> Result<(), BodyError> {
+        out.append(&mut self.answer_type);
+        self.encoder.encode_into(head, out)?;
+        out.extend_from_slice(&self.body);
+        Ok(())
+    }
+}
+
+impl AnswerHead {
+    fn into_answer(self) -> Answer {
+        let Self { seq, error, failure, panic } = self;
+        Answer { seq, error: (!error.is_empty()).then(|| Refusal { failure, panic, ..Refusal::new(error) }) }
     }
 }
 

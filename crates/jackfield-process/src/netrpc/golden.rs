@@ -64,7 +64,7 @@ where
             Some(error) => {
                 C::discard(&mut answers);
                 C::write_error(&mut replies, &call, &error, &mut ours[1]);
-                Err(error)
+                Err(error.to_string())
             }
             None => {
                 let result = B::read(&mut answers).unwrap();

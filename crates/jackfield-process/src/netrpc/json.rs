@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,6 +14,7 @@ use serde_json::value::RawValue;
 use super::codec::wire::{Wire, Write};
 use super::codec::{Answer, Call, Codec, FromBody, ToBody};
 use super::error::{BodyError, ProtocolError};
+use super::refusal::Refusal;
 use super::scanner::Scanner;
 
 /// Calls as JSON objects, each of which ends with a line feed. Between those that come, any white space will do.
@@ -81,6 +84,9 @@ struct AnswerObject<'a> {
     result: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<Value>,
+    /// No part of version 1.0, but any reader passes over what it does not know.
+    #[serde(default)]
+    data: Option<Value>,
 }
 
 impl Wire for Json {
@@ -124,7 +130,7 @@ impl Wire for Json {
         let Some(object) = decoder.scanner.next(input)? else { return Ok(None) };
         let answer: AnswerObject<'_> = parse(&object)?;
         decoder.set_body(answer.result.map(RawValue::get));
-        Ok(Some(Answer { seq: answer.id, error: answer.error.map(words) }))
+        Ok(Some(Answer { seq: answer.id, error: answer.error.map(|error| refusal(error, answer.data)) }))
     }
 
     fn read_call(
@@ -163,13 +169,14 @@ impl Wire for Json {
         Ok(())
     }
 
-    fn write_error(encoder: &mut Self, call: &Call<Option<Value>>, error: &str, out: &mut Vec<u8>) {
+    fn write_error(encoder: &mut Self, call: &Call<Option<Value>>, error: &Refusal, out: &mut Vec<u8>) {
         let Some(id) = &call.id else { return };
         encoder.begin_answer(id, out);
-        let error = Value::from(error);
+        let words = Value::from(error.words());
+        let data = background(error).map(|data| format!(",\"data\":{data}")).unwrap_or_default();
         let text = match encoder {
-            Self::V1 => format!(",\"result\":null,\"error\":{error}}}\n"),
-            Self::V2 => format!(",\"error\":{{\"code\":{SERVER_ERROR},\"message\":{error}}}}}\n"),
+            Self::V1 => format!(",\"result\":null,\"error\":{words}{data}}}\n"),
+            Self::V2 => format!(",\"error\":{{\"code\":{SERVER_ERROR},\"message\":{words}{data}}}}}\n"),
         };
         out.extend_from_slice(text.as_bytes());
     }
@@ -227,15 +234,26 @@ fn first(params: &str) -> &str {
 }
 
 /// Version 1.0 has a text for an error, version 2.0 an object with one.
-fn words(error: Value) -> String {
-    match error {
-        Value::String(text) => text,
+fn refusal(error: Value, data: Option<Value>) -> Refusal {
+    let (words, data) = match error {
+        Value::String(text) => (text, data),
         Value::Object(mut object) => match object.remove("message") {
-            Some(Value::String(text)) => text,
-            _ => Value::Object(object).to_string(),
+            Some(Value::String(text)) => (text, object.remove("data")),
+            _ => (Value::Object(object).to_string(), None),
         },
-        other => other.to_string(),
+        other => (other.to_string(), None),
+    };
+    let text_of = |key| data.as_ref().and_then(|data| data.get(key)).and_then(Value::as_str);
+    let failure = text_of(FAILURE).and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+    Refusal { failure, panic: text_of(PANIC).unwrap_or_default().to_owned(), ..Refusal::new(words) }
+}
+
+/// What stands beside the text of an error.
+fn background(error: &Refusal) -> Option<Value> {
+    if error.is_plain() {
+        return None;
     }
+    Some(serde_json::json!({ FAILURE: STANDARD.encode(&error.failure), PANIC: error.panic }))
 }
 
 /// Reads any bytes as calls and as answers.
@@ -253,6 +271,8 @@ pub fn fuzz(bytes: &[u8]) {
     }
 }
 
+const FAILURE: &str = "failure";
+const PANIC: &str = "panic";
 /// The code of an error that is the method's own, of those that version 2.0 leaves to servers.
 const SERVER_ERROR: i32 = -32000;
 pub(super) const MAX_QUOTE: usize = 200;

@@ -73,6 +73,7 @@ mod error;
 mod gobs;
 mod json;
 pub(crate) mod plugin;
+mod refusal;
 mod scanner;
 mod server;
 
@@ -84,6 +85,7 @@ pub use self::error::{BodyError, ProtocolError, RpcError};
 pub use self::gobs::Gobs;
 pub use self::json::{Json, JsonError};
 pub use self::plugin::NetRpc;
+pub use self::refusal::Refusal;
 pub use self::server::Server;
 pub use crate::gob::GobError;
 

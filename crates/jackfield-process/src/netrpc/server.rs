@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::codec::wire::Wire;
 use super::codec::{Call, Codec, FromBody, ToBody};
 use super::error::{BodyError, RpcError};
+use super::refusal::Refusal;
 
 /// A table of methods; clones share it.
 pub struct Server<C: Codec> {
@@ -26,7 +27,7 @@ pub struct Server<C: Codec> {
 
 /// Reads the argument, and then computes the result from it.
 type Method<C> = Arc<dyn Fn(&mut <C as Wire>::Decoder) -> Result<Answering<C>, BodyError> + Send + Sync>;
-type Answering<C> = BoxFuture<'static, Result<Box<dyn ToBody<C> + Send>, String>>;
+type Answering<C> = BoxFuture<'static, Result<Box<dyn ToBody<C> + Send>, Refusal>>;
 
 impl<C: Codec> Server<C> {
     /// A server without methods.
@@ -38,21 +39,35 @@ impl<C: Codec> Server<C> {
     ///
     /// Methods run beside each other on the task that serves the connection, and should not block it.
     #[must_use]
-    pub fn method<A, R, E, F>(mut self, name: &str, method: impl Fn(A) -> F + Send + Sync + 'static) -> Self
+    pub fn method<A, R, E, F>(self, name: &str, method: impl Fn(A) -> F + Send + Sync + 'static) -> Self
     where
         A: FromBody<C>,
         R: ToBody<C> + Send + 'static,
         E: Display,
         F: Future<Output = Result<R, E>> + Send + 'static,
     {
+        self.refusing_method(name, move |argument| {
+            let answer = method(argument);
+            async move { answer.await.map_err(|error| Refusal::new(error.to_string())) }
+        })
+    }
+
+    /// As [`method`](Self::method), for methods that say more than a text when they refuse.
+    pub(crate) fn refusing_method<A, R, F>(
+        mut self,
+        name: &str,
+        method: impl Fn(A) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: FromBody<C>,
+        R: ToBody<C> + Send + 'static,
+        F: Future<Output = Result<R, Refusal>> + Send + 'static,
+    {
         let answer = move |decoder: &mut C::Decoder| -> Result<Answering<C>, BodyError> {
             let answer = method(A::read(decoder)?);
-            Ok(Box::pin(async move {
-                match answer.await {
-                    Ok(result) => Ok(Box::new(result) as Box<dyn ToBody<C> + Send>),
-                    Err(error) => Err(error.to_string()),
-                }
-            }))
+            Ok(Box::pin(
+                async move { answer.await.map(|result| Box::new(result) as Box<dyn ToBody<C> + Send>) },
+            ))
         };
         if let Some((service, _)) = name.rsplit_once('.') {
             Arc::make_mut(&mut self.services).insert(service.to_owned());
@@ -128,21 +143,21 @@ impl<C: Codec> Server<C> {
     }
 
     /// Begins to answer a call whose argument the decoder holds. The errors are in Go's words: programs look for them.
-    fn begin(&self, method: &str, decoder: &mut C::Decoder) -> Result<Answering<C>, String> {
+    fn begin(&self, method: &str, decoder: &mut C::Decoder) -> Result<Answering<C>, Refusal> {
         if let Some(answer) = self.methods.get(method) {
             let begun = std::panic::catch_unwind(AssertUnwindSafe(|| answer(decoder)));
-            return begun
-                .map_err(|panic| panicked(&*panic))?
-                .map_err(|error| format!("the argument of `{method}` is not what was expected: {error}"));
+            return begun.map_err(|panic| panicked(&*panic))?.map_err(|error| {
+                Refusal::new(format!("the argument of `{method}` is not what was expected: {error}"))
+            });
         }
         C::discard(decoder);
-        Err(match method.rsplit_once('.') {
+        Err(Refusal::new(match method.rsplit_once('.') {
             None => format!("rpc: service/method request ill-formed: {method}"),
             Some((service, _)) if self.services.contains(service) => {
                 format!("rpc: can't find method {method}")
             }
             Some(_) => format!("rpc: can't find service {method}"),
-        })
+        }))
     }
 }
 
@@ -162,12 +177,12 @@ impl<C: Codec> fmt::Debug for Server<C> {
 fn write_answer<C: Codec>(
     encoder: &mut C::Encoder,
     call: &Call<C::Id>,
-    result: Result<Box<dyn ToBody<C> + Send>, String>,
+    result: Result<Box<dyn ToBody<C> + Send>, Refusal>,
     out: &mut Vec<u8>,
 ) {
     let written = match result {
         Ok(result) => C::write_result(encoder, call, &|encoder, out| result.write(encoder, out), out)
-            .map_err(|error| error.to_string()),
+            .map_err(|error| Refusal::new(error.to_string())),
         Err(error) => Err(error),
     };
     if let Err(error) = written {
@@ -186,10 +201,10 @@ async fn push(mut output: Pin<&mut impl AsyncWrite>, bytes: &[u8]) -> io::Result
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Refusal {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the method panicked: {}", text.unwrap_or("no message"))
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    Refusal { panic: text.to_owned(), ..Refusal::new(format!("the method panicked: {text}")) }
 }
 
 const BUFFER: usize = 16 * 1024;

@@ -17,9 +17,8 @@ use tonic::service::Routes;
 use tower::Service as _;
 
 use crate::grpc::status::Refusal;
-use crate::grpc::{
-    Broker, Frames, GRPC, Message, MessageStream, hand_over, headers, read_message, status, take_over,
-};
+use crate::grpc::{Broker, Frames, GRPC, Message, MessageStream, headers, read_message, status};
+use crate::objects::{hand_over, take_over};
 
 /// Everything that a plugin answers, by path.
 #[derive(Debug)]

@@ -12,9 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::error::Chain;
-use crate::grpc::{Ask, Broker, Caller};
 use crate::io::Task;
+use crate::objects::Objects;
 use crate::tasks::block_on;
 
 /// The objects that this plugin was told of, before they can be called.
@@ -23,7 +22,7 @@ pub(super) struct HostObjects {
     connecting: Vec<watch::Sender<Option<Connected>>>,
 }
 
-type Connected = Result<Caller, CallError>;
+type Connected = Result<Arc<dyn Channel>, CallError>;
 
 impl HostObjects {
     /// The objects of these names and interfaces, and a context in which the plugin finds them. Must be called in the
@@ -40,14 +39,10 @@ impl HostObjects {
         (this, context)
     }
 
-    /// Connects to them once the host talks to the broker. They have the first numbers of the host's.
-    pub(super) async fn connect(self, broker: Broker) {
-        broker.opened().await;
+    /// Connects to them, which the host must be ready for. They have the first numbers of the host's.
+    pub(super) async fn connect(self, objects: impl Objects) {
         let connecting = (1..).zip(self.connecting).map(async |(id, connected)| {
-            let connection = broker.connect_to(id).await;
-            let caller = connection.map(|connection| Caller::new(connection, broker.clone()));
-            let reason = |error| format!("an object that the host offers: {}", Chain(&error));
-            connected.send_replace(Some(caller.map_err(|error| CallError::Wire { reason: reason(error) })));
+            connected.send_replace(Some(objects.reach(id).await));
         });
         join_all(connecting).await;
     }
@@ -75,16 +70,16 @@ impl Channel for HostObject {
         options: Option<&CallOptions>,
     ) -> BoxFuture<'static, Result<Parcel, Error>> {
         let connected = connected(self.connecting.clone());
-        let ask = Ask { method, request, options: options.cloned() };
+        let options = options.cloned();
         // On the plugin's own runtime, for its clock.
         let asking = Task::new(self.runtime.spawn(async move {
-            let caller = match ask.options.as_ref().and_then(CallOptions::remaining) {
+            let channel = match options.as_ref().and_then(CallOptions::remaining) {
                 None => connected.await?,
                 Some(left) => timeout(left, connected).await.unwrap_or_else(|_| {
                     Err(CallError::DeadlineExceeded { method: method.path.to_owned() })
                 })?,
             };
-            caller.ask(ask).await
+            channel.call(method, request, options.as_ref()).await
         }));
         Box::pin(async move { asking.await.unwrap_or_else(|error| Err(error.into())) })
     }
@@ -96,8 +91,8 @@ impl Channel for HostObject {
         options: Option<&CallOptions>,
     ) -> Result<Parcel, Error> {
         // A constructor runs before the host can be reached: it would wait for ever, and is told so.
-        let caller = block_on(&self.runtime, self.thread, connected(self.connecting.clone()))??;
-        caller.call_blocking(method, request, options)
+        let channel = block_on(&self.runtime, self.thread, connected(self.connecting.clone()))??;
+        channel.call_blocking(method, request, options)
     }
 }
 

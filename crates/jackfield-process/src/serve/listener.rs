@@ -12,6 +12,7 @@ use super::connection::Accept;
 use crate::child::SocketDirectory;
 use crate::grpc::Socket;
 use crate::handshake::Address;
+use crate::quiet::QuietSocket;
 
 /// Where a side puts its sockets.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +70,10 @@ impl Accept for Listener {
                 socket.set_nodelay(true)?;
                 Ok(Box::new(socket))
             }
-            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+            Self::Unix(listener, _) => {
+                let socket = listener.accept().await?.0.into_std()?;
+                Ok(Box::new(QuietSocket::new(socket)?))
+            }
         }
     }
 }

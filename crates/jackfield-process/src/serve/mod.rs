@@ -24,5 +24,7 @@ pub(crate) use self::kept::Pieces;
 pub(crate) use self::listener::{Listener, Place};
 pub use self::many::serve_many;
 pub(crate) use self::parent::DETACHED;
+#[cfg(feature = "stdio")]
+pub(crate) use self::program::context;
 pub use self::program::serve;
 pub use self::testing::{TestError, TestPlugin};

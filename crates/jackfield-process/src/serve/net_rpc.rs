@@ -1,5 +1,6 @@
 //! The life of a plugin's program whose host talks to it over go-plugin's older protocol.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,15 @@ use jackfield_core::Plugin;
 use tokio::sync::watch;
 
 use super::connection::Accept;
+use super::host_objects::HostObjects;
 use super::listener::Listener;
-use super::program::{ServeError, announce, context, ended};
+use super::program::{ServeError, announce, context, ended, offers};
 use super::stdout::Redirected;
 use crate::handshake::{Announcement, Protocol};
-use crate::netrpc::plugin::{Dispenser, Hosts, NAME};
+use crate::netrpc::binding::Exchange;
+use crate::netrpc::plugin::{Dispensers, Hosts, NAME};
 use crate::netrpc::{Gobs, Server, binding};
+use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
 
 /// Serves `plugin` to whoever asks for `name`, until a host asks it to end or `parent_gone` ends.
@@ -24,14 +28,17 @@ pub(super) async fn live(
     parent_gone: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (ending, end) = watch::channel(false);
-    let mut hosts =
-        Hosts::new(dispenser(name, plugin), tls.as_ref().map(|tls| &*tls.accept), ending, printed);
+    let (tasks, kept) = Tasks::here();
+    let mut kept = pin!(kept);
+    let accept_tls = tls.as_ref().map(|tls| &*tls.accept);
+    let mut hosts = Hosts::new(dispensers(name, plugin), accept_tls, ending, (printed, tasks));
     announcement.protocol = Protocol::NetRpc;
     announce(&mut original, &announcement).map_err(ServeError::Announce)?;
     tracing::debug!(address = %announcement.address, "the plugin listens");
     tokio::select! {
         () = accept(&mut listener, &mut hosts) => {}
         () = ended(end) => {}
+        () = kept.as_mut() => {}
         () = parent_gone => tracing::warn!("the host is gone"),
     }
     drop(listener);
@@ -39,17 +46,23 @@ pub(super) async fn live(
     Ok(())
 }
 
-/// Makes new objects for each host that asks, as Go does.
-fn dispenser(name: String, plugin: &'static Plugin) -> Dispenser {
-    Arc::new(move |wanted| {
-        if wanted != name {
-            return Err(format!("unknown plugin type: {wanted}"));
-        }
-        for schema in plugin.interfaces {
-            binding::check(schema).map_err(|unfit| unfit.to_string())?;
-        }
-        let services = plugin.open(&context()).map_err(|error| error.to_string())?;
-        Ok(binding::serve(Server::new(Gobs), NAME, &services))
+/// Makes a new object each time a host asks, as Go does. The plugin's first interface is under the plugin's name, each
+/// also under its own.
+fn dispensers(name: String, plugin: &'static Plugin) -> Dispensers {
+    Arc::new(move |objects| {
+        let (host_objects, context) = HostObjects::new(offers(), context());
+        let exchange = Exchange::Brokered(objects.clone());
+        objects.tasks.keep(host_objects.connect(exchange.clone()));
+        let name = name.clone();
+        Box::new(move |wanted| {
+            let schema = match wanted == name {
+                true => plugin.interfaces.first(),
+                false => plugin.interfaces.iter().find(|schema| schema.service == wanted),
+            };
+            let schema = schema.ok_or_else(|| format!("unknown plugin type: {wanted}"))?;
+            let service = plugin.open_interface(schema, &context).map_err(|error| error.to_string())?;
+            Ok(binding::serve(Server::new(Gobs), NAME, &[service], &exchange))
+        })
     })
 }
 

@@ -185,7 +185,11 @@ impl Live<()> {
         let interfaces: Vec<_> = services.iter().map(Service::schema).collect();
         let wire = WireServices { ending, end: end.clone(), printed, broker: broker.clone() };
         let routes = reflect(wire.add_to(own.routes), interfaces, own.descriptors)?;
-        tasks.keep(host_objects.connect(broker.clone()));
+        let objects = broker.clone();
+        tasks.keep(async move {
+            objects.opened().await;
+            host_objects.connect(objects).await;
+        });
         let dispatch = Arc::new(Dispatch::new(services, routes, broker.clone()));
         let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
         let announcement = Announcement {
@@ -256,12 +260,12 @@ pub(super) fn announce(stdout: &mut impl Write, announcement: &Announcement) -> 
 }
 
 /// What the host configured; nothing, if it is none of ours.
-pub(super) fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context::new(variable(NAME).unwrap_or_default(), pairs(CONFIG))
 }
 
 /// The names and interfaces of what the host offers.
-fn offers() -> Vec<(String, String)> {
+pub(super) fn offers() -> Vec<(String, String)> {
     pairs(OFFERS)
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind};
+use jackfield_core::{BoxFuture, Candidate, Channel, Instance, Load, LoadError, LoadErrorKind, Schema};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
@@ -15,7 +15,8 @@ use super::instance::{Consumer, Process, StdioInstance};
 use crate::backend::{ProcessBackend, Shared};
 use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
-use crate::netrpc::binding::{Arguments, Loose, Outgoing, RpcChannel, check};
+use crate::host::about;
+use crate::netrpc::binding::{Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, RpcChannel};
 use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_halves};
 
 /// A program that talks over its standard input and output.
@@ -31,6 +32,7 @@ pub struct StdioPlugin {
     service: String,
     codec: StdioCodec,
     arguments: HashMap<String, Arguments>,
+    misfits: Misfits,
     backend: Option<ProcessBackend>,
 }
 
@@ -62,6 +64,7 @@ impl StdioPlugin {
             service: "Plugin".to_owned(),
             codec: StdioCodec::default(),
             arguments: HashMap::new(),
+            misfits: Misfits::default(),
             backend: None,
         }
     }
@@ -69,6 +72,13 @@ impl StdioPlugin {
     /// Adds arguments of the program.
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.launch.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Loads the plugin although its interface has methods that cannot be carried, which are those with streams, objects
+    /// and enums with data: a call of one fails, and says why.
+    pub fn allow_lacking(mut self) -> Self {
+        self.misfits = Misfits::Lacking;
         self
     }
 
@@ -138,13 +148,14 @@ impl StdioPlugin {
 
     async fn load_instance(&self, load: &Load) -> Result<StdioInstance, LoadErrorKind> {
         let schema = load.interface.schema();
-        check(schema).map_err(|unfit| LoadErrorKind::backend("stdio", unfit))?;
+        fits(self.misfits, schema)?;
         let backend = self.own_backend().map_err(stdio)?;
         let owner = Arc::clone(backend.shared());
         let (shared, this) = (Arc::clone(&owner), self.clone());
-        let name = load.context.plugin().to_owned();
+        let (name, mut launch) = (load.context.plugin().to_owned(), self.launch.clone());
+        launch.variables.extend(about(&load.context));
         let task = owner.io.start_task(async move {
-            let talking = start(&shared, &this.launch, name)?;
+            let talking = start(&shared, &launch, name)?;
             Ok(match this.codec {
                 StdioCodec::Gob => this.begin(shared, talking, Gobs),
                 StdioCodec::Json => this.begin(shared, talking, Json::V1),
@@ -163,9 +174,17 @@ impl StdioPlugin {
         let (client, connection) = connect_halves(stdout, stdin, codec);
         let closing = client.clone();
         let process = Process::watch(Arc::clone(&shared), child, connection, move || closing.close());
-        let (service, arguments) = (self.service.clone(), self.arguments.clone());
-        let channel = RpcChannel::new(client, service, arguments, process.fate().clone(), shared);
-        StdioInstance::new(process, Arc::new(channel))
+        let (tasks, fate, misfits) = (shared.io.tasks(), process.fate().clone(), self.misfits);
+        let channel = move |service: &str, arguments| {
+            let (tasks, fate) = (tasks.clone(), fate.clone());
+            let line = Line { service: service.to_owned(), arguments, tasks, fate, objects: Exchange::None };
+            Arc::new(RpcChannel::new(client.clone(), line)) as Arc<dyn Channel>
+        };
+        let first = channel(&self.service, self.arguments.clone());
+        let interfaces = move |schema: &'static Schema| {
+            fits(misfits, schema).map(|()| channel(schema.service, HashMap::new()))
+        };
+        StdioInstance::new(process, first, Box::new(interfaces))
     }
 
     fn own_backend(&self) -> Result<ProcessBackend, StartError> {
@@ -212,6 +231,10 @@ fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, Star
     let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(stdin)).map_err(StartError::Supervise)?;
     let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(StartError::Supervise)?;
     Ok(Talking { child, stdin, stdout })
+}
+
+fn fits(misfits: Misfits, schema: &'static Schema) -> Result<(), LoadErrorKind> {
+    misfits.check(schema, Carrier::Single).map_err(|unfit| LoadErrorKind::backend("stdio", unfit))
 }
 
 fn stdio(error: StartError) -> LoadErrorKind {

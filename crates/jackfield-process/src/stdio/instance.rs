@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_core::{BoxFuture, CallError, Channel, Instance, Lane, Unloaded};
+use jackfield_core::{BoxFuture, CallError, Channel, Instance, Lane, Load, LoadErrorKind, Schema, Unloaded};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -99,21 +99,37 @@ impl Drop for Process {
 }
 
 /// A program that provides something.
-#[derive(Debug)]
 pub(super) struct StdioInstance {
     process: Process,
     channel: Arc<dyn Channel>,
+    interfaces: Interfaces,
 }
 
+/// Gives what calls another interface of the program, whose name it is given.
+pub(super) type Interfaces =
+    Box<dyn Fn(&'static Schema) -> Result<Arc<dyn Channel>, LoadErrorKind> + Send + Sync>;
+
 impl StdioInstance {
-    pub(super) fn new(process: Process, channel: Arc<dyn Channel>) -> Self {
-        Self { process, channel }
+    pub(super) fn new(process: Process, channel: Arc<dyn Channel>, interfaces: Interfaces) -> Self {
+        Self { process, channel, interfaces }
+    }
+}
+
+impl fmt::Debug for StdioInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StdioInstance").field("process", &self.process).finish_non_exhaustive()
     }
 }
 
 impl Instance for StdioInstance {
     fn lane(&self) -> Lane {
         Lane::Channel(Arc::clone(&self.channel))
+    }
+
+    /// Each interface of a program of ours is there under its own name. Whether it is shows when it is called.
+    fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
+        let channel = (self.interfaces)(load.interface.schema());
+        Box::pin(std::future::ready(channel.map(Lane::Channel)))
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {

@@ -10,14 +10,16 @@
 //!
 //! A [`StdioPlugin`] *provides* something when it is loaded, and the host calls it; or it *consumes* what the host
 //! serves to it, if it is given a server to [`consume`](StdioPlugin::consume). A program of one's own is the other half:
-//! [`provide`] and [`consumer`].
+//! [`serve`] for a plugin's interfaces, [`provide`] and [`consumer`] for what is no plugin.
 //!
 //! [natefinch/pie]: https://github.com/natefinch/pie
 
 mod host;
 mod instance;
 mod program;
+mod serve;
 
 pub use self::host::{StdioCodec, StdioPlugin};
 pub use self::instance::Consumer;
 pub use self::program::{consumer, provide};
+pub use self::serve::serve;

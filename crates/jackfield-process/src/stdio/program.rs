@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::unix::pipe;
 
 use crate::netrpc::{Client, Codec, Connection, RpcError, Server, connect_halves};
@@ -33,8 +32,11 @@ pub fn consumer<C: Codec>(codec: C) -> io::Result<(Client<C>, Connection)> {
     Ok(connect_halves(input, output, codec))
 }
 
+pub(super) type Input = pipe::Receiver;
+pub(super) type Output = pipe::Sender;
+
 /// Takes the pipes away from whatever else would read or print.
-fn pipes() -> io::Result<(impl AsyncRead + Send + 'static, impl AsyncWrite + Send + 'static)> {
+pub(super) fn pipes() -> io::Result<(Input, Output)> {
     let input: OwnedFd = fcntl_dupfd_cloexec(stdin(), 3)?;
     let output: OwnedFd = fcntl_dupfd_cloexec(stdout(), 3)?;
     dup2_stdout(stderr())?;

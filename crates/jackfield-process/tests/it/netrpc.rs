@@ -104,8 +104,8 @@ where
     str: ToBody<C>,
 {
     let refused = |error: RpcError| {
-        let RpcError::Refused(words) = error else { panic!("{error:?}") };
-        words
+        let RpcError::Refused(refusal) = error else { panic!("{error:?}") };
+        refusal.words().to_owned()
     };
     let product: i64 = client.call("Arith.Multiply", &Args { a: 6, b: 7 }).await.unwrap();
     assert_eq!(product, 42);

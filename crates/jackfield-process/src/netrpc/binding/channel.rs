@@ -7,12 +7,15 @@ use std::time::Duration;
 use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Failure, Method, Parcel};
 use tokio::time::timeout;
 
+use super::check::{Unfit, unfit};
 use super::fit::response;
 use super::loose::Loose;
+use super::objects::Exchange;
 use super::outgoing::{Arguments, Outgoing};
-use crate::backend::Shared;
 use crate::fate::Fate;
-use crate::netrpc::{Client, Codec, FromBody, RpcError, ToBody};
+use crate::netrpc::{Client, Codec, FromBody, Refusal, RpcError, ToBody};
+use crate::objects::{hand_over, take_over};
+use crate::tasks::Tasks;
 
 /// Calls the methods of one service; clones share the connection.
 #[derive(Debug, Clone)]
@@ -20,26 +23,31 @@ pub(crate) struct RpcChannel<C: Codec> {
     inner: Arc<Inner<C>>,
 }
 
+/// What a channel has to know of its other end.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// The name of the service there.
+    pub(crate) service: String,
+    /// How the methods take their arguments that do not take them as usual.
+    pub(crate) arguments: HashMap<String, Arguments>,
+    /// Where the connection lives.
+    pub(crate) tasks: Tasks,
+    /// By what a connection that breaks is explained.
+    pub(crate) fate: Fate,
+    /// How objects cross.
+    pub(crate) objects: Exchange,
+}
+
 #[derive(Debug)]
 struct Inner<C: Codec> {
     client: Client<C>,
-    service: String,
-    /// How the methods take their arguments that do not take them as usual.
-    arguments: HashMap<String, Arguments>,
-    fate: Fate,
-    shared: Arc<Shared>,
+    line: Line,
 }
 
 impl<C: Codec> RpcChannel<C> {
-    /// Calls the methods of `service`. Of a connection that breaks, `fate` says why.
-    pub(crate) fn new(
-        client: Client<C>,
-        service: String,
-        arguments: HashMap<String, Arguments>,
-        fate: Fate,
-        shared: Arc<Shared>,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { client, service, arguments, fate, shared }) }
+    /// Calls the methods of a service.
+    pub(crate) fn new(client: Client<C>, line: Line) -> Self {
+        Self { inner: Arc::new(Inner { client, line }) }
     }
 }
 
@@ -59,7 +67,7 @@ where
             None => Box::pin(async move { inner.ask(method, request).await }),
             Some(left) => Box::pin(async move {
                 let ask = Arc::clone(&inner).ask_within(method, request, left);
-                inner.shared.io.start_task(ask).await.unwrap_or_else(|error| Err(closed(error.to_string())))
+                inner.line.tasks.start(ask).await.unwrap_or_else(|error| Err(closed(error.to_string())))
             }),
         }
     }
@@ -78,7 +86,7 @@ where
                 Some(left) => inner.ask_within(method, request, left).await,
             }
         };
-        self.inner.shared.io.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
+        self.inner.line.tasks.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
     }
 }
 
@@ -99,12 +107,18 @@ where
     }
 
     async fn ask(&self, method: &'static Method, request: Parcel) -> Result<Parcel, Error> {
-        let arguments = self.arguments.get(method.name).copied().unwrap_or_default();
-        let request = Outgoing::request(method, &request.bytes, arguments).map_err(CallError::from)?;
-        let name = format!("{}.{}", self.service, method.name);
-        match self.client.call::<Loose>(&name, &request).await {
+        let Line { service, arguments, objects, .. } = &self.line;
+        if let Some(unfit) = unfit(method, objects.carrier()) {
+            return Err(lacking(method, &unfit).into());
+        }
+        let (bytes, _) = hand_over(objects, request, method.arguments).await?;
+        let arguments = arguments.get(method.name).copied().unwrap_or_default();
+        let request = Outgoing::request(method, &bytes, arguments).map_err(CallError::from)?;
+        match self.client.call::<Loose>(&format!("{service}.{}", method.name), &request).await {
             Ok(result) => {
-                response(method, result).map(Parcel::from).map_err(|reason| malformed(method, reason))
+                let bytes = response(method, result).map_err(|reason| malformed(method, reason))?;
+                let parts = take_over(objects, &bytes, method.result).await?;
+                Ok(Parcel { bytes, parts })
             }
             Err(error) => Err(self.explain(method, error).await),
         }
@@ -112,15 +126,32 @@ where
 
     async fn explain(&self, method: &'static Method, error: RpcError) -> Error {
         match error {
-            RpcError::Refused(words) if is_unknown(&words) => {
-                CallError::Unimplemented { method: method.path.to_owned() }.into()
-            }
-            RpcError::Refused(words) => Error::Plugin(Failure::new(words)),
+            RpcError::Refused(refusal) => refused(method, refusal),
             RpcError::Argument { source, .. } => malformed(method, source.to_string()),
             RpcError::Result { source, .. } => malformed(method, source.to_string()),
             RpcError::Protocol(source) => CallError::Wire { reason: source.to_string() }.into(),
-            other => self.fate.why(other.to_string()).await.into(),
+            other => self.line.fate.why(other.to_string()).await.into(),
         }
+    }
+}
+
+fn refused(method: &'static Method, refusal: Refusal) -> Error {
+    if is_unknown(refusal.words()) {
+        return CallError::Unimplemented { method: method.path.to_owned() }.into();
+    }
+    if !refusal.panic.is_empty() {
+        return CallError::Panicked { message: refusal.panic }.into();
+    }
+    let failure = Some(&refusal.failure).filter(|failure| !failure.is_empty());
+    let failure = failure.and_then(|failure| Failure::decode(failure).ok());
+    Error::Plugin(failure.unwrap_or_else(|| Failure::new(refusal.words())))
+}
+
+/// A method with a default is one that a plugin may lack: its default runs.
+fn lacking(method: &'static Method, unfit: &Unfit) -> CallError {
+    match method.is_optional {
+        true => CallError::Unimplemented { method: method.path.to_owned() },
+        false => CallError::Wire { reason: unfit.to_string() },
     }
 }
 

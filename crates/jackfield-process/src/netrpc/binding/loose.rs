@@ -22,6 +22,10 @@ pub(crate) enum Loose {
     Nothing,
     /// A text of JSON, which may be bytes in base64.
     JsonText(String),
+    /// The key of a map, which a text may be whatever it means.
+    Key(String),
+    /// A map whose keys are no texts.
+    Pairs(Vec<(Self, Self)>),
     Text(String),
     Uint(u64),
     /// Something that no interface has, such as a complex number.
@@ -71,13 +75,18 @@ fn from_gob<'a>(ty: &'a Type, value: GobValue, structs: &mut Vec<&'a StructType>
             Loose::List(list.into_iter().map(|value| from_gob(element, value, structs)).collect())
         }
         (Type::Map(key_type, value_type), GobValue::Map(pairs)) => {
-            let fields = pairs.into_iter().map(|(key, value)| match from_gob(key_type, key, structs) {
-                Loose::Text(key) => Some((key, from_gob(value_type, value, structs))),
-                _ => None,
-            });
-            fields
-                .collect::<Option<_>>()
-                .map_or(Loose::Unknown("a map whose keys are no texts"), Loose::Fields)
+            let pairs = pairs.into_iter();
+            let mut loosen = |ty, value| from_gob(ty, value, structs);
+            if matches!(&**key_type, Type::String) {
+                let fields = pairs.filter_map(|(key, value)| match key {
+                    GobValue::String(key) => Some((key, loosen(value_type, value))),
+                    _ => None,
+                });
+                return Loose::Fields(fields.collect());
+            }
+            Loose::Pairs(
+                pairs.map(|(key, value)| (loosen(key_type, key), loosen(value_type, value))).collect(),
+            )
         }
         (Type::Struct(ty), GobValue::Struct(values)) => struct_fields(ty, values, structs),
         (Type::Ref(levels), GobValue::Struct(values)) => {

@@ -5,17 +5,21 @@
 //! an `int` where the interface says `u32`, or take its arguments as a map.
 
 mod channel;
+mod check;
 mod fit;
 mod go_name;
+mod item;
 mod loose;
+mod objects;
 mod outgoing;
 mod service;
 
-pub(crate) use self::channel::RpcChannel;
-pub use self::fit::Unfit;
-pub(crate) use self::fit::check;
+pub(crate) use self::channel::{Line, RpcChannel};
+pub use self::check::Unfit;
+pub(crate) use self::check::{Carrier, Misfits};
 #[cfg(feature = "stdio")]
 pub(crate) use self::loose::Loose;
+pub(crate) use self::objects::{Brokerage, Exchange};
 pub(crate) use self::outgoing::Arguments;
 #[cfg(feature = "stdio")]
 pub(crate) use self::outgoing::Outgoing;

@@ -1,16 +1,12 @@
-//! The fields of a message as a Go value to be sent.
+//! The arguments or the result of a call as the one value that net/rpc sends.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gobwire::{Describer, Encode, Result as GobResult, ValueEncoder, ids, names};
-use jackfield_core::codec::{DecodeError, RawField, Reader, Value};
-use jackfield_core::schema::Kind;
-use jackfield_core::{Bytes, Field, Method};
-use serde::ser::SerializeMap;
+use jackfield_core::codec::DecodeError;
+use jackfield_core::{Bytes, Field, Method, Shape};
 use serde::{Serialize, Serializer};
 
-use super::fit::kind;
 use super::go_name::go_name;
+use super::item::{Item, describe_fields, encode_fields, read_fields, serialize_fields};
 
 /// How several arguments are sent, for net/rpc has methods of one argument only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,30 +22,22 @@ pub(crate) enum Arguments {
 pub(crate) struct Outgoing {
     method: &'static Method,
     fields: &'static [Field],
-    values: Vec<Scalar>,
-    arguments: Arguments,
-    nothing: Nothing,
+    values: Vec<Option<Item>>,
+    form: Form,
 }
 
-/// What is sent where there is nothing to say.
+/// What the fields are sent as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nothing {
+enum Form {
+    /// The one that there is.
+    Alone,
+    Map,
     /// A nil `interface{}`, as Go's own plugins answer.
     Nil,
     /// An `interface{}` with something in it. Go passes wrongly over a nil one: were the method unknown, the caller
     /// would wait for ever, and the next call would be lost.
     Something,
-}
-
-/// A value of one field.
-#[derive(Debug, Clone, PartialEq)]
-enum Scalar {
-    Bool(bool),
-    Bytes(Bytes),
-    Float(f64),
-    Int(i64),
-    Text(String),
-    Uint(u64),
+    Struct,
 }
 
 impl Outgoing {
@@ -59,48 +47,74 @@ impl Outgoing {
         message: &Bytes,
         arguments: Arguments,
     ) -> Result<Self, DecodeError> {
-        let values = read(method.arguments, message)?;
-        Ok(Self { method, fields: method.arguments, values, arguments, nothing: Nothing::Something })
+        let form = match (method.arguments, arguments) {
+            (_, Arguments::Map) => Form::Map,
+            ([], Arguments::Struct) => Form::Something,
+            (fields, Arguments::Struct) => form(fields),
+        };
+        Self::new(method, method.arguments, form, message)
     }
 
     /// The result of a call.
     pub(super) fn response(method: &'static Method, message: &Bytes) -> Result<Self, DecodeError> {
-        let arguments = Arguments::Struct;
-        let values = read(method.result, message)?;
-        Ok(Self { method, fields: method.result, values, arguments, nothing: Nothing::Nil })
+        let form = match method.result {
+            [] => Form::Nil,
+            fields => form(fields),
+        };
+        Self::new(method, method.result, form, message)
     }
 
-    fn shape(&self) -> Shape<'_> {
-        match (&self.values[..], self.arguments) {
-            ([], Arguments::Struct) => Shape::Nothing,
-            ([value], Arguments::Struct) => Shape::One(value),
-            (_, Arguments::Struct) => Shape::Struct,
-            (_, Arguments::Map) => Shape::Map,
+    fn new(
+        method: &'static Method,
+        fields: &'static [Field],
+        form: Form,
+        message: &Bytes,
+    ) -> Result<Self, DecodeError> {
+        let mut values = read_fields(fields, message, 0)?;
+        if matches!(form, Form::Alone | Form::Map) {
+            for (field, value) in fields.iter().zip(&mut values) {
+                *value = value.take().or_else(|| Item::default_of(field.shape));
+            }
+        }
+        Ok(Self { method, fields, values, form })
+    }
+
+    fn alone(&self) -> Option<&Item> {
+        match (self.form, &self.values[..]) {
+            (Form::Alone, [value]) => value.as_ref(),
+            _ => None,
         }
     }
 
-    fn by_name(&self) -> impl ExactSizeIterator<Item = (&'static Field, &Scalar)> {
-        self.fields.iter().zip(&self.values)
+    fn given(&self) -> impl Iterator<Item = (&'static Field, &Item)> {
+        self.fields.iter().zip(&self.values).filter_map(|(field, value)| Some((field, value.as_ref()?)))
     }
 }
 
-/// What the fields are sent as.
-enum Shape<'a> {
-    Map,
-    Nothing,
-    One(&'a Scalar),
-    Struct,
+/// Nothing is sent in the place of an option: it is a struct with a pointer, for a value by itself is always there.
+fn form(fields: &[Field]) -> Form {
+    match fields {
+        [field] if !is_optional(field) => Form::Alone,
+        _ => Form::Struct,
+    }
+}
+
+/// Whether a value may be absent.
+pub(super) fn is_optional(field: &Field) -> bool {
+    matches!(field.shape, Shape::Optional(_))
 }
 
 impl Encode for Outgoing {
     fn describe_value(&self, describer: &mut Describer<'_>) -> GobResult<i64> {
-        match self.shape() {
-            Shape::Map => Ok(describer.map(names::STRING_ANY_MAP, ids::STRING, ids::INTERFACE)),
-            Shape::Nothing => Ok(ids::INTERFACE),
-            Shape::One(value) => value.describe_value(describer),
-            Shape::Struct => describer.structure(self.method.path, self.method.name, |_| {
-                Ok(self.by_name().map(|(field, value)| (go_name(field.name), value.id())).collect())
+        if let Some(value) = self.alone() {
+            return value.describe_value(describer);
+        }
+        match self.form {
+            Form::Map => Ok(describer.map(names::STRING_ANY_MAP, ids::STRING, ids::INTERFACE)),
+            Form::Struct => describer.structure(self.method.path, self.method.name, |describer| {
+                describe_fields(self.fields, describer)
             }),
+            Form::Alone | Form::Nil | Form::Something => Ok(ids::INTERFACE),
         }
     }
 
@@ -109,161 +123,38 @@ impl Encode for Outgoing {
     }
 
     fn frames_as_struct(&self) -> bool {
-        matches!(self.shape(), Shape::Struct)
+        self.form == Form::Struct || self.alone().is_some_and(Encode::frames_as_struct)
     }
 
     fn encode(&self, encoder: &mut ValueEncoder<'_>) -> GobResult<()> {
-        match self.shape() {
-            Shape::Map => {
-                encoder.uint(self.values.len() as u64);
-                for (field, value) in self.by_name() {
-                    encoder.bytes(field.name.as_bytes());
-                    encoder.interface(Some((go_type(kind(field)), value)))?;
-                }
-            }
-            Shape::Nothing => encoder.interface(match self.nothing {
-                Nothing::Nil => None,
-                Nothing::Something => Some((names::BOOL, &false)),
-            })?,
-            Shape::One(value) => value.encode(encoder)?,
-            Shape::Struct => {
-                let mut fields = encoder.structure();
-                for (index, value) in (0..).zip(&self.values) {
-                    fields.field(index, value)?;
-                }
-                fields.end();
-            }
+        if let Some(value) = self.alone() {
+            return value.encode(encoder);
         }
-        Ok(())
+        match self.form {
+            Form::Map => {
+                encoder.uint(self.given().count() as u64);
+                for (field, value) in self.given() {
+                    encoder.bytes(field.name.as_bytes());
+                    value.encode_dynamic(field, encoder)?;
+                }
+                Ok(())
+            }
+            Form::Struct => encode_fields(self.fields, &self.values, encoder),
+            Form::Something => encoder.interface(Some((names::BOOL, &false))),
+            Form::Alone | Form::Nil => encoder.interface(None),
+        }
     }
 }
 
 impl Serialize for Outgoing {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = match self.shape() {
-            Shape::Nothing => return serializer.serialize_unit(),
-            Shape::One(value) => return value.serialize(serializer),
-            Shape::Struct => go_name,
-            Shape::Map => |name| name,
-        };
-        let mut fields = serializer.serialize_map(Some(self.values.len()))?;
-        for (field, value) in self.by_name() {
-            fields.serialize_entry(name(field.name), value)?;
+        if let Some(value) = self.alone() {
+            return value.serialize(serializer);
         }
-        fields.end()
-    }
-}
-
-impl Scalar {
-    fn default_of(kind: Kind) -> Self {
-        match kind {
-            Kind::Bool => Self::Bool(false),
-            Kind::Double | Kind::Float => Self::Float(0.0),
-            Kind::Int32 | Kind::Int64 => Self::Int(0),
-            Kind::String => Self::Text(String::new()),
-            Kind::Uint32 | Kind::Uint64 => Self::Uint(0),
-            // An interface with anything else is refused when it is loaded.
-            _ => Self::Bytes(Bytes::new()),
+        match self.form {
+            Form::Map => serialize_fields(self.fields, &self.values, str::to_owned, serializer),
+            Form::Struct => serialize_fields(self.fields, &self.values, go_name, serializer),
+            Form::Alone | Form::Nil | Form::Something => serializer.serialize_unit(),
         }
-    }
-
-    fn read(kind: Kind, field: &RawField<'_>, message: &Bytes) -> Result<Self, DecodeError> {
-        Ok(match kind {
-            Kind::Bool => Self::Bool(decode::<bool>(field, message)?),
-            Kind::Double => Self::Float(decode::<f64>(field, message)?),
-            Kind::Float => Self::Float(decode::<f32>(field, message)?.into()),
-            Kind::Int32 => Self::Int(decode::<i32>(field, message)?.into()),
-            Kind::Int64 => Self::Int(decode::<i64>(field, message)?),
-            Kind::String => Self::Text(decode::<String>(field, message)?),
-            Kind::Uint32 => Self::Uint(decode::<u32>(field, message)?.into()),
-            Kind::Uint64 => Self::Uint(decode::<u64>(field, message)?),
-            _ => Self::Bytes(decode::<Bytes>(field, message)?),
-        })
-    }
-
-    fn id(&self) -> i64 {
-        match self {
-            Self::Bool(_) => ids::BOOL,
-            Self::Bytes(_) => ids::BYTES,
-            Self::Float(_) => ids::FLOAT,
-            Self::Int(_) => ids::INT,
-            Self::Text(_) => ids::STRING,
-            Self::Uint(_) => ids::UINT,
-        }
-    }
-}
-
-impl Encode for Scalar {
-    fn describe_value(&self, _: &mut Describer<'_>) -> GobResult<i64> {
-        Ok(self.id())
-    }
-
-    fn is_zero(&self) -> bool {
-        match self {
-            Self::Bool(value) => !value,
-            Self::Bytes(value) => value.is_empty(),
-            Self::Float(value) => *value == 0.0,
-            Self::Int(value) => *value == 0,
-            Self::Text(value) => value.is_empty(),
-            Self::Uint(value) => *value == 0,
-        }
-    }
-
-    fn encode(&self, encoder: &mut ValueEncoder<'_>) -> GobResult<()> {
-        match self {
-            Self::Bool(value) => encoder.bool(*value),
-            Self::Bytes(value) => encoder.bytes(value),
-            Self::Float(value) => encoder.float(*value),
-            Self::Int(value) => encoder.int(*value),
-            Self::Text(value) => encoder.bytes(value.as_bytes()),
-            Self::Uint(value) => encoder.uint(*value),
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Scalar {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            // As Go has bytes in JSON.
-            Self::Bytes(value) => serializer.serialize_str(&STANDARD.encode(value)),
-            Self::Float(value) => serializer.serialize_f64(*value),
-            Self::Int(value) => serializer.serialize_i64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
-            Self::Uint(value) => serializer.serialize_u64(*value),
-        }
-    }
-}
-
-fn decode<T: Value + Default>(field: &RawField<'_>, message: &Bytes) -> Result<T, DecodeError> {
-    let mut value = None;
-    T::merge(&mut value, field, message)?;
-    Ok(value.unwrap_or_default())
-}
-
-fn read(fields: &'static [Field], message: &Bytes) -> Result<Vec<Scalar>, DecodeError> {
-    let mut values: Vec<_> = fields.iter().map(|field| Scalar::default_of(kind(field))).collect();
-    let mut reader = Reader::new(message);
-    while let Some(raw) = reader.next_field()? {
-        if let Some(index) = fields.iter().position(|field| field.number == raw.number) {
-            values[index] = Scalar::read(kind(&fields[index]), &raw, message)?;
-        }
-    }
-    Ok(values)
-}
-
-/// The name of the Go type that an interface holds.
-fn go_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Bool => names::BOOL,
-        Kind::Double => names::FLOAT64,
-        Kind::Float => "float32",
-        Kind::Int32 => "int32",
-        Kind::Int64 => names::INT64,
-        Kind::String => names::STRING,
-        Kind::Uint32 => "uint32",
-        Kind::Uint64 => "uint64",
-        _ => names::BYTES,
     }
 }

@@ -1,24 +1,42 @@
 //! The plugin's end of an interface over net/rpc.
 
-use jackfield_core::{Error, Method, Mode, Parcel, Service};
+use jackfield_core::{CallError, Error, Method, Mode, Parcel, Service};
 
+use super::check::unfit;
 use super::fit::request;
 use super::loose::Loose;
+use super::objects::Exchange;
 use super::outgoing::Outgoing;
-use crate::netrpc::{Codec, FromBody, Server, ToBody};
+use crate::netrpc::{Codec, FromBody, Refusal, Server, ToBody};
+use crate::objects::{hand_over, take_over};
 
-/// Answers the methods of `services` under `name`, in whichever way the caller passes several arguments.
-pub(crate) fn serve<C: Codec>(mut server: Server<C>, name: &str, services: &[Service]) -> Server<C>
+/// Answers the methods of `services` under `name`, in whichever way the caller passes several arguments. A method that
+/// net/rpc cannot carry answers that.
+pub(crate) fn serve<C: Codec>(
+    mut server: Server<C>,
+    name: &str,
+    services: &[Service],
+    objects: &Exchange,
+) -> Server<C>
 where
     Outgoing: ToBody<C>,
     Loose: FromBody<C>,
 {
     for service in services {
         for (index, method) in service.schema().methods.iter().enumerate() {
-            let service = service.clone();
-            server = server.method(&format!("{name}.{}", method.name), move |argument: Loose| {
-                answer(service.clone(), index, method, argument)
-            });
+            let path = format!("{name}.{}", method.name);
+            server = match unfit(method, objects.carrier()) {
+                Some(unfit) => server.method(&path, move |_: Loose| {
+                    let unfit = unfit.clone();
+                    async move { Err::<Outgoing, _>(unfit) }
+                }),
+                None => {
+                    let (service, objects) = (service.clone(), objects.clone());
+                    server.refusing_method(&path, move |argument: Loose| {
+                        answer(service.clone(), (index, method), argument, objects.clone())
+                    })
+                }
+            };
         }
     }
     server
@@ -26,30 +44,42 @@ where
 
 async fn answer(
     service: Service,
-    index: usize,
-    method: &'static Method,
+    (index, method): (usize, &'static Method),
     argument: Loose,
-) -> Result<Outgoing, String> {
-    let request = request(method, argument)?;
+    objects: Exchange,
+) -> Result<Outgoing, Refusal> {
+    let bytes = request(method, argument).map_err(Refusal::new)?;
+    let parts = take_over(&objects, &bytes, method.arguments).await.map_err(refusal)?;
+    let request = Parcel { bytes, parts };
     let answer = match method.mode {
-        Mode::Async => service.call(index, request.into(), None).await,
-        Mode::Blocking => block(move || service.call_blocking(index, request.into(), None)).await?,
+        Mode::Async => service.call(index, request, None).await,
+        Mode::Blocking => block(move || service.call_blocking(index, request, None)).await,
     };
-    let response = answer.map_err(|error| words(&error))?;
-    Outgoing::response(method, &response.bytes).map_err(|error| error.to_string())
+    let (bytes, _) = hand_over(&objects, answer.map_err(refusal)?, method.result).await.map_err(refusal)?;
+    Outgoing::response(method, &bytes).map_err(|error| Refusal::new(error.to_string()))
 }
 
-/// net/rpc has nothing but a text for an error.
-fn words(error: &Error) -> String {
+/// net/rpc has nothing but a text for an error; the rest is for those who know of it.
+fn refusal(error: Error) -> Refusal {
     match error {
-        Error::Plugin(failure) => failure.message().to_owned(),
-        Error::Call(error) => error.to_string(),
+        Error::Plugin(failure)
+            if failure.code() == jackfield_core::Code::UNKNOWN && !failure.has_detail() =>
+        {
+            Refusal::new(failure.message())
+        }
+        Error::Plugin(failure) => Refusal { failure: failure.encode(), ..Refusal::new(failure.message()) },
+        Error::Call(CallError::Panicked { message }) => {
+            let words = CallError::Panicked { message: message.clone() }.to_string();
+            Refusal { panic: message, ..Refusal::new(words) }
+        }
+        Error::Call(error) => Refusal::new(error.to_string()),
     }
 }
 
 /// A method that blocks must not stop the thread on which all the others are answered.
-async fn block(
-    call: impl FnOnce() -> Result<Parcel, Error> + Send + 'static,
-) -> Result<Result<Parcel, Error>, String> {
-    tokio::task::spawn_blocking(call).await.map_err(|error| error.to_string())
+async fn block(call: impl FnOnce() -> Result<Parcel, Error> + Send + 'static) -> Result<Parcel, Error> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(answer) => answer,
+        Err(error) => Err(CallError::Panicked { message: error.to_string() }.into()),
+    }
 }

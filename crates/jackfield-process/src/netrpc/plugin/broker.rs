@@ -15,7 +15,7 @@ use crate::yamux::{Session, SessionError, Stream};
 
 /// The streams of one session that come after the first three.
 #[derive(Debug)]
-pub(super) struct MuxBroker {
+pub(crate) struct MuxBroker {
     session: Session,
     last: AtomicU32,
     meetings: Mutex<HashMap<u32, Meeting>>,
@@ -36,12 +36,18 @@ impl MuxBroker {
     }
 
     /// A number that was not given before.
-    pub(super) fn next_id(&self) -> u32 {
+    pub(crate) fn next_id(&self) -> u32 {
         self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
-    /// Opens the stream that the other end offers under number `id`.
-    pub(super) async fn dial(&self, id: u32) -> io::Result<Stream> {
+    /// Opens the stream that the other end offers under number `id`. Must run on a runtime with a clock.
+    pub(crate) async fn dial(&self, id: u32) -> io::Result<Stream> {
+        timeout(PATIENCE, self.open(id)).await.unwrap_or_else(|_| {
+            Err(io::Error::new(io::ErrorKind::TimedOut, format!("nobody serves the number {id}")))
+        })
+    }
+
+    async fn open(&self, id: u32) -> io::Result<Stream> {
         let mut stream = self.session.open().await.map_err(|error| io::Error::from(&error))?;
         stream.write_u32_le(id).await?;
         match stream.read_u32_le().await? {
@@ -54,25 +60,38 @@ impl MuxBroker {
 
     /// Waits for the stream that the other end opens under number `id`.
     pub(super) async fn accept(&self, id: u32) -> io::Result<Stream> {
+        self.accept_within(id, PATIENCE).await
+    }
+
+    /// As [`accept`](Self::accept), for an object: the other side may be slow to begin with what it was given.
+    pub(crate) async fn accept_object(&self, id: u32) -> io::Result<Stream> {
+        self.accept_within(id, UNDIALED).await
+    }
+
+    async fn accept_within(&self, id: u32, patience: Duration) -> io::Result<Stream> {
         let parked = self.meetings().remove(&id);
         let mut stream = match parked {
             Some(Meeting::Parked(stream)) => stream,
-            Some(Meeting::Wanted(_)) | None => self.wait(id).await?,
+            Some(Meeting::Wanted(_)) | None => self.wait(id, patience).await?,
         };
         stream.write_u32_le(id).await?;
         Ok(stream)
     }
 
-    async fn wait(&self, id: u32) -> io::Result<Stream> {
+    async fn wait(&self, id: u32, patience: Duration) -> io::Result<Stream> {
         let (sender, stream) = oneshot::channel();
         self.meetings().insert(id, Meeting::Wanted(sender));
-        match timeout(PATIENCE, stream).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(_)) | Err(_) => {
-                self.meetings().remove(&id);
-                Err(io::Error::new(io::ErrorKind::TimedOut, format!("nobody opened the number {id}")))
-            }
-        }
+        let error = tokio::select! {
+            arrived = timeout(patience, stream) => match arrived {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(_)) | Err(_) => {
+                    io::Error::new(io::ErrorKind::TimedOut, format!("nobody opened the number {id}"))
+                }
+            },
+            end = self.session.ended() => io::Error::from(&end),
+        };
+        self.meetings().remove(&id);
+        Err(error)
     }
 
     /// Takes the streams that come, until the session ends. One whose number does not come holds up no other.
@@ -112,5 +131,7 @@ impl MuxBroker {
     }
 }
 
+/// An object that was handed over is forgotten if nobody has come for it by then, as over gRPC.
+const UNDIALED: Duration = Duration::from_secs(60);
 /// As long as Go waits.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use jackfield_core::{LoadErrorKind, Schema};
+use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
@@ -15,10 +15,10 @@ use crate::backend::Shared;
 use crate::error::StartError;
 use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
-use crate::netrpc::binding::{Arguments, RpcChannel, check};
+use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
 use crate::printed::{Printed, Stream as Output};
-use crate::start::{Announced, Wires, live};
+use crate::start::{Announced, Wires, live, tell};
 use crate::tls::TlsConfig;
 use crate::yamux::{Config, Role, Session, Stream, session};
 
@@ -32,20 +32,44 @@ use crate::yamux::{Config, Role, Session, Stream, session};
 ///     .net_rpc(NetRpc::new("kv").map_arguments("Put"));
 /// ```
 ///
+/// # What the values are in Go
+///
 /// A method of the interface is called by its name in Go, such as `Get`. One argument is passed by itself, several as a
-/// struct whose fields are called as Go spells the arguments' names, none as a nil `interface{}`. What net/rpc cannot
-/// carry is refused when the plugin is loaded.
+/// struct whose fields are called as Go spells the arguments' names (`first_name` is `FirstName`;
+/// `#[field(name = "URL")]` and `#[value(name = "URL")]` say otherwise), none as an `interface{}`.
+///
+/// | in Rust | in Go |
+/// | --- | --- |
+/// | a struct, a tuple | a struct; the fields of a tuple are `Field1`, `Field2` … |
+/// | an enum without data | an integer |
+/// | `Vec`, maps | a slice, a map |
+/// | `Option` | a pointer; by itself as argument or result, a struct with a pointer |
+/// | `Handle<dyn Trait>` | a `uint32`, for the broker's `Dial` and `AcceptAndServe` |
+///
+/// An error has only its text for a plugin in Go; one in Rust keeps its code and what it is. An object lives until
+/// whoever was given it closes its stream.
+///
+/// Streams, enums with data and metadata cannot be carried, and a call that is given up, or whose deadline came, goes
+/// on in the plugin. An interface with a method that cannot be carried is refused when the plugin is loaded, unless the
+/// method has a default, which then runs.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct NetRpc {
     plugin: String,
     arguments: HashMap<String, Arguments>,
+    misfits: Misfits,
 }
 
 impl NetRpc {
     /// Talks to the plugin that has the name `plugin` in its program.
     pub fn new(plugin: impl Into<String>) -> Self {
-        Self { plugin: plugin.into(), arguments: HashMap::new() }
+        Self { plugin: plugin.into(), arguments: HashMap::new(), misfits: Misfits::default() }
+    }
+
+    /// Loads the plugin although its interface has methods that net/rpc cannot carry: a call of one fails, and says why.
+    pub fn allow_lacking(mut self) -> Self {
+        self.misfits = Misfits::Lacking;
+        self
     }
 
     /// Passes the arguments of `method` as a `map[string]interface{}`, under the names that they have in the interface.
@@ -55,14 +79,22 @@ impl NetRpc {
     }
 }
 
+impl NetRpc {
+    /// Refuses an interface that cannot be carried.
+    pub(super) fn check(&self, schema: &'static Schema) -> Result<(), LoadErrorKind> {
+        let checked = self.misfits.check(schema, Carrier::Brokered);
+        checked.map_err(|unfit| LoadErrorKind::backend("process", unfit))
+    }
+}
+
 /// Connects to a plugin that has announced itself. Must run on the I/O thread.
 pub(crate) async fn connect(
     shared: &Arc<Shared>,
     announced: Announced,
     options: &NetRpc,
-    (schema, printed): (&'static Schema, Printed),
+    Wanted { schema, printed, offers }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
-    check(schema).map_err(|unfit| LoadErrorKind::backend("process", unfit))?;
+    options.check(schema)?;
     let Announced { child, wires: Wires { target, .. }, .. } = announced;
     let (socket, cutter) =
         open(&target.address).await.map_err(ConnectError::Socket).map_err(StartError::from)?;
@@ -74,45 +106,70 @@ pub(crate) async fn connect(
         }
     };
     let child = Arc::new(child);
-    let (ended, end) = watch::channel(None);
-    let died = child.died();
+    let (ending, end) = watch::channel(None);
+    let (died, ended) = (child.died(), ending.clone());
     shared.io.keep(async move {
         let driver = async {
             let end = driver.await;
             tracing::debug!(%end, "the connection to a plugin ended");
         };
-        ended.send_replace(Some(live(driver, died, &cutter).await));
+        let end = live(driver, died, &cutter).await;
+        tell(&ended, end);
     });
-    let (control, plugin) = begin(shared, &session, options, printed).await.map_err(StartError::from)?;
-    let service = SERVICE.to_owned();
-    let fate = Fate::of_plugin(shared.io.tasks(), end);
-    let channel =
-        RpcChannel::new(plugin, service, options.arguments.clone(), fate.clone(), Arc::clone(shared));
-    let (channel, address, shared) = (Arc::new(channel), target.address, Arc::clone(shared));
-    Ok(NetRpcInstance { child, control, channel, fate, address, shared })
+    let control = begin(shared, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
+    let tasks = shared.io.tasks();
+    let broker = Arc::new(MuxBroker::new(session));
+    let running = Arc::clone(&broker);
+    tasks.keep(async move { drop(running.run().await) });
+    let objects = Brokerage { broker, fate: Fate::of_plugin(tasks.clone(), end), tasks };
+    for offer in offers {
+        objects.serve(offer.service);
+    }
+    let dispenser = Dispenser { control, objects };
+    let arguments = options.arguments.clone();
+    let channel = dispenser.dispense(&options.plugin, arguments).await.map_err(StartError::from)?;
+    let (address, shared) = (target.address, Arc::clone(shared));
+    Ok(NetRpcInstance { child, dispenser, channel, ending, address, shared, options: options.clone() })
 }
 
-/// Opens the three streams in the order that a plugin expects, and the one of its service.
-async fn begin(
-    shared: &Shared,
-    session: &Session,
-    options: &NetRpc,
-    printed: Printed,
-) -> Result<(Client<Gobs>, Client<Gobs>), RpcError> {
+/// What is wanted of a plugin.
+pub(crate) struct Wanted {
+    /// Its interface.
+    pub(crate) schema: &'static Schema,
+    /// Where what it prints goes.
+    pub(crate) printed: Printed,
+    /// What this host offers it.
+    pub(crate) offers: Vec<OfferedObject>,
+}
+
+/// The host's end of a connection, where it asks for what the plugin serves.
+#[derive(Debug, Clone)]
+pub(super) struct Dispenser {
+    pub(super) control: Client<Gobs>,
+    pub(super) objects: Brokerage,
+}
+
+impl Dispenser {
+    /// Asks for the object that has the name `wanted` in the plugin. Must run on the I/O thread.
+    pub(super) async fn dispense(
+        &self,
+        wanted: &str,
+        arguments: HashMap<String, Arguments>,
+    ) -> Result<Arc<dyn Channel>, RpcError> {
+        let id: u32 = self.control.call("Dispenser.Dispense", wanted).await?;
+        Ok(self.objects.dial(id, arguments).await?)
+    }
+}
+
+/// Opens the three streams in the order that a plugin expects.
+async fn begin(shared: &Shared, session: &Session, printed: Printed) -> io::Result<Client<Gobs>> {
     let control = open_stream(session).await?;
     for output in [Output::Stdout, Output::Stderr] {
         shared.io.keep(pass_on(open_stream(session).await?, output, printed.clone()));
     }
-    let broker = Arc::new(MuxBroker::new(session.clone()));
-    let running = Arc::clone(&broker);
-    shared.io.keep(async move { drop(running.run().await) });
-
     let (control, connection) = connect_rpc(control, Gobs);
     shared.io.keep(async move { drop(connection.await) });
-    let id: u32 = control.call("Dispenser.Dispense", options.plugin.as_str()).await?;
-    let (plugin, connection) = connect_rpc(broker.dial(id).await?, Gobs);
-    shared.io.keep(async move { drop(connection.await) });
-    Ok((control, plugin))
+    Ok(control)
 }
 
 async fn open_stream(session: &Session) -> io::Result<Stream> {

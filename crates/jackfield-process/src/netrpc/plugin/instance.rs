@@ -1,5 +1,6 @@
 //! A plugin over net/rpc as the rest of the house sees it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -7,30 +8,35 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gobwire::Dynamic;
-use jackfield_core::{BoxFuture, CallError, Instance, Lane, Unloaded};
+use jackfield_core::{BoxFuture, CallError, Channel, Instance, Lane, Load, LoadErrorKind, Unloaded};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::host::{Dispenser, NetRpc};
 use crate::backend::Shared;
 use crate::child::{ChildHandle, Ending, stop};
-use crate::fate::Fate;
+use crate::error::StartError;
 use crate::handshake::Address;
-use crate::netrpc::binding::RpcChannel;
-use crate::netrpc::{Client, Gobs, RpcError};
+use crate::netrpc::RpcError;
+use crate::start::{End, tell};
 
 /// One plugin in its own process. Dropping it kills the process.
 pub(crate) struct NetRpcInstance {
     pub(super) child: Arc<ChildHandle>,
-    pub(super) control: Client<Gobs>,
-    pub(super) channel: Arc<RpcChannel<Gobs>>,
-    pub(super) fate: Fate,
+    pub(super) dispenser: Dispenser,
+    pub(super) channel: Arc<dyn Channel>,
+    pub(super) options: NetRpc,
+    /// Where it is said that it can no longer be called.
+    pub(super) ending: watch::Sender<Option<End>>,
     pub(super) address: Address,
     pub(super) shared: Arc<Shared>,
 }
 
 impl NetRpcInstance {
     async fn stop(self: Box<Self>, deadline: Duration) -> Unloaded {
+        tell(&self.ending, End::Unloaded);
         let begun = Instant::now();
-        let quit = self.control.call::<Dynamic>("Control.Quit", &true);
+        let quit = self.dispenser.control.call::<Dynamic>("Control.Quit", &true);
         let patience = match timeout(deadline, quit).await {
             // It cannot know that it should go.
             Ok(Err(RpcError::Refused(_))) => Duration::ZERO,
@@ -48,11 +54,22 @@ impl NetRpcInstance {
 
 impl Instance for NetRpcInstance {
     fn lane(&self) -> Lane {
-        Lane::Channel(self.channel.clone())
+        Lane::Channel(Arc::clone(&self.channel))
+    }
+
+    /// Each interface of a plugin of ours is there under its own name.
+    fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
+        let (dispenser, schema) = (self.dispenser.clone(), load.interface.schema());
+        Box::pin(async move {
+            self.options.check(schema)?;
+            let task = async move { dispenser.dispense(schema.service, HashMap::new()).await };
+            let dispensed = self.shared.io.start_task(task).await.map_err(|_| StartError::NoThread)?;
+            Ok(Lane::Channel(dispensed.map_err(StartError::from)?))
+        })
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {
-        let fate = self.fate.clone();
+        let fate = self.dispenser.objects.fate.clone();
         Box::pin(async move { fate.ended().await })
     }
 

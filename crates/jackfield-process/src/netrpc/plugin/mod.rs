@@ -8,6 +8,7 @@ mod host;
 mod instance;
 mod served;
 
+pub(crate) use self::broker::MuxBroker;
 pub use self::host::NetRpc;
-pub(crate) use self::host::connect;
-pub(crate) use self::served::{Dispenser, Hosts, NAME};
+pub(crate) use self::host::{Wanted, connect};
+pub(crate) use self::served::{Dispensers, Hosts, NAME};

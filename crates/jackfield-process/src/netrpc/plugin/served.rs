@@ -13,13 +13,19 @@ use tokio_rustls::TlsAcceptor;
 
 use super::broker::MuxBroker;
 use super::host::SERVICE;
+use crate::fate::Fate;
 use crate::gob::Empty;
+use crate::netrpc::binding::Brokerage;
 use crate::netrpc::{Gobs, Server};
 use crate::serve::Pieces;
+use crate::tasks::Tasks;
 use crate::yamux::{Config, Role, Session, SessionError, Stream, session};
 
 /// Makes what a host dispenses by name; an error is for the host.
-pub(crate) type Dispenser = Arc<dyn Fn(&str) -> Result<Server<Gobs>, String> + Send + Sync>;
+pub(crate) type Dispenser = Box<dyn Fn(&str) -> Result<Server<Gobs>, String> + Send + Sync>;
+
+/// Makes the dispenser of one connection, over which the objects of both sides go.
+pub(crate) type Dispensers = Arc<dyn Fn(Brokerage) -> Dispenser + Send + Sync>;
 
 /// All connections, which end when this is dropped.
 pub(crate) struct Hosts {
@@ -30,18 +36,19 @@ pub(crate) struct Hosts {
 
 /// What is the same on every connection.
 struct Plugin {
-    dispenser: Dispenser,
+    dispensers: Dispensers,
     ending: watch::Sender<bool>,
     printed: Mutex<Pieces>,
+    work: Tasks,
 }
 
 impl Hosts {
-    /// None yet. `ending` says that the plugin should end.
+    /// None yet. `ending` says that the plugin should end; what the host keeps of it lives on `work`.
     pub(crate) fn new(
-        dispenser: Dispenser,
+        dispensers: Dispensers,
         tls: Option<&ServerConfig>,
         ending: watch::Sender<bool>,
-        printed: Pieces,
+        (printed, work): (Pieces, Tasks),
     ) -> Self {
         let acceptor = tls.map(|tls| {
             let mut config = tls.clone();
@@ -49,7 +56,7 @@ impl Hosts {
             config.alpn_protocols.clear();
             TlsAcceptor::from(Arc::new(config))
         });
-        let plugin = Plugin { dispenser, ending, printed: Mutex::new(printed) };
+        let plugin = Plugin { dispensers, ending, printed: Mutex::new(printed), work };
         Self { plugin: Arc::new(plugin), acceptor, tasks: JoinSet::new() }
     }
 
@@ -128,7 +135,9 @@ impl Plugin {
         dispensed: mpsc::UnboundedSender<(u32, Server<Gobs>)>,
     ) -> Server<Gobs> {
         let ending = self.ending.clone();
-        let (dispenser, broker) = (Arc::clone(&self.dispenser), Arc::clone(broker));
+        let (tasks, fate) = (self.work.clone(), Fate::of_host(self.work.clone()));
+        let dispenser = (self.dispensers)(Brokerage { broker: Arc::clone(broker), tasks, fate });
+        let broker = Arc::clone(broker);
         Server::new(Gobs)
             .method("Control.Ping", |_: bool| async { Ok::<_, String>(Empty {}) })
             .method("Control.Quit", move |_: bool| {

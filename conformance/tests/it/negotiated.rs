@@ -1,0 +1,41 @@
+//! go-plugin's example of versions, with either side in Go or in Rust: what a new host wrote over gRPC, an old one reads
+//! over net/rpc.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jackfield_fixtures::{Build, GoModule, available, go_programs};
+
+fn rust(program: &str) -> PathBuf {
+    jackfield_fixtures::build(&Build::fixtures()).expect("the fixtures build").program(program).to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
+fn run(host: &Path, plugin: &Path, directory: &Path, (protocol, arguments): (&str, &[&str])) -> String {
+    let mut command = Command::new(host);
+    command.current_dir(directory).env("KV_PROTO", protocol).env("KV_PLUGIN", plugin).args(arguments);
+    let output = command.output().expect("the host runs");
+    assert!(output.status.success(), "{}: {output:?}", host.display());
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+fn new_host_writes_old_host_reads(host: &Path, plugin: &Path) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = |protocol, arguments: &[&str]| run(host, plugin, directory.path(), (protocol, arguments));
+    assert_eq!(run("grpc", &["put", "hello", "world"]), "");
+    let read = "world\n\nWritten from plugin version 3\nRead by plugin version 2\n\n";
+    assert_eq!(run("netrpc", &["get", "hello"]), read);
+    assert_eq!(run("netrpc", &["put", "hello", "again"]), "");
+    let read = "again\n\nWritten from plugin version 2\nRead by plugin version 3\n\n";
+    assert_eq!(run("grpc", &["get", "hello"]), read);
+}
+
+#[test]
+fn hosts_of_either_age_share_a_plugin() {
+    let (host, plugin) = (rust("negotiated-host"), rust("negotiated-plugin"));
+    new_host_writes_old_host_reads(&host, &plugin);
+    let Some(go) = available(go_programs(GoModule::Newest)) else { return };
+    new_host_writes_old_host_reads(&host, &go.join("negotiated-plugin"));
+    new_host_writes_old_host_reads(&go.join("negotiated-host"), &plugin);
+    new_host_writes_old_host_reads(&go.join("negotiated-host"), &go.join("negotiated-plugin"));
+}

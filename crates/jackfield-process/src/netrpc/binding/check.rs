@@ -1,0 +1,104 @@
+//! Says what of an interface net/rpc cannot carry.
+
+use jackfield_core::schema::{Kind, MessageType, Shape, TypeName};
+use jackfield_core::{Field, Method, Schema};
+
+/// A method of an interface has something that net/rpc cannot carry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("net/rpc cannot carry {what}, which the method `{method}` of `{service}` has\n(hint: {hint})")]
+pub struct Unfit {
+    service: &'static str,
+    method: &'static str,
+    what: String,
+    hint: &'static str,
+}
+
+/// Whether objects can be carried: each needs a stream of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// A broker makes streams.
+    Brokered,
+    /// There are no more than the two directions.
+    Single,
+}
+
+/// What is done with an interface that has something net/rpc cannot carry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Misfits {
+    /// The methods concerned are taken as ones that the plugin lacks.
+    Lacking,
+    /// The interface is refused, unless the methods concerned may be lacking.
+    #[default]
+    Refused,
+}
+
+impl Misfits {
+    /// Refuses an interface whose required methods, or those of the objects that they pass, cannot be carried.
+    pub(crate) fn check(self, schema: &'static Schema, carrier: Carrier) -> Result<(), Unfit> {
+        if self == Self::Lacking {
+            return Ok(());
+        }
+        let (mut schemas, mut checked) = (vec![schema], 0);
+        while let Some(schema) = schemas.get(checked).copied() {
+            checked += 1;
+            for method in schema.methods {
+                match unfit(method, carrier) {
+                    Some(unfit) if !method.is_optional => return Err(unfit),
+                    Some(_) => continue,
+                    None => {}
+                }
+                for ty in fields(method).filter_map(Field::object_type) {
+                    if !schemas.iter().any(|other| other.service == ty.schema().service) {
+                        schemas.push(ty.schema());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a method cannot be carried, if it cannot.
+pub(crate) fn unfit(method: &'static Method, carrier: Carrier) -> Option<Unfit> {
+    let what = fields(method).find_map(|field| obstacle(field, carrier))?;
+    let hint = match carrier {
+        Carrier::Brokered => "serve it over gRPC",
+        Carrier::Single => "make it a plugin with a handshake",
+    };
+    // The path is `/service/method`.
+    let service = method.path.split('/').nth(1).unwrap_or_default();
+    Some(Unfit { service, method: method.name, what, hint })
+}
+
+fn fields(method: &'static Method) -> impl Iterator<Item = &'static Field> {
+    method.arguments.iter().chain(method.result)
+}
+
+fn obstacle(field: &'static Field, carrier: Carrier) -> Option<String> {
+    if field.is_stream {
+        return Some(format!("the stream `{}`", field.name));
+    }
+    match (field.shape, carrier) {
+        (Shape::Interface(_), Carrier::Single) => Some(format!("the object `{}`", field.name)),
+        (shape, _) => enum_with_data(shape, &mut Vec::new()),
+    }
+}
+
+/// Go has no type for an enum with data. `seen` are the types that are looked at already, since a type may contain
+/// itself.
+fn enum_with_data(shape: Shape, seen: &mut Vec<&'static MessageType>) -> Option<String> {
+    let kind = match shape {
+        Shape::Map(_, kind) | Shape::Optional(kind) | Shape::Repeated(kind) | Shape::Singular(kind) => kind,
+        _ => return None,
+    };
+    let Kind::Message(ty) = kind else { return None };
+    let ty = ty.get();
+    if seen.iter().any(|other| std::ptr::eq(*other, ty)) {
+        return None;
+    }
+    seen.push(ty);
+    match ty.name {
+        TypeName::Named(name) if ty.is_oneof => Some(format!("the enum with data `{name}`")),
+        _ => ty.fields.iter().find_map(|field| enum_with_data(field.shape, seen)),
+    }
+}
