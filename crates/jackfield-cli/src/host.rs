@@ -13,25 +13,31 @@ use tokio::sync::oneshot;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Says what each plugin of a running host is doing (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock list --json")]
     List(Output),
     /// Says what becomes of the plugins of a running host, until it ends (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock watch")]
     Watch(Output),
     /// Loads a plugin of a running host again from its file (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock reload kv")]
     Reload {
         /// The plugin
         plugin: String,
     },
     /// Unloads a plugin of a running host, and keeps it from being loaded (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock disable kv")]
     Disable {
         /// The plugin
         plugin: String,
     },
     /// Lets a plugin of a running host be loaded again that was disabled (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock enable kv")]
     Enable {
         /// The plugin
         plugin: String,
     },
     /// Chooses the version of a plugin of a running host that serves (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock pin kv ^1")]
     Pin {
         /// The plugin, without a version
         plugin: String,
@@ -40,6 +46,7 @@ pub(crate) enum Command {
         chosen: Option<String>,
     },
     /// Lets the version below serve in place of the one that does (with --host)
+    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock roll-back kv")]
     RollBack {
         /// The plugin, without a version
         plugin: String,

@@ -31,14 +31,14 @@ pub(super) fn reflect(
     interfaces: Vec<&'static Schema>,
     sets: Vec<Vec<u8>>,
 ) -> Result<Routes, Error> {
-    let served = Arc::new(Served { interfaces, sets });
+    let served = Arc::new(Served { interfaces, sets, descriptions: OnceLock::new() });
     if !served.sets.is_empty() {
         // The program's own, which may be wrong.
-        served.build(|builder| builder.build_v1())?;
+        served.builder().build_v1()?;
     }
     let later = Arc::clone(&served);
-    let v1 = Lazy::new(move || later.build(|builder| builder.build_v1()));
-    let v1alpha = Lazy::new(move || served.build(|builder| builder.build_v1alpha()));
+    let v1 = Lazy::new(move || later.builder().build_v1());
+    let v1alpha = Lazy::new(move || served.builder().build_v1alpha());
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
@@ -46,25 +46,33 @@ pub(super) fn reflect(
 struct Served {
     interfaces: Vec<&'static Schema>,
     sets: Vec<Vec<u8>>,
+    descriptions: OnceLock<Vec<&'static [u8]>>,
 }
 
 impl Served {
-    fn build<S>(&self, build: impl FnOnce(Builder<'_>) -> Result<S, Error>) -> Result<S, Error> {
-        let own = [
-            DESCRIPTORS,
-            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-        ];
-        let sets: Vec<&[u8]> = own.into_iter().chain(self.sets.iter().map(Vec::as_slice)).collect();
-        let interfaces: Vec<Vec<u8>> =
-            self.interfaces.iter().map(|schema| set_of(&schema.to_file_descriptor())).collect();
+    /// A `FileDescriptorSet` of each interface, then of the program's own services and of the wire's. They stay for as
+    /// long as the program runs, since newer versions of `tonic-reflection` give no service that outlives its builder.
+    fn descriptions(&self) -> &[&'static [u8]] {
+        self.descriptions.get_or_init(|| {
+            let interfaces = self.interfaces.iter().map(|schema| set_of(&schema.to_file_descriptor()));
+            let own = interfaces.chain(self.sets.iter().cloned()).map(|set| &*set.leak());
+            let wire = [
+                DESCRIPTORS,
+                tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            ];
+            own.chain(wire).collect()
+        })
+    }
+
+    fn builder(&self) -> Builder<'static> {
         let builder = Builder::configure().include_reflection_service(false);
-        let all = interfaces.iter().map(Vec::as_slice).chain(sets.iter().copied());
-        let builder = all.fold(builder, Builder::register_encoded_file_descriptor_set);
+        let descriptions = self.descriptions().iter().copied();
+        let builder = descriptions.clone().fold(builder, Builder::register_encoded_file_descriptor_set);
         // The file of an interface describes the objects of its methods too, which are served elsewhere.
         let names = self.interfaces.iter().map(|schema| schema.service.to_owned());
-        let names = names.chain(sets.iter().flat_map(|set| services_in(set)));
-        build(names.fold(builder, Builder::with_service_name))
+        let others = descriptions.skip(self.interfaces.len());
+        names.chain(others.flat_map(services_in)).fold(builder, Builder::with_service_name)
     }
 }
 
