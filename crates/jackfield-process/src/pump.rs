@@ -81,13 +81,13 @@ impl Pump {
     /// Does work here as far as it goes, and blocks this thread until the I/O thread has done the rest.
     ///
     /// # Errors
-    /// If this is the I/O thread, which would wait for itself.
+    /// If this is the I/O thread, or one that does its work, which would wait for itself.
     pub(crate) fn ask_blocking<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unreachable> {
         let shared = &self.given.shared;
-        if shared.tasks.is_here() {
+        if shared.tasks.is_at_work() {
             return Err(Unreachable);
         }
         let (sender, result) = std::sync::mpsc::sync_channel(1);
@@ -198,6 +198,11 @@ impl Future for Home {
             shared.is_over.load(Ordering::Acquire) && running.is_empty() && lock(&shared.new).is_empty();
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
+}
+
+/// Whether this thread does the work of a connection, on which another may wait.
+pub(crate) fn is_at_work() -> bool {
+    !HERE.get().0.is_null()
 }
 
 /// Whose work this thread is at, and whether some of it was woken meanwhile.
@@ -345,9 +350,12 @@ mod tests {
     }
 
     #[test]
-    fn blocks_inside_a_runtime_but_not_on_the_io_thread() {
+    fn blocks_inside_a_runtime_but_not_in_the_way_of_the_work() {
         let (io, pump) = pump();
         wait(async { assert_eq!(pump.ask_blocking(async { 7 }), Ok(7)) });
+        let (inner, tasks) = (pump.clone(), io.tasks());
+        let nested = pump.ask(async move { (inner.ask_blocking(async {}), tasks.block_on(async {})) });
+        assert_eq!(wait(nested), Ok((Err(Unreachable), Err(Unreachable))));
         let nested = io.block_on(async move { pump.ask_blocking(async {}) });
         assert_eq!(nested, Ok(Err(Unreachable)));
     }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::io::{Task, Unreachable};
+use crate::pump;
 
 /// Work that goes on even if whoever began it is gone: the runtime's owner keeps it.
 pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -59,9 +60,9 @@ impl Tasks {
         Task::new(self.runtime.spawn(future))
     }
 
-    /// Whether this is the runtime's thread.
-    pub(crate) fn is_here(&self) -> bool {
-        thread::current().id() == self.thread
+    /// Whether the runtime's work is done here, so that whoever waits for it here waits for ever.
+    pub(crate) fn is_at_work(&self) -> bool {
+        is_at_work(self.thread)
     }
 
     /// Lets this thread use the runtime's clock and sockets while the result is there.
@@ -90,7 +91,7 @@ pub(crate) fn block_on<T: Send + 'static>(
     thread: ThreadId,
     future: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Unreachable> {
-    if thread::current().id() == thread {
+    if is_at_work(thread) {
         return Err(Unreachable);
     }
     let (sender, receiver) = sync_channel(1);
@@ -99,4 +100,8 @@ pub(crate) fn block_on<T: Send + 'static>(
         let _received = sender.send(future.await);
     }));
     receiver.recv().map_err(|_| Unreachable)
+}
+
+fn is_at_work(thread: ThreadId) -> bool {
+    thread::current().id() == thread || pump::is_at_work()
 }
