@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -76,10 +76,12 @@ pub(crate) async fn run(command: Command, socket: Option<PathBuf>) -> anyhow::Re
 fn ask(command: &Command, socket: &Path) -> anyhow::Result<()> {
     let stream =
         UnixStream::connect(socket).with_context(|| format!("no host answers at `{}`", socket.display()))?;
-    writeln!(&stream, "{}", request(command))?;
+    // What becomes of this connection is no matter of our own output, of which an end may be as good as a success.
+    let broken = |error| anyhow!("the host closed the connection: {error}");
+    (&stream).write_all(format!("{}\n", request(command)).as_bytes()).map_err(broken)?;
     let mut answers = BufReader::new(&stream).lines();
-    let mut next = || answers.next().transpose()?.map(|line| answer(&line)).transpose();
-    let first = next()?.context("the host ended before it answered")?;
+    let mut next = || answers.next().transpose().map_err(broken)?.map(|line| answer(&line)).transpose();
+    let first = next()?.context("the host closed the connection before it answered")?;
     match command {
         Command::List(output) => {
             let plugins = first["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -20,6 +20,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -115,6 +116,7 @@ async fn main() -> ExitCode {
         }
         .map(|()| ExitCode::SUCCESS)
     };
+    tokio::spawn(end_at_ctrl_c());
     let result = tokio::select! {
         result = run => result,
         // Dropping the run ends what it has started; nobody waits for a plugin that will not end.
@@ -131,6 +133,16 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Ends the program where what runs does not come back to hear of Ctrl-C, such as a call into a library. The guard ends
+/// what it has started.
+#[expect(clippy::exit, reason = "nothing else ends it")]
+async fn end_at_ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        tokio::time::sleep(PATIENCE).await;
+        std::process::exit(130);
+    }
+}
+
 /// Nothing is logged unless `RUST_LOG` asks for it.
 fn logged() -> EnvFilter {
     EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy()
@@ -144,3 +156,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub(crate) fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
+
+/// How long what runs may take to end after Ctrl-C.
+const PATIENCE: Duration = Duration::from_secs(1);

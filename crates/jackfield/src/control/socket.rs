@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::net::Shutdown;
 use rustix::net::sockopt::socket_peercred;
@@ -122,8 +123,22 @@ fn make_way(path: &Path) -> Result<(), ControlError> {
 impl Shared {
     /// Serves whoever connects, each on a thread of their own, until the socket is closed.
     fn accept(self: &Arc<Self>, manager: &Manager) {
-        while let Ok((stream, _)) = self.listener.accept() {
-            let Some(number) = self.lock().admit(&stream) else { continue };
+        loop {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(_) if self.lock().is_over => return,
+                Err(error) => {
+                    // Such as a host that is out of descriptors for a while.
+                    tracing::warn!(%error, "a connection to the control socket was not accepted");
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+            };
+            let Some(number) = self.lock().admit(&stream) else {
+                // An error says that they have gone.
+                let _ = write(&stream, &Answer::Error("this host refuses the connection".to_owned()));
+                continue;
+            };
             let (this, manager) = (self.clone(), manager.clone());
             let thread = std::thread::Builder::new().name("jackfield-operator".to_owned());
             let spawned = thread.spawn(move || {
@@ -222,6 +237,8 @@ impl Drop for ControlSocket {
     }
 }
 
+/// After a connection that was not accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Each has a thread.
 const MAX_CONNECTIONS: usize = 16;
 /// In bytes.

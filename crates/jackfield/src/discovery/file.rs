@@ -159,7 +159,9 @@ impl Scanner {
         let described = files.iter().filter_map(|file| file.manifest.as_ref());
         let named: BTreeSet<_> =
             described.flat_map(|described| &described.parts).map(|(path, _)| path.clone()).collect();
-        self.is_all_here &= named.iter().all(|path| path.parent() == Some(&self.directory));
+        // Nor is heard what happens to a hidden file.
+        let is_heard = |path: &PathBuf| path.parent() == Some(&self.directory) && name(path).is_some();
+        self.is_all_here &= named.iter().all(is_heard);
         files.retain(|file| !named.contains(&file.path));
         Ok(files)
     }

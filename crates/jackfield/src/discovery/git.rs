@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Whether git is changing the work tree in which a directory lies: it holds a lock then.
 pub(crate) fn is_busy(directory: &Path) -> bool {
+    // What leads there by a link lies elsewhere.
+    let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
     let found = directory.ancestors().map(|ancestor| ancestor.join(".git")).find(|git| git.exists());
     found.is_some_and(|git| repository(git).join("index.lock").exists())
 }

@@ -39,6 +39,10 @@ mod linux {
         fn start(directory: &Path) -> io::Result<Self> {
             let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
             add_watch(&inotify, directory, CHANGES)?;
+            for ancestor in directory.ancestors().skip(1) {
+                // Another one may be put in its place. Of one that may not be read nothing is heard.
+                let _ = add_watch(&inotify, ancestor, LEAVES);
+            }
             let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
             // One is enough: whoever looks sees all that has changed until then.
             let (sender, changed) = mpsc::channel(1);
@@ -99,6 +103,9 @@ mod linux {
         .union(WatchFlags::MOVE)
         .union(WatchFlags::MOVE_SELF)
         .union(WatchFlags::ONLYDIR);
+    /// A directory goes, with all that is in it.
+    const LEAVES: WatchFlags =
+        WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF).union(WatchFlags::ONLYDIR);
     /// What was listened to is not under its path any more.
     const GONE: ReadFlags = ReadFlags::DELETE_SELF
         .union(ReadFlags::IGNORED)

@@ -86,8 +86,9 @@ impl Seen {
         }
     }
 
-    fn rank(&self) -> Option<(usize, Kind)> {
-        self.file.as_ref().map(|file| (file.place, file.kind))
+    /// What is no plugin stands behind whatever is one, in each of the places.
+    fn rank(&self) -> Option<(bool, usize, Kind)> {
+        self.file.as_ref().map(|file| (file.kind == Kind::Neither, file.place, file.kind))
     }
 
     fn found(&self) -> Found {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jackfield_core::__private::Retired;
 use jackfield_core::{CallError, Generation, Instance, Lane, Slot};
-use semver::Version;
+use semver::{Version, VersionReq};
 
 use super::control::Control;
 use super::drain::Drain;
@@ -123,10 +123,7 @@ impl Manager {
     pub async fn choose(&self, name: &str, version: Option<&str>) -> Result<(), GetError> {
         let chosen = match version {
             None => None,
-            Some(version) => {
-                let plugin = self.resolve(&format!("{name}@{version}"))?;
-                version::split(plugin.as_str()).map(|(_, version)| version)
-            }
+            Some(version) => Some(self.choice(name, version)?),
         };
         match self.shared.versions.lock().get_mut(name) {
             Some(served) => served.chosen = chosen,
@@ -163,6 +160,19 @@ impl Manager {
         let (version, plugin, _) = lower.ok_or_else(below)?;
         self.choose(name, Some(&format!("={version}"))).await?;
         Ok(plugin)
+    }
+
+    /// The version that is meant: this one where a version is named, or else the highest in a range.
+    fn choice(&self, name: &str, version: &str) -> Result<Version, GetError> {
+        let plugin = PluginId::from(format!("{name}@{version}").as_str());
+        let exact = version::parse(version);
+        let range = VersionReq::parse(version).ok().filter(|_| exact.is_none());
+        let is_meant = |found: &Version| {
+            exact.as_ref().is_some_and(|exact| exact == found)
+                || range.as_ref().is_some_and(|range| range.matches(found))
+        };
+        let loaded = self.shared.registry.versions(name).into_iter().map(|(version, _, _)| version);
+        loaded.rev().find(is_meant).ok_or_else(|| self.shared.registry.unknown(&plugin))
     }
 
     /// The version that serves under a name, or nothing where the name has no versions.
@@ -296,6 +306,10 @@ impl Manager {
         let news = {
             let mut all = self.shared.versions.lock();
             let Some(served) = all.get_mut(name).filter(|served| is_wanted(served)) else { return };
+            // A better one may have come meanwhile.
+            if self.best(name, served).is_none_or(|best| best.plugin != next.plugin) {
+                return;
+            }
             served.pass_to(next, instance.lane(), self);
             served.news(name)
         };

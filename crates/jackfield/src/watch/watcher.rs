@@ -1,6 +1,6 @@
 //! Looks at a directory whenever it may have changed, and tells each plugin's life of its file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,9 +15,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::handle::WatchError;
 use super::sleep::sleep_until;
 use crate::discovery::{Directory, File, Found, Listener, Looking, Scanner, Settling, Taking, is_busy};
-use crate::events::chain;
+use crate::events::{State, chain};
 use crate::manager::Manager;
 use crate::registry::PluginId;
+use crate::version;
 
 /// Whom the result of a look is told.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct Watcher {
     /// Whether the last look succeeded.
     is_readable: bool,
     followed: BTreeMap<String, Followed>,
+    /// Versions whose file has gone, and those that came in their place in the same look.
+    replaced: BTreeMap<String, BTreeSet<String>>,
     #[expect(clippy::type_complexity, reason = "it is written once more, in `new`")]
     begin: Box<dyn Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send>,
 }
@@ -76,9 +79,21 @@ impl Watcher {
             .map(|(place, path)| Place { scanner: Scanner::new(path, place), listener: None })
             .collect();
         let settling = Settling::new(directory.settle);
-        let (is_readable, followed, begin) = (true, BTreeMap::new(), Box::new(begin));
-        let (due, looks) = (None, Arc::default());
-        Self { manager, directory, asks, places, settling, due, looks, is_readable, followed, begin }
+        let (followed, replaced) = Default::default();
+        let (due, looks, is_readable, begin) = (None, Arc::default(), true, Box::new(begin));
+        Self {
+            manager,
+            directory,
+            asks,
+            places,
+            settling,
+            due,
+            looks,
+            is_readable,
+            followed,
+            replaced,
+            begin,
+        }
     }
 
     /// How often it has looked, from now on too.
@@ -105,14 +120,17 @@ impl Watcher {
         self.looks.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         self.due = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
+        let is_together = self.directory.taking == Taking::Together;
+        let is_changing = |places: &[Place]| places.iter().any(|place| is_busy(place.scanner.directory()));
+        // What it changes after this is not settled in what is found below.
+        let is_busy = is_together && is_changing(&self.places);
         let mut files = Vec::new();
         for place in &mut self.places {
             files.extend(place.look(self.directory.looking)?);
         }
         let mut found = self.settling.look(files, now);
         self.due = self.next_look(now);
-        if self.directory.taking == Taking::Together {
-            let is_busy = self.places.iter().any(|place| is_busy(place.scanner.directory()));
+        if is_together {
             if is_busy {
                 // That git is done is not heard.
                 let soon = now.checked_add(self.directory.settle.max(SHORTEST_PAUSE));
@@ -122,8 +140,15 @@ impl Watcher {
                 return Ok(());
             }
         }
+        let waiting = self.waiting(&found);
+        if !waiting.is_empty() {
+            // That the other one serves is not heard.
+            let soon = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
+            self.due = self.due.into_iter().chain(soon).min();
+        }
         for (plugin, followed) in &self.followed {
             match found.remove(plugin) {
+                None if waiting.contains(plugin) => {}
                 None => followed.tell(None),
                 Some(Found::Settled(file)) => followed.tell(Some(file)),
                 Some(Found::Unsettled) => {}
@@ -137,6 +162,29 @@ impl Watcher {
             }
         }
         Ok(())
+    }
+
+    /// The versions whose file has gone and that serve on until one that came in their place does: one that cannot be
+    /// loaded leaves the old one serving, as with a file that changes.
+    fn waiting(&mut self, found: &BTreeMap<String, Found>) -> BTreeSet<String> {
+        let Self { followed, replaced, manager, .. } = self;
+        replaced.retain(|plugin, _| followed.contains_key(plugin) && !found.contains_key(plugin));
+        for plugin in followed.keys().filter(|plugin| !found.contains_key(*plugin)) {
+            let is_new =
+                |other: &&String| !followed.contains_key(*other) && is_version_of_same(plugin, other);
+            let came = || found.keys().filter(is_new).cloned().collect();
+            replaced.entry(plugin.clone()).or_insert_with(came);
+        }
+        let states = manager.states();
+        let serves = |plugin: &String| {
+            let mut known = states.iter().filter(|(known, _)| known.as_str() == plugin);
+            known.any(|(_, state)| matches!(state, State::Online { .. }))
+        };
+        for came in replaced.values_mut() {
+            came.retain(|plugin| found.contains_key(plugin));
+        }
+        let waits = replaced.iter().filter(|(_, came)| !came.is_empty() && !came.iter().any(serves));
+        waits.map(|(plugin, _)| plugin.clone()).collect()
     }
 
     /// When to look again if nothing is heard before.
@@ -223,6 +271,11 @@ impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watcher").field("directory", &self.directory).finish_non_exhaustive()
     }
+}
+
+fn is_version_of_same(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|plugin| version::split(plugin).map(|(name, _)| name));
+    one.is_some() && one == other
 }
 
 /// However short the host wants it.

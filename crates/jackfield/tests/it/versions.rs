@@ -172,3 +172,31 @@ fn a_manifest_says_which_version_it_is() {
     }
     assert_eq!(probe.version(), Ok(2));
 }
+
+/// The file of one version goes when that of another comes: whoever calls does not notice.
+#[test]
+fn a_version_that_replaces_another_leaves_no_gap() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    home.put(libraries().library("probe-one"), "libprobe@1.so");
+    let [_, _, shared] = home.changes();
+    assert_eq!(shared, ("probe".to_owned(), online(1)));
+    let plugin = home.get::<dyn Probe>("probe");
+
+    // One that cannot be loaded leaves the old one serving.
+    std::fs::write(home.path("libprobe@1.so"), "no library").expect("written");
+    std::fs::rename(home.path("libprobe@1.so"), home.path("libprobe@2.so")).expect("renamed");
+    let [loading, failed] = home.changes();
+    assert_eq!(loading, ("probe@2".to_owned(), State::Loading));
+    assert!(reason(&failed.1).contains("found a text"), "{failed:?}");
+    home.look();
+    assert_eq!(plugin.version(), Ok(1));
+
+    home.put(libraries().library("probe-two"), "libprobe@2.so");
+    let told: [_; 5] = home.changes();
+    let place = |wanted: (&str, State)| {
+        let wanted = (wanted.0.to_owned(), wanted.1);
+        told.iter().position(|change| *change == wanted).unwrap_or_else(|| panic!("{wanted:?} in {told:?}"))
+    };
+    assert!(place(("probe", online(2))) < place(("probe@1", State::Draining)), "{told:?}");
+    assert_eq!(plugin.version(), Ok(2));
+}
