@@ -22,6 +22,8 @@ use crate::handshake::{Handshake, Multiplexing, PORTS, Protocol};
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 #[cfg(feature = "netrpc")]
+use crate::netrpc::binding::compiled;
+#[cfg(feature = "netrpc")]
 use crate::netrpc::plugin::{self, NetRpc, Wanted};
 use crate::printed::{Printed, Stream};
 use crate::runner::Runner;
@@ -267,7 +269,7 @@ impl ProcessPlugin {
             let announced = announce(&shared, &plan).await?;
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some(options)) = (announced.protocol, &this.net_rpc) {
-                let schema = interface.schema();
+                let schema = compiled(interface)?;
                 let wanted = Wanted { schema, printed: plan.printed, offers: plan.offers };
                 let connecting = plugin::connect(&shared, announced, options, wanted);
                 let connected = timeout(this.start_timeout, connecting).await;

@@ -71,10 +71,10 @@ impl Instance for ProcessInstance {
         let (link, interface) = (Arc::clone(&self.link), load.interface);
         Box::pin(async move {
             let started = Arc::clone(&link);
-            let checked = link
-                .shared
-                .io
-                .start_task(async move { conform(&started.started.connection, interface).await });
+            let checked = link.shared.io.start_task(async move {
+                let conforms = timeout(START_TIMEOUT, conform(&started.started.connection, interface)).await;
+                conforms.unwrap_or_else(|_| Err(StartError::Timeout(START_TIMEOUT).into()))
+            });
             checked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error)))?;
             Ok(self.lane())
         })

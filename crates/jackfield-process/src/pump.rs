@@ -15,8 +15,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_util::future::{AbortHandle, FutureExt as _, abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use futures_util::task::AtomicWaker;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::unconstrained;
 
 use crate::io::Unreachable;
 use crate::tasks::{BoxedTask, Tasks};
@@ -99,18 +99,11 @@ impl Pump {
         result.recv().map_err(|_| Unreachable)
     }
 
-    /// Gives it work that belongs to no call.
-    pub(crate) fn give(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.add(work);
-        self.given.shared.wake_by_ref();
-    }
-
     fn add(&self, work: impl Future<Output = ()> + Send + 'static) {
-        // A panic ends what panicked, not whoever happens to do its work. Nor is what is done here on the account of
-        // the caller's task, which may have used up its share of the time.
+        // A panic ends what panicked, not whoever happens to do its work.
         let shared = &self.given.shared;
         shared.left.fetch_add(1, Ordering::Relaxed);
-        let work = AssertUnwindSafe(unconstrained(work)).catch_unwind().map(drop);
+        let work = AssertUnwindSafe(work).catch_unwind().map(drop);
         lock(&shared.new).push(Box::pin(work));
     }
 }
@@ -130,7 +123,10 @@ impl Shared {
 
     /// Does what can be done on this thread, unless another is at it.
     fn turn(self: &Arc<Self>) {
-        let Some(mut running) = self.try_lock() else { return self.home.wake() };
+        // A thread that is about to end has no place any more for what is entered below.
+        let is_ending = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
+        let locked = if is_ending { None } else { self.try_lock() };
+        let Some(mut running) = locked else { return self.home.wake() };
         let is_done = {
             let _clock = self.tasks.enter();
             let here = Here::enter(self);
@@ -196,7 +192,12 @@ impl Future for Home {
         shared.poll(&mut running, &mut Context::from_waker(&Waker::from(Arc::clone(shared))));
         let is_over =
             shared.is_over.load(Ordering::Acquire) && running.is_empty() && lock(&shared.new).is_empty();
-        if is_over { Poll::Ready(()) } else { Poll::Pending }
+        if !is_over {
+            return Poll::Pending;
+        }
+        // It still holds the waker, which holds all of this.
+        running.clear();
+        Poll::Ready(())
     }
 }
 
@@ -276,8 +277,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// With how much work at once a caller leaves it to the I/O thread. The connection's own and two streams for life count.
-const CROWD: usize = 8;
+/// With how much work at once a caller leaves it to the I/O thread. The connection's own counts.
+const CROWD: usize = 6;
 /// How often a thread looks after what it has woken itself before it leaves the rest to the I/O thread.
 const ROUNDS: usize = 8;
 
@@ -330,6 +331,19 @@ mod tests {
         drop(asked);
         // The sender goes with the work.
         dropped.recv().unwrap_err();
+    }
+
+    #[test]
+    fn nothing_is_left_of_it_when_nobody_has_it_any_more() {
+        let (io, pump) = pump();
+        let shared = Arc::downgrade(&pump.given.shared);
+        assert_eq!(wait(pump.ask(async { 7 })), Ok(7));
+        drop(pump);
+        let is_gone = (0..10_000).any(|_| {
+            io.block_on(tokio::task::yield_now()).unwrap();
+            shared.strong_count() == 0
+        });
+        assert!(is_gone, "it holds itself, and the I/O thread with it");
     }
 
     #[test]

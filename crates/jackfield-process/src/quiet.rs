@@ -21,17 +21,27 @@ use tokio::runtime::Handle;
 pub(crate) struct QuietSocket {
     /// The socket, which is no pipe, but read like one: tokio listens to what comes only.
     input: Receiver,
-    /// There as long as a write waits: another descriptor of it, of which tokio listens to the other direction.
-    full: Option<Sender>,
+    /// As long as a write waits, tokio listens to the other direction of another descriptor of it.
+    output: Output,
     runtime: Handle,
+}
+
+/// The other descriptor. It is there from the beginning: a process that has as many as it may have writes on.
+#[derive(Debug)]
+enum Output {
+    Free(OwnedFd),
+    Full(Sender),
+    /// While it passes from one to the other.
+    Between,
 }
 
 impl QuietSocket {
     /// Takes over a socket. Must be called on the runtime.
     pub(crate) fn new(socket: UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
+        let output = Output::Free(socket.try_clone()?.into());
         let input = Receiver::from_owned_fd_unchecked(OwnedFd::from(socket))?;
-        Ok(Self { input, full: None, runtime: Handle::current() })
+        Ok(Self { input, output, runtime: Handle::current() })
     }
 
     fn poll_send(
@@ -40,20 +50,33 @@ impl QuietSocket {
         send: impl Fn(BorrowedFd<'_>) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            if let Some(full) = &self.full {
+            if let Output::Full(full) = &self.output {
                 ready!(full.poll_write_ready(context))?;
-                self.full = None;
+                self.pass(|output| match output {
+                    Output::Full(full) => full.into_nonblocking_fd().map(Output::Free),
+                    other => Ok(other),
+                })?;
             }
             match retry_on_intr(|| send(self.input.as_fd())) {
                 // Listening begins with how it is now, so that nothing is missed in between.
                 Err(Errno::AGAIN) => {
-                    let _entered = self.runtime.enter();
-                    let socket = self.input.as_fd().try_clone_to_owned()?;
-                    self.full = Some(Sender::from_owned_fd_unchecked(socket)?);
+                    let runtime = self.runtime.clone();
+                    let _entered = runtime.enter();
+                    self.pass(|output| match output {
+                        Output::Free(free) => Sender::from_owned_fd_unchecked(free).map(Output::Full),
+                        other => Ok(other),
+                    })?;
                 }
                 sent => return Poll::Ready(Ok(sent?)),
             }
         }
+    }
+}
+
+impl QuietSocket {
+    fn pass(&mut self, change: impl FnOnce(Output) -> io::Result<Output>) -> io::Result<()> {
+        self.output = change(std::mem::replace(&mut self.output, Output::Between))?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use jackfield_core::OfferedObject;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
@@ -372,7 +371,7 @@ pub(crate) async fn connect(
     printed: Printed,
 ) -> Result<Started, ConnectError> {
     let pump = Pump::start(shared.io.tasks());
-    let connected = target.connect(Executor::Pump(pump.clone())).await?;
+    let connected = target.connect(Executor::Of(shared.io.tasks())).await?;
     let child = Arc::new(child);
     let (sender, end) = watch::channel(None);
     let ending = sender.clone();
@@ -389,12 +388,17 @@ pub(crate) async fn connect(
     let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();
     let cutter = trunk.unwrap_or(connected.cutter);
-    let driver = pump.ask(connected.driver).map(drop);
+    let (driving, closed, gone) = (pump.ask(connected.driver), connected.connection.closed(), child.died());
     // Apart from each other: what the host does with the plugin's output must not end the connection.
     shared.io.keep(session.run());
     shared.io.keep(async move {
-        let end = live(driver, died, &cutter).await;
+        let end = live(closed, died, &cutter).await;
         tell(&sender, end);
+        // What is under way goes on.
+        tokio::select! {
+            _ = driving => {}
+            _ = gone => {}
+        }
     });
     Ok(Started { ending, child, connection: connected.connection, pump, target, broker, version, keys })
 }

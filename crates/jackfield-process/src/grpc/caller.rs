@@ -61,6 +61,8 @@ impl Caller {
             None => HeaderMap::new(),
         };
         let limit = self.broker.limit().of_call(options.as_ref());
+        // Before anything is served for it, and once more with the numbers of what is.
+        limit.check(request.bytes.len())?;
         let (message, stream) = hand_over(&self.broker, request, method.arguments).await?;
         limit.check(message.len())?;
         let (body, mut sending) = match stream {

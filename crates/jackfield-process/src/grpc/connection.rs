@@ -34,6 +34,11 @@ impl Connection {
         self.wire.sender.is_closed()
     }
 
+    /// Ends when calls can no longer be made; those under way may go on.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.wire.sender.closed()
+    }
+
     /// What generated clients are made with.
     pub(super) fn parts(&self) -> (Wire, Uri) {
         (self.wire.clone(), self.origin.clone())

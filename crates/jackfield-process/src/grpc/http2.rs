@@ -4,25 +4,25 @@
 //! does (a queue before the connection, a task for each answer, the head before anything else) costs a small call more
 //! than the call itself.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::future::{AbortHandle, abortable};
+use futures_util::future::{AbortHandle, FutureExt as _, abortable};
 use h2::client::{self, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tonic::body::Body;
 
 use super::connect::Socket;
 use super::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW};
-use crate::pump::Pump;
+use crate::tasks::Tasks;
 
 /// Starts HTTP/2 on a socket. The future drives the connection until its end.
 ///
@@ -42,29 +42,25 @@ pub(crate) async fn start(
         .handshake(socket);
     let (sender, connection) = handshake.await?;
     let (ours, all_dropped) = oneshot::channel();
-    let is_closed = Arc::new(AtomicBool::new(false));
-    let closing = Closing(Arc::clone(&is_closed));
+    let closed = Arc::new(watch::Sender::new(false));
+    let closing = Closing(Arc::clone(&closed));
     let driver = async move {
         let _closing = closing;
         if let Err(error) = drive(connection, all_dropped).await {
             tracing::debug!(%error, "the connection to a plugin ended");
         }
     };
-    Ok((Sender { sender, is_closed, executor, _alive: Arc::new(ours) }, driver))
+    Ok((Sender { sender, closed, executor, _alive: Arc::new(ours) }, driver))
 }
 
 /// The connection closes itself when nobody can use it any more, but only looks when it is asked.
 async fn drive(
     mut connection: client::Connection<Socket, Bytes>,
-    all_dropped: oneshot::Receiver<std::convert::Infallible>,
+    all_dropped: oneshot::Receiver<Infallible>,
 ) -> Result<(), h2::Error> {
-    let mut all_dropped = Some(all_dropped);
+    let mut all_dropped = all_dropped.fuse();
     poll_fn(|context| {
-        if let Some(waiting) = &mut all_dropped
-            && Pin::new(waiting).poll(context).is_ready()
-        {
-            all_dropped = None;
-        }
+        let _look = all_dropped.poll_unpin(context);
         Pin::new(&mut connection).poll(context)
     })
     .await
@@ -74,18 +70,18 @@ async fn drive(
 #[derive(Clone)]
 pub(crate) struct Sender {
     sender: SendRequest<Bytes>,
-    is_closed: Arc<AtomicBool>,
+    closed: Arc<watch::Sender<bool>>,
     executor: Executor,
     /// The driver hears when the last is gone.
-    _alive: Arc<oneshot::Sender<std::convert::Infallible>>,
+    _alive: Arc<oneshot::Sender<Infallible>>,
 }
 
 /// Marks the end of a driver, also of one that was dropped.
-struct Closing(Arc<AtomicBool>);
+struct Closing(Arc<watch::Sender<bool>>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+        self.0.send_replace(true);
     }
 }
 
@@ -94,15 +90,16 @@ impl Drop for Closing {
 pub(crate) enum Executor {
     /// The runtime in which the request is made.
     Here,
-    /// What drives the connection, too.
-    Pump(Pump),
+    /// The runtime on which the connection lives. What is asked for the rest may be a stream of the user's, which is no
+    /// work for a thread that happens to make another call.
+    Of(Tasks),
 }
 
 impl Executor {
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         match self {
             Self::Here => drop(tokio::spawn(work)),
-            Self::Pump(pump) => pump.give(work),
+            Self::Of(tasks) => tasks.keep(work),
         }
     }
 }
@@ -110,7 +107,14 @@ impl Executor {
 impl Sender {
     /// Whether nothing can be sent any more.
     pub(crate) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
+        *self.closed.borrow()
+    }
+
+    /// Ends when nothing can be sent any more; what is under way may go on.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut closed = self.closed.subscribe();
+        // Without a sender there is nobody either who could send.
+        async move { drop(closed.wait_for(|is_closed| *is_closed).await) }
     }
 
     /// Sends a request, and waits for the head of its response. Dropping the future gives the request up.
@@ -120,7 +124,10 @@ impl Sender {
     pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Received>, h2::Error> {
         let (head, body) = request.into_parts();
         let is_empty = body.is_end_stream();
-        let mut sender = self.sender.clone().ready().await?;
+        let mut sender = self.sender.clone().ready().await.inspect_err(|_| {
+            // The other side takes no more requests, or their numbers are used up: that does not change any more.
+            self.closed.send_replace(true);
+        })?;
         let (response, stream) = sender.send_request(Request::from_parts(head, ()), is_empty)?;
         let rest = if is_empty { None } else { self.begin(body, stream).await };
         let response = response.await?;
@@ -257,7 +264,7 @@ impl fmt::Debug for Sender {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 

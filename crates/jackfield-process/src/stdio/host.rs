@@ -16,7 +16,9 @@ use crate::backend::{ProcessBackend, Shared};
 use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
 use crate::host::about;
-use crate::netrpc::binding::{Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, RpcChannel};
+use crate::netrpc::binding::{
+    Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, RpcChannel, compiled,
+};
 use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_halves};
 
 /// A program that talks over its standard input and output.
@@ -147,7 +149,7 @@ impl StdioPlugin {
     }
 
     async fn load_instance(&self, load: &Load) -> Result<StdioInstance, LoadErrorKind> {
-        let schema = load.interface.schema();
+        let schema = compiled(load.interface)?;
         fits(self.misfits, schema)?;
         let backend = self.own_backend().map_err(stdio)?;
         let owner = Arc::clone(backend.shared());

@@ -12,6 +12,7 @@ use crate::backend::Shared;
 use crate::child::{ChildHandle, Ending, stop};
 use crate::fate::Fate;
 use crate::netrpc::RpcError;
+use crate::netrpc::binding::compiled;
 use crate::start::{EXIT, End, GRACE};
 
 /// The process of a program. Dropping it kills the process.
@@ -128,7 +129,7 @@ impl Instance for StdioInstance {
 
     /// Each interface of a program of ours is there under its own name. Whether it is shows when it is called.
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
-        let channel = (self.interfaces)(load.interface.schema());
+        let channel = compiled(load.interface).and_then(|schema| (self.interfaces)(schema));
         Box::pin(std::future::ready(channel.map(Lane::Channel)))
     }
 

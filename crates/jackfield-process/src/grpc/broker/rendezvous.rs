@@ -254,7 +254,7 @@ impl Broker {
             }
         }
         .map_err(|error| BrokerError::Connect { id, source: ConnectError::Socket(error) })?;
-        let connected = start_http(socket, cutter, side.tls.as_ref(), Executor::Here).await;
+        let connected = start_http(socket, cutter, side.tls.as_ref(), Executor::Of(side.tasks.clone())).await;
         let connected = connected.map_err(|source| BrokerError::Connect { id, source })?;
         let closed = self.closed();
         side.tasks.keep(async move {

@@ -1,7 +1,7 @@
 //! Says what of an interface net/rpc cannot carry.
 
 use jackfield_core::schema::{Kind, MessageType, Shape, TypeName};
-use jackfield_core::{Field, Method, Schema};
+use jackfield_core::{Description, Field, LoadErrorKind, Method, Schema};
 
 /// A method of an interface has something that net/rpc cannot carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,4 +101,11 @@ fn enum_with_data(shape: Shape, seen: &mut Vec<&'static MessageType>) -> Option<
         TypeName::Named(name) if ty.is_oneof => Some(format!("the enum with data `{name}`")),
         _ => ty.fields.iter().find_map(|field| enum_with_data(field.shape, seen)),
     }
+}
+
+/// The schema of an interface that was known when this program was compiled: of another one it is not known here what its
+/// messages are in Go's terms.
+pub(crate) fn compiled(interface: Description) -> Result<&'static Schema, LoadErrorKind> {
+    let is_compiled = interface.descriptor().is_none() && !interface.is_any();
+    is_compiled.then(|| interface.schema()).ok_or(LoadErrorKind::Silent)
 }

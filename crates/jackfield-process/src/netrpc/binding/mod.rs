@@ -16,7 +16,7 @@ mod service;
 
 pub(crate) use self::channel::{Line, RpcChannel};
 pub use self::check::Unfit;
-pub(crate) use self::check::{Carrier, Misfits};
+pub(crate) use self::check::{Carrier, Misfits, compiled};
 #[cfg(feature = "stdio")]
 pub(crate) use self::loose::Loose;
 pub(crate) use self::objects::{Brokerage, Exchange};

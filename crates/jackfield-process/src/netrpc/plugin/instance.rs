@@ -17,7 +17,9 @@ use crate::backend::Shared;
 use crate::child::{ChildHandle, Ending, stop};
 use crate::error::StartError;
 use crate::handshake::Address;
+use crate::host::START_TIMEOUT;
 use crate::netrpc::RpcError;
+use crate::netrpc::binding::compiled;
 use crate::start::{End, tell};
 
 /// One plugin in its own process. Dropping it kills the process.
@@ -59,11 +61,16 @@ impl Instance for NetRpcInstance {
 
     /// Each interface of a plugin of ours is there under its own name.
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
-        let (dispenser, schema) = (self.dispenser.clone(), load.interface.schema());
+        let (dispenser, interface) = (self.dispenser.clone(), load.interface);
         Box::pin(async move {
+            let schema = compiled(interface)?;
             self.options.check(schema)?;
-            let task = async move { dispenser.dispense(schema.service, HashMap::new()).await };
+            let task = async move {
+                let dispensed = dispenser.dispense(schema.service, HashMap::new());
+                timeout(START_TIMEOUT, dispensed).await
+            };
             let dispensed = self.shared.io.start_task(task).await.map_err(|_| StartError::NoThread)?;
+            let dispensed = dispensed.map_err(|_| StartError::Timeout(START_TIMEOUT))?;
             Ok(Lane::Channel(dispensed.map_err(StartError::from)?))
         })
     }
