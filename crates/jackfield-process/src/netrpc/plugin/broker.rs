@@ -35,6 +35,11 @@ impl MuxBroker {
         Self { session, last: AtomicU32::new(0), meetings: Mutex::default() }
     }
 
+    /// Ends the session with all its streams.
+    pub(super) fn close(&self) {
+        self.session.close();
+    }
+
     /// A number that was not given before.
     pub(crate) fn next_id(&self) -> u32 {
         self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1)

@@ -45,6 +45,9 @@ impl NetRpcInstance {
             // It heard, and may be gone before its answer is out.
             Ok(_) | Err(_) => deadline.saturating_sub(begun.elapsed()),
         };
+        // A plugin waits for the end of the connection before it ends. What it has printed is read until then.
+        let _gone = timeout(LAST_OUTPUT, self.child.died()).await;
+        self.dispenser.objects.broker.close();
         match stop(&self.child, patience).await {
             Ending::Graceful => Unloaded::Exited {
                 status: self.child.death().map_or_else(String::new, |death| death.status_text()),
@@ -107,3 +110,6 @@ impl Drop for NetRpcInstance {
         self.shared.guard.forget(socket);
     }
 }
+
+/// How long a plugin that was asked to end may take to pass on what it has printed.
+const LAST_OUTPUT: Duration = Duration::from_millis(50);
