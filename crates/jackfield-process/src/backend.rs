@@ -1,11 +1,14 @@
 //! What all plugins of one host share: the I/O thread, the mark, the guard, the directory for sockets.
 
+use std::fs;
 use std::future::pending;
+use std::os::unix::fs::FileTypeExt as _;
 use std::process::Child;
 use std::sync::Arc;
 
 use crate::child::{Guard, Mark, ProcessHandle, SocketDirectory, Unstarted};
 use crate::error::BackendError;
+use crate::handshake::Address;
 use crate::io::IoThread;
 
 /// The backend of child processes: a handle, whose clones share one I/O thread and one guard.
@@ -24,6 +27,18 @@ pub(crate) struct Shared {
     pub(crate) sockets: SocketDirectory,
     pub(crate) mark: Mark,
     pub(crate) io: IoThread,
+}
+
+impl Shared {
+    /// Removes the socket of a plugin that was killed and could not do it itself.
+    pub(crate) fn remove_socket(&self, address: &Address) {
+        let Some(socket) = address.file() else { return };
+        if fs::symlink_metadata(socket).is_ok_and(|file| file.file_type().is_socket()) {
+            // The plugin may just have removed it.
+            let _removed = fs::remove_file(socket);
+        }
+        self.guard.forget(socket);
+    }
 }
 
 impl ProcessBackend {

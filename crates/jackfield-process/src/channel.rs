@@ -1,7 +1,5 @@
 //! The host's end of the wire to one plugin, callable from every thread and executor.
 
-use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 
 use jackfield_core::{BoxFuture, CallOptions, Channel, Error, Method, Parcel};
@@ -80,11 +78,6 @@ impl Link {
 
     /// Removes the socket of a plugin that was killed and could not do it itself.
     pub(crate) fn remove_socket(&self) {
-        let Some(socket) = self.started.target.address.file() else { return };
-        if fs::symlink_metadata(socket).is_ok_and(|file| file.file_type().is_socket()) {
-            // The plugin may just have removed it.
-            let _removed = fs::remove_file(socket);
-        }
-        self.shared.guard.forget(socket);
+        self.shared.remove_socket(&self.started.target.address);
     }
 }

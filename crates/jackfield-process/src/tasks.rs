@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, ThreadId};
 
+use jackfield_core::{CallError, Error, Parcel};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -79,6 +80,16 @@ impl Tasks {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unreachable> {
         block_on(&self.runtime, self.thread, future)
+    }
+}
+
+/// Answers by a method that blocks, which must not stop the thread on which all the others are answered.
+pub(crate) async fn block(
+    call: impl FnOnce() -> Result<Parcel, Error> + Send + 'static,
+) -> Result<Parcel, Error> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(answer) => answer,
+        Err(error) => Err(CallError::Panicked { message: error.to_string() }.into()),
     }
 }
 

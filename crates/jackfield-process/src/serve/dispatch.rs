@@ -19,6 +19,7 @@ use tower::Service as _;
 use crate::grpc::status::Refusal;
 use crate::grpc::{Broker, Frames, GRPC, Message, MessageStream, headers, read_message, status};
 use crate::objects::{hand_over, take_over};
+use crate::tasks::block;
 
 /// Everything that a plugin answers, by path.
 #[derive(Debug)]
@@ -140,14 +141,6 @@ fn respond(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response
-}
-
-/// A method that blocks must not stop the thread on which all the others are answered.
-async fn block(call: impl FnOnce() -> Result<Parcel, Error> + Send + 'static) -> Result<Parcel, Error> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(answer) => answer,
-        Err(error) => Err(CallError::Panicked { message: error.to_string() }.into()),
-    }
 }
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -9,6 +9,7 @@ use super::objects::Exchange;
 use super::outgoing::Outgoing;
 use crate::netrpc::{Codec, FromBody, Refusal, Server, ToBody};
 use crate::objects::{hand_over, take_over};
+use crate::tasks::block;
 
 /// Answers the methods of `services` under `name`, in whichever way the caller passes several arguments. A method that
 /// net/rpc cannot carry answers that.
@@ -73,13 +74,5 @@ fn refusal(error: Error) -> Refusal {
             Refusal { panic: message, ..Refusal::new(words) }
         }
         Error::Call(error) => Refusal::new(error.to_string()),
-    }
-}
-
-/// A method that blocks must not stop the thread on which all the others are answered.
-async fn block(call: impl FnOnce() -> Result<Parcel, Error> + Send + 'static) -> Result<Parcel, Error> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(answer) => answer,
-        Err(error) => Err(CallError::Panicked { message: error.to_string() }.into()),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,12 +100,7 @@ impl Drop for NetRpcInstance {
     fn drop(&mut self) {
         // Callers may hold the channel still; it is of no use any more.
         self.child.kill();
-        let Some(socket) = self.address.file() else { return };
-        if fs::symlink_metadata(socket).is_ok_and(|file| file.file_type().is_socket()) {
-            // The plugin may just have removed it.
-            let _removed = fs::remove_file(socket);
-        }
-        self.shared.guard.forget(socket);
+        self.shared.remove_socket(&self.address);
     }
 }
 
