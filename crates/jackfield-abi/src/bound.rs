@@ -10,17 +10,19 @@ use std::task::Context as TaskContext;
 use crate::cross::{Arguments, Output};
 use crate::entry::Export;
 use crate::future::{Running, WakerRef};
+use crate::hot::Tally;
 use crate::method::{Lane, MethodEntry, MethodSpec, Mode, identity};
 use crate::object::Object;
 use crate::options::CallOptions;
 use crate::parcel::Parcel;
 use crate::shim::{self, Erased, Refusal, RefusalPlace, Reply, Return};
 
-/// An object with its methods in the order in which the host knows them. Clones share both.
+/// An object with its methods in the order in which the host knows them, and who counts its calls. Clones share all.
 #[derive(Clone, Debug)]
 pub struct Bound {
     object: Arc<Object>,
     methods: Arc<[BoundMethod]>,
+    tally: Option<Arc<Tally>>,
 }
 
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl<A: Arguments, R: Output> Direct<'_, A, R> {
     ///
     /// What `refused` makes of a refusal.
     #[inline(always)]
-    pub fn call<E>(self, arguments: A::Values<'_>, refused: fn(&Refusal) -> E) -> Result<R, E> {
+    pub fn call<E>(self, arguments: A::Values<'_>, refused: impl FnOnce(&Refusal) -> E) -> Result<R, E> {
         let mut place = RefusalPlace::uninit();
         let (this, peer) = (self.object.data(), self.object.peer());
         // SAFETY: `Bound::blocking` compared the types, and the object is borrowed.
@@ -71,7 +73,7 @@ unsafe fn read_refused<R: Output, E>(
     returned: Return<R::Repr>,
     place: &RefusalPlace,
     object: &Object,
-    refused: fn(&Refusal) -> E,
+    refused: impl FnOnce(&Refusal) -> E,
 ) -> Result<R, E> {
     // SAFETY: passed on.
     let reply = unsafe { shim::read::<R>(returned, place, object.peer()) };
@@ -145,13 +147,13 @@ impl Bound {
     pub fn bind(object: Arc<Object>, specs: &[MethodSpec], prefer: Lane) -> Result<Self, BindError> {
         let entries = object.table().methods();
         let methods = specs.iter().map(|spec| bind(entries, spec, prefer)).collect::<Result<_, _>>()?;
-        Ok(Self { object, methods })
+        Ok(Self { object, methods, tally: None })
     }
 
     /// Binds all methods of an export in the plugin's own order, for encoded calls only.
     pub fn encoded(object: Arc<Object>) -> Self {
         let methods = object.table().methods().iter().map(BoundMethod::encoded).collect();
-        Self { object, methods }
+        Self { object, methods, tally: None }
     }
 
     /// Binds the methods of these names for encoded calls only. One that the plugin lacks is [lacking](Self::lacks).
@@ -162,7 +164,19 @@ impl Bound {
             None => BoundMethod::lacking(),
         });
         let methods = methods.collect();
-        Self { object, methods }
+        Self { object, methods, tally: None }
+    }
+
+    /// Lets a tally count the calls. Whoever calls does that, by [`tally`](Self::tally).
+    #[must_use]
+    pub fn counted_by(self, tally: Arc<Tally>) -> Self {
+        Self { tally: Some(tally), ..self }
+    }
+
+    /// Who counts the calls, if anybody does.
+    #[inline(always)]
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally.as_deref()
     }
 
     /// Whether a method blocks; `None` if the plugin lacks it.

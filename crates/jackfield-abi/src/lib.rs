@@ -17,7 +17,7 @@
 //! 5. [`Running`]: an asynchronous call that did not answer at once.
 //! 6. [`Parcel`]: an encoded message with what cannot be encoded: [`Messages`] and [`Passed`] objects.
 //! 7. [`CallOptions`]: what goes with a call.
-//! 8. [`HotSlot`]: where all of it is swapped.
+//! 8. [`HotSlot`]: where all of it is swapped, and [`Tally`], which counts calls there.
 //!
 //! Beside interfaces a plugin has [`symbols`]: functions and variables by name.
 
@@ -54,7 +54,7 @@ pub use cross::{Argument, Arguments, AsyncShim, BlockingShim, Cross, Encoded, Oc
 pub use entry::{ABI_VERSION, Entry, Export, MAGIC};
 pub use future::{BoxFuture, Running};
 pub use host::{Attachment, Host, Thread, send_log, wants_log};
-pub use hot::{Announced, Entered, HotSlot, Retired};
+pub use hot::{Announced, Counts, Entered, HotSlot, Retired, Tally};
 pub use method::{Call, CallAsync, Conclude, Lane, MethodEntry, MethodSpec, Mode, Offered};
 pub use object::{Object, Passed, Table};
 pub use options::CallOptions;

@@ -88,18 +88,24 @@ impl DynamicHandle {
         let schema = self.slot.schema();
         let (method, options) = (&schema.methods[index], self.options.as_deref());
         // It is held until the call has ended, so that draining waits for it.
-        let generation = self.slot.enter().share();
+        let (generation, began) = {
+            let entered = self.slot.enter();
+            let began = entered.lane().tally().and_then(|tally| entered.begin(tally));
+            (entered.share(), began)
+        };
         let response = match generation.lane() {
             Lane::Bound(bound) => {
                 let service = Service::of_bound(schema, bound);
                 let request = in_parts(requests, &self.interface.methods[index], self.interface).await?;
-                match service.mode(index) {
-                    Some(Mode::Async) => service.call(index, request, options.cloned()).await?,
-                    Some(Mode::Blocking) => service.call_blocking(index, request, options)?,
-                    None => {
-                        return Err(CallError::Unimplemented { method: method.path.to_owned() }.into());
-                    }
+                let answer = match service.mode(index) {
+                    Some(Mode::Async) => service.call(index, request, options.cloned()).await,
+                    Some(Mode::Blocking) => service.call_blocking(index, request, options),
+                    None => Err(CallError::Unimplemented { method: method.path.to_owned() }.into()),
+                };
+                if let Some(tally) = bound.tally() {
+                    tally.end(began);
                 }
+                answer?
             }
             Lane::Channel(channel) => {
                 let request = match method.request_stream() {

@@ -45,7 +45,7 @@ mod streaming;
 
 pub use bytes::Bytes;
 pub use futures_core::Stream;
-pub use jackfield_abi::{BoxFuture, CallOptions, Context};
+pub use jackfield_abi::{BoxFuture, CallOptions, Context, Counts, Tally};
 #[cfg(feature = "macros")]
 pub use jackfield_macros::{Fault, Value, interface};
 

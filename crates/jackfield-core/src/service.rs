@@ -179,10 +179,16 @@ impl Service {
         index: usize,
         reply: jackfield_abi::Reply<jackfield_abi::Parcel>,
     ) -> Result<Parcel, Error> {
-        reply.map(Parcel::from_crossing).map_err(|refusal| match self.schema.methods.get(index) {
-            Some(method) => refusal_error(&refusal, method.path),
-            None => {
-                CallError::Unimplemented { method: format!("{}, number {index}", self.schema.service) }.into()
+        reply.map(Parcel::from_crossing).map_err(|refusal| {
+            if let Some(tally) = self.bound.tally() {
+                tally.refuse(refusal.kind);
+            }
+            match self.schema.methods.get(index) {
+                Some(method) => refusal_error(&refusal, method.path),
+                None => {
+                    let method = format!("{}, number {index}", self.schema.service);
+                    CallError::Unimplemented { method }.into()
+                }
             }
         })
     }

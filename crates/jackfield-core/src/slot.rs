@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
-use jackfield_abi::{Announced, Bound, Derived, Entered, HotSlot, Retired};
+use jackfield_abi::{Announced, Bound, Derived, Entered, HotSlot, Retired, Tally};
 
 use crate::{CallError, Channel, Description, DynamicHandle, Handle, Interface, Schema};
 
@@ -156,5 +156,13 @@ impl Lane {
     /// That of a plugin which was loaded for no interface.
     pub fn of_none() -> Self {
         Self::Closed(CallError::Closed { reason: "it was loaded for no interface".to_owned() })
+    }
+
+    /// Who counts the calls that go this way, if anybody does: code in this process only.
+    pub fn tally(&self) -> Option<&Tally> {
+        match self {
+            Self::Bound(bound) => bound.tally(),
+            Self::Channel(_) | Self::Closed(_) => None,
+        }
     }
 }

@@ -9,11 +9,13 @@
 mod barrier;
 mod record;
 mod slot;
+mod tally;
 
 pub use barrier::prepare;
 #[cfg(not(loom))]
 pub(crate) use record::{free_unused, leave_threads_alone};
 pub use slot::{Announced, Entered, HotSlot, Retired};
+pub use tally::{Counts, Tally};
 
 /// The atomics: the real ones, or those of the model checker.
 mod sync {

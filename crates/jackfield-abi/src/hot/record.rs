@@ -1,8 +1,10 @@
 //! Hazard records: what each thread is using.
 
+use std::sync::atomic::AtomicU64;
+
 use super::sync::{AtomicPtr, Ordering, fence};
 
-/// What one thread is using. It has a cache line of its own (two, since the prefetcher fetches pairs).
+/// What one thread is using, and what it counts. It has cache lines of its own (pairs, since the prefetcher fetches them).
 #[repr(align(128))]
 #[derive(Debug)]
 pub(super) struct Record {
@@ -10,11 +12,20 @@ pub(super) struct Record {
     pub(super) call: AtomicPtr<()>,
     /// The generation that this thread is about to clone.
     scratch: AtomicPtr<()>,
+    /// What the thread counts for each [`Tally`](super::Tally).
+    pub(super) counters: [AtomicU64; COUNTERS],
 }
+
+/// How many plugins a thread counts for by itself: with them, a record has 2 KiB.
+pub(super) const COUNTERS: usize = 240;
 
 impl Record {
     pub(super) fn new() -> Self {
-        Self { call: AtomicPtr::new(std::ptr::null_mut()), scratch: AtomicPtr::new(std::ptr::null_mut()) }
+        Self {
+            call: AtomicPtr::new(std::ptr::null_mut()),
+            scratch: AtomicPtr::new(std::ptr::null_mut()),
+            counters: [const { AtomicU64::new(0) }; COUNTERS],
+        }
     }
 
     /// Whether no call of the thread is announced.
@@ -61,9 +72,13 @@ pub(super) fn leave(hazard: &AtomicPtr<()>) {
 }
 
 #[cfg(not(loom))]
-pub(super) use threads::{any_holds, claim_for_thread, of_this_thread, with_any};
+pub(super) use threads::{any_holds, claim_for_thread, each, of_this_thread, with_any};
 #[cfg(not(loom))]
 pub(crate) use threads::{free_unused, leave_threads_alone};
+
+/// The model has no records but those that it makes, which count nothing.
+#[cfg(loom)]
+pub(super) fn each(_: impl FnMut(&Record)) {}
 
 /// The records of all threads.
 #[cfg(not(loom))]
@@ -115,6 +130,11 @@ mod threads {
         let value = f(record.get());
         give_back(record);
         value
+    }
+
+    /// Looks at the records of all threads, those too that have ended.
+    pub(in super::super) fn each(look: impl FnMut(&Record)) {
+        lock().all.iter().map(|record| record.get()).for_each(look);
     }
 
     /// Frees the records that nobody uses: nothing destroys the statics of a library that is unmapped.

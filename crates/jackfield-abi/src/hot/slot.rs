@@ -6,11 +6,15 @@ use std::ops::Deref;
 
 #[cfg(not(loom))]
 use std::sync::{Mutex, PoisonError};
+#[cfg(not(loom))]
+use std::time::Instant;
 
 #[cfg(not(loom))]
 use super::record::any_holds;
 use super::record::{Record, leave};
 use super::sync::{Arc, AtomicPtr, Ordering};
+#[cfg(not(loom))]
+use super::tally::Tally;
 use super::{barrier, record};
 
 /// Holds the current generation of something. Entering it costs two uncontended writes; swapping it interrupts
@@ -113,6 +117,16 @@ pub struct Announced<'a, T> {
     _slot: PhantomData<(&'a HotSlot<T>, *mut T)>,
 }
 
+#[cfg(not(loom))]
+impl<T> Announced<'_, T> {
+    /// Counts this call, if somebody counts. Returns whether it may go on: otherwise its time is to be taken, and it
+    /// [begins](Entered::begin) the long way.
+    #[inline(always)]
+    pub fn count(&self, tally: Option<&Tally>) -> bool {
+        tally.is_none_or(|tally| tally.count(self.record))
+    }
+}
+
 impl<T> Deref for Announced<'_, T> {
     type Target = T;
 
@@ -158,6 +172,15 @@ impl<T> Entered<'_, T> {
         unsafe { Arc::increment_strong_count(self.generation) };
         // SAFETY: the share that was just added.
         unsafe { Arc::from_raw(self.generation) }
+    }
+
+    /// Counts this call, and takes the time if that is to be handed to [`Tally::end`].
+    pub fn begin(&self, tally: &Tally) -> Option<Instant> {
+        match self.exit {
+            Exit::Leave(record) => tally.begin(Some(record)),
+            // A thread that is inside another call has a record all the same.
+            Exit::Release => tally.begin(record::of_this_thread()),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
-use jackfield_abi::{self as abi, Bound, CallOptions, Refusal, RefusalKind, Reply, Running, Started};
+use jackfield_abi::{
+    self as abi, Bound, CallOptions, Entered, Refusal, RefusalKind, Reply, Running, Started, Tally,
+};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
@@ -28,8 +30,10 @@ pub fn call<M: MethodOf>(handle: &Handle<M::Interface>, arguments: Given<'_, M>)
         if let Some(generation) = handle.slot().try_enter() {
             if let Lane::Bound(bound) = generation.lane() {
                 if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
-                    let answer = direct.call(M::Arguments::lend(arguments), refused::<M>)?;
-                    return crossed::<M>(answer);
+                    if generation.count(bound.tally()) {
+                        let refused = |refusal: &Refusal| refused_by::<M>(bound, refusal);
+                        return crossed::<M>(direct.call(M::Arguments::lend(arguments), refused)?);
+                    }
                 }
             }
         }
@@ -53,7 +57,7 @@ pub fn call_or<'a, M: MethodOf>(
 }
 
 /// All other ways, kept out of line so that the first is short: a call inside a call, a thread's first call, an
-/// encoded one, one with options. Gives the arguments back where the plugin lacks the method.
+/// encoded one, one with options, one whose time is taken. Gives the arguments back where the plugin lacks the method.
 #[inline(never)]
 fn call_slowly<'a, M: MethodOf>(
     handle: &Handle<M::Interface>,
@@ -63,13 +67,19 @@ fn call_slowly<'a, M: MethodOf>(
     let options = handle.options();
     Ok(match generation.lane() {
         Lane::Bound(bound) if bound.lacks(M::INDEX) => return Err(arguments),
-        Lane::Bound(bound) => bound.scope(options, || {
-            if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
-                return crossed::<M>(direct.call(M::Arguments::lend(arguments), refused::<M>)?);
-            }
-            let request = M::Arguments::encode(arguments, method::<M>().arguments).into_crossing();
-            decode_reply::<M>(bound.call_encoded(M::INDEX, request))
-        }),
+        Lane::Bound(bound) => {
+            let counted = Counted::begin(&generation, bound);
+            let outcome = bound.scope(options, || {
+                if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
+                    let refused = |refusal: &Refusal| refused_by::<M>(bound, refusal);
+                    return crossed::<M>(direct.call(M::Arguments::lend(arguments), refused)?);
+                }
+                let request = M::Arguments::encode(arguments, method::<M>().arguments).into_crossing();
+                decode_reply::<M>(bound.call_encoded(M::INDEX, request), bound.tally())
+            });
+            counted.end(bound.tally());
+            outcome
+        }
         Lane::Channel(channel) if channel.lacks(method::<M>()) => return Err(arguments),
         Lane::Channel(channel) => {
             let request = M::Arguments::encode(arguments, method::<M>().arguments);
@@ -146,8 +156,23 @@ enum State<'a, M: MethodOf> {
     Ready(Given<'a, M>, Default<'a, M>),
     RunningChannel(BoxFuture<'static, Result<Parcel, Error>>, Arc<Generation>),
     RunningDefault(BoxFuture<'a, Outcome<M>>),
-    RunningDirect(Running<Crossed<M>>, #[expect(dead_code, reason = "held")] Arc<Generation>),
-    RunningEncoded(Running<abi::Parcel>, #[expect(dead_code, reason = "held")] Arc<Generation>),
+    RunningDirect(Running<Crossed<M>>, Counted, Arc<Generation>),
+    RunningEncoded(Running<abi::Parcel>, Counted, Arc<Generation>),
+}
+
+/// A call of code in this process that is counted, and when it began if its time is taken.
+struct Counted(Option<Instant>);
+
+impl Counted {
+    fn begin(generation: &Entered<'_, Generation>, bound: &Bound) -> Self {
+        Self(bound.tally().and_then(|tally| generation.begin(tally)))
+    }
+
+    fn end(&self, tally: Option<&Tally>) {
+        if let Some(tally) = tally {
+            tally.end(self.0);
+        }
+    }
 }
 
 impl<'a, M: MethodOf> State<'a, M> {
@@ -162,8 +187,20 @@ impl<'a, M: MethodOf> State<'a, M> {
                 running.as_mut().poll(context).map(|response| decode_response::<M>(response, generation))
             }
             Self::RunningDefault(running) => running.as_mut().poll(context),
-            Self::RunningDirect(running, _) => running.poll_with(options, context).map(conclude::<M>),
-            Self::RunningEncoded(running, _) => running.poll_with(options, context).map(decode_reply::<M>),
+            Self::RunningDirect(running, counted, generation) => {
+                running.poll_with(options, context).map(|reply| {
+                    let tally = generation.lane().tally();
+                    counted.end(tally);
+                    conclude::<M>(reply, tally)
+                })
+            }
+            Self::RunningEncoded(running, counted, generation) => {
+                running.poll_with(options, context).map(|reply| {
+                    let tally = generation.lane().tally();
+                    counted.end(tally);
+                    decode_reply::<M>(reply, tally)
+                })
+            }
             Self::Done => panic!("a call was polled after it had answered"),
         };
         if outcome.is_ready() {
@@ -184,17 +221,22 @@ impl<'a, M: MethodOf> State<'a, M> {
         match generation.lane() {
             Lane::Bound(bound) if bound.lacks(M::INDEX) => {}
             Lane::Bound(bound) => {
+                let counted = Counted::begin(&generation, bound);
                 if let Some(direct) = bound.asynchronous::<Lend<M>, Crossed<M>>(M::INDEX) {
                     let start = || direct.start(M::Arguments::lend(arguments), context);
                     return match bound.scope(options, start) {
-                        Started::Ready(reply) => Poll::Ready(conclude::<M>(reply)),
+                        Started::Ready(reply) => {
+                            counted.end(bound.tally());
+                            Poll::Ready(conclude::<M>(reply, bound.tally()))
+                        }
                         Started::Pending(running) => {
-                            *self = Self::RunningDirect(running, generation.share());
+                            *self = Self::RunningDirect(running, counted, generation.share());
                             Poll::Pending
                         }
                     };
                 }
-                return self.begin_encoded(&generation.share(), bound, (arguments, options), context);
+                let begun = (bound, counted, generation.share());
+                return self.begin_encoded(begun, (arguments, options), context);
             }
             Lane::Channel(channel) if channel.lacks(method::<M>()) => {}
             Lane::Channel(channel) => {
@@ -218,20 +260,21 @@ impl<'a, M: MethodOf> State<'a, M> {
 
     fn begin_encoded(
         &mut self,
-        generation: &Arc<Generation>,
-        bound: &Bound,
+        (bound, counted, generation): (&Bound, Counted, Arc<Generation>),
         (arguments, options): (Given<'a, M>, Option<&CallOptions>),
         context: &mut TaskContext<'_>,
     ) -> Poll<Outcome<M>> {
         let request = M::Arguments::encode(arguments, method::<M>().arguments).into_crossing();
-        match bound.scope(options, || bound.start_encoded(M::INDEX, request, context)) {
-            Ok(Started::Ready(reply)) => Poll::Ready(decode_reply::<M>(reply)),
+        let reply = match bound.scope(options, || bound.start_encoded(M::INDEX, request, context)) {
+            Ok(Started::Ready(reply)) => reply,
             Ok(Started::Pending(running)) => {
-                *self = Self::RunningEncoded(running, generation.clone());
-                Poll::Pending
+                *self = Self::RunningEncoded(running, counted, generation);
+                return Poll::Pending;
             }
-            Err(refusal) => Poll::Ready(Err(refused::<M>(&refusal))),
-        }
+            Err(refusal) => Err(refusal),
+        };
+        counted.end(bound.tally());
+        Poll::Ready(decode_reply::<M>(reply, bound.tally()))
     }
 }
 
@@ -243,17 +286,17 @@ fn crossed<M: MethodOf>(answer: Crossed<M>) -> Outcome<M> {
     M::Output::from_cross(answer).map_err(undecoded)
 }
 
-fn conclude<M: MethodOf>(reply: Reply<Crossed<M>>) -> Outcome<M> {
+fn conclude<M: MethodOf>(reply: Reply<Crossed<M>>, tally: Option<&Tally>) -> Outcome<M> {
     match reply {
         Ok(answer) => crossed::<M>(answer),
-        Err(refusal) => Err(refused::<M>(&refusal)),
+        Err(refusal) => Err(refused::<M>(&refusal, tally)),
     }
 }
 
-fn decode_reply<M: MethodOf>(reply: Reply<abi::Parcel>) -> Outcome<M> {
+fn decode_reply<M: MethodOf>(reply: Reply<abi::Parcel>, tally: Option<&Tally>) -> Outcome<M> {
     match reply {
         Ok(response) => M::Output::decode(Parcel::from_crossing(response), method::<M>()).map_err(undecoded),
-        Err(refusal) => Err(refused::<M>(&refusal)),
+        Err(refusal) => Err(refused::<M>(&refusal, tally)),
     }
 }
 
@@ -276,12 +319,21 @@ fn lacking<M: MethodOf>() -> CallError {
     CallError::Unimplemented { method: method::<M>().path.to_owned() }
 }
 
-fn refused<M: MethodOf>(refusal: &Refusal) -> Error<M::Fault> {
+#[cold]
+fn refused_by<M: MethodOf>(bound: &Bound, refusal: &Refusal) -> Error<M::Fault> {
+    refused::<M>(refusal, bound.tally())
+}
+
+fn refused<M: MethodOf>(refusal: &Refusal, tally: Option<&Tally>) -> Error<M::Fault> {
+    if let Some(tally) = tally {
+        tally.refuse(refusal.kind);
+    }
     match refusal_error(refusal, method::<M>().path) {
         Error::Call(error) => Error::Call(error),
         Error::Plugin(failure) => fault(failure),
     }
 }
+
 /// What a refusal of a library means.
 pub(crate) fn refusal_error(refusal: &Refusal, method: &str) -> Error {
     let text = refusal.text();
