@@ -6,6 +6,7 @@ mod described;
 mod drain;
 mod error;
 mod lifecycle;
+mod lookup;
 mod orders;
 mod states;
 mod timer;

@@ -33,6 +33,10 @@ impl States {
         lock(&self.table).iter().map(|(plugin, state)| (plugin.clone(), state.clone())).collect()
     }
 
+    pub(super) fn of(&self, plugin: &PluginId) -> State {
+        lock(&self.table).get(plugin).unwrap_or(&State::Offline).clone()
+    }
+
     pub(super) fn set(&self, plugin: &PluginId, state: State) {
         self.set_if(plugin, state, |_| true);
     }

@@ -2,28 +2,15 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use jackfield::process::ProcessPlugin;
 use jackfield::{CallError, Directory, Error, Event, Handle, Manager, Restart, State};
 use jackfield_fixtures::Stop;
 use probe_interface::Probe;
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::home::{Home, online, reason};
 use crate::support::{block_on, chain, libraries};
-
-/// Kills the program of this file.
-fn kill(program: &Path) {
-    let program = program.canonicalize().expect("it is there");
-    let processes = fs::read_dir("/proc").expect("the processes").flatten();
-    let pid = processes
-        .filter(|process| fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program))
-        .find_map(|process| process.file_name().to_str()?.parse().ok())
-        .expect("it runs");
-    kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL).expect("it is ours");
-}
 
 #[test]
 fn a_library_comes_changes_fails_and_goes_with_its_file() {
@@ -168,7 +155,7 @@ fn a_program_that_is_killed_while_it_is_called_comes_back_behind_the_same_handle
         }
         let _stopping = stop.when_dropped();
         for round in 1..=3 {
-            kill(&home.path("probe"));
+            home.kill("probe");
             let [failed, loading, back] = home.told("probe");
             assert!(!reason(&failed).is_empty());
             assert_eq!((loading, back), (State::Loading, online(round + 1)));
@@ -187,10 +174,10 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
     let mut home = Home::watch::<dyn Probe>(|directory| directory.restart(restart));
     home.put(libraries().program("probe-one"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
-    kill(&home.path("probe"));
+    home.kill("probe");
     let [_, loading, back] = home.told("probe");
     assert_eq!((loading, back), (State::Loading, online(2)));
-    kill(&home.path("probe"));
+    home.kill("probe");
     let [failed, given_up] = home.told("probe");
     assert!(!reason(&failed).is_empty());
     assert!(reason(&given_up).starts_with("it failed 2 times within 86400s"), "{given_up:?}");
@@ -269,7 +256,7 @@ fn an_operator_disables_enables_and_loads_again() {
 
     // One that was given up comes back behind the same handle.
     let probe = home.get::<dyn Probe>("probe");
-    kill(&home.path("probe"));
+    home.kill("probe");
     let [_, given_up] = home.told("probe");
     assert!(reason(&given_up).starts_with("it failed 1 times"), "{given_up:?}");
     block_on(home.manager.load_again("probe")).expect("it loads");

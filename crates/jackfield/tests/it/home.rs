@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
 use jackfield::{Directory, Event, Events, Handle, Interface, Manager, State, Watch};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::{block_on, native};
@@ -56,6 +57,17 @@ impl Home {
         let hidden = self.path(".new");
         fs::write(&hidden, text).expect("written");
         fs::rename(hidden, self.path(name)).expect("renamed");
+    }
+
+    /// Kills the program of this file.
+    pub(crate) fn kill(&self, name: &str) {
+        let program = self.path(name).canonicalize().expect("it is there");
+        let processes = fs::read_dir("/proc").expect("the processes").flatten();
+        let pid = processes
+            .filter(|process| fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program))
+            .find_map(|process| process.file_name().to_str()?.parse().ok())
+            .expect("it runs");
+        kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL).expect("it is ours");
     }
 
     pub(crate) fn get<I: Interface + ?Sized>(&self, name: &str) -> Handle<I> {

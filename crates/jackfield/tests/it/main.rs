@@ -11,6 +11,7 @@ mod home;
 mod hostile;
 mod hot;
 mod logs;
+mod lookup;
 mod manifest;
 mod native;
 mod reactor;
