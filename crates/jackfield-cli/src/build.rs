@@ -62,12 +62,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let target = find(&path, options)?;
     let profile = (!options.debug).then(|| OsString::from("--release"));
     let built = cargo::build(&target, profile.into_iter().chain(options.arguments.iter().cloned()))?;
-    // What no host would load is not put anywhere.
-    if target.kind == Kind::Library {
-        Image::read(&built)?;
-    }
     let output = options.output.clone().unwrap_or_else(|| name(&path, &target, options).into());
-    place(&built, &output)?;
+    // What no host would load is not put anywhere.
+    place(&built, &output, |copy| match target.kind {
+        Kind::Library => Ok(Image::read(copy).map(drop)?),
+        Kind::Program => Ok(()),
+    })?;
     report(&output, target.kind, options)
 }
 
@@ -83,7 +83,8 @@ fn find(path: &Path, options: &Options) -> anyhow::Result<Target> {
             )
         });
     }
-    let targets = cargo::targets(path)?;
+    // An example is meant only where it is named.
+    let targets: Vec<_> = cargo::targets(path)?.into_iter().filter(|target| !target.is_example).collect();
     let wanted = if options.program { &[Kind::Program][..] } else { &[Kind::Library, Kind::Program] };
     let found = wanted.iter().find_map(|kind| {
         let found: Vec<_> = targets.iter().filter(|target| target.kind == *kind).collect();

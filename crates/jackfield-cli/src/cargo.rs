@@ -21,7 +21,7 @@ pub(crate) struct Target {
     /// What becomes of it.
     pub(crate) kind: Kind,
     /// Whether it is one of the package's examples.
-    is_example: bool,
+    pub(crate) is_example: bool,
 }
 
 /// What becomes of a target.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use jackfield::schema::{Descriptor, Incompatibility};
 use serde_json::{Value, json};
 
-use crate::plugin;
+use crate::{even_if_unread, plugin};
 
 /// What `check-compat` takes.
 #[derive(Debug, clap::Args)]
@@ -50,12 +50,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let compared: Vec<_> = old.iter().map(|old| Compared::new(old, &new)).collect();
     let is_compatible = compared.iter().all(|compared| compared.found.is_ok());
     let mut out = std::io::stdout().lock();
-    if options.json {
+    even_if_unread(if options.json {
         let interfaces: Vec<_> = compared.iter().map(Compared::json).collect();
-        writeln!(out, "{}", json!({ "compatible": is_compatible, "interfaces": interfaces }))?;
+        writeln!(out, "{}", json!({ "compatible": is_compatible, "interfaces": interfaces }))
     } else {
-        compared.iter().try_for_each(|compared| writeln!(out, "{}", compared.text()))?;
-    }
+        compared.iter().try_for_each(|compared| writeln!(out, "{}", compared.text()))
+    })?;
     Ok(if is_compatible { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

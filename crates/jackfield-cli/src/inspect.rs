@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use jackfield::native::{Image, NativeError};
 
+use crate::even_if_unread;
+
 /// What `inspect` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -33,13 +35,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let image = Image::read(file);
         refused += usize::from(image.is_err());
         let mut out = std::io::stdout().lock();
-        match (options.json, &image) {
-            (true, image) => writeln!(out, "{}", json(file, image))?,
-            (false, Ok(image)) => out.write_all(text(image).as_bytes())?,
+        even_if_unread(match (options.json, &image) {
+            (true, image) => writeln!(out, "{}", json(file, image)),
+            (false, Ok(image)) => out.write_all(text(image).as_bytes()),
             (false, Err(error)) => {
-                writeln!(out, "{}\n  loads here  no: {}", file.display(), chain(error))?;
+                writeln!(out, "{}\n  loads here  no: {}", file.display(), chain(error))
             }
-        }
+        })?;
     }
     match refused {
         0 => Ok(()),

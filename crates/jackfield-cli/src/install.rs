@@ -40,14 +40,13 @@ Examples:
 
 /// Checks the file, and puts it there.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let digest = check(&options.file)?;
     let name = options.name.as_deref().or(options.file.file_name().map(Path::new));
     let name = name.filter(|name| name.components().count() == 1 && name.file_name().is_some());
     let name = name.context("expected a name without a slash\n(hint: such as `--as kv.so`)")?;
     let is_directory = options.directory.is_dir();
     ensure!(is_directory, "expected a directory, but `{}` is none", options.directory.display());
     let to = options.directory.join(name);
-    place(&options.file, &to)?;
+    let digest = place(&options.file, &to, |copy| check(&options.file, copy))?;
     let mut out = std::io::stdout().lock();
     match options.json {
         true => writeln!(out, "{}", json!({ "file": to, "sha256": digest }))?,
@@ -57,10 +56,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// The digest of a library that would be loaded here. A program has to be one that can be started.
-fn check(file: &Path) -> anyhow::Result<Option<String>> {
-    match Image::read(file) {
+fn check(file: &Path, copy: &Path) -> anyhow::Result<Option<String>> {
+    match Image::read(copy) {
         Ok(image) => Ok(Some(image.digest().to_string())),
-        Err(NativeError::NotALibrary { .. }) if is_executable(file) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(NativeError::NotALibrary { .. }) if is_executable(copy) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("`{}` is not installed", file.display())),
     }
 }

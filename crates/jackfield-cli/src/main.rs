@@ -152,6 +152,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
+/// What was written, even if nobody has read it: for commands whose exit code is their answer.
+pub(crate) fn even_if_unread(written: std::io::Result<()>) -> std::io::Result<()> {
+    written.or_else(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
+}
+
 #[expect(clippy::print_stderr, reason = "this is the command")]
 pub(crate) fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");

@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::even_if_unread;
+
 /// What `verify` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -42,9 +44,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if options.json {
         let object = json!({ "file": options.file, "ok": is_it, "expected": expected, "found": found });
-        writeln!(out, "{object}")?;
+        even_if_unread(writeln!(out, "{object}"))?;
     } else if is_it {
-        writeln!(out, "{file}: sha256 {found}")?;
+        even_if_unread(writeln!(out, "{file}: sha256 {found}"))?;
     }
     if !is_it {
         bail!("expected that `{file}` has the digest {expected}, found {found}");

@@ -38,6 +38,25 @@ fn verify_tells_a_file_from_another_one() {
     fails(2, &["verify", "--sha256", "abc", &kv]);
 }
 
+/// As at the left of a pipe whose right side has ended already.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
+fn an_answer_that_nobody_reads_is_in_the_exit_code_all_the_same() {
+    let (kv, zeros) = (library("kv-file"), "0".repeat(64));
+    for (arguments, code) in [
+        (&["verify", "--json", "--sha256", &zeros, &kv][..], 1),
+        (&["inspect", "Cargo.toml"], 1),
+        (&["inspect", &kv], 0),
+        (&["check-compat", &kv, &library("studio")], 1),
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        let output = command.args(arguments).stdout(writer).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", texts(&output).1);
+    }
+}
+
 #[test]
 fn bench_counts_every_call() {
     let studio = library("studio");
