@@ -8,6 +8,7 @@ mod error;
 mod lifecycle;
 mod orders;
 mod states;
+mod supervision;
 mod timer;
 mod versions;
 mod watched;
@@ -15,6 +16,7 @@ mod watched;
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
+pub use supervision::Stats;
 
 pub(crate) use orders::{Desk, Order};
 pub(crate) use watched::Claim;

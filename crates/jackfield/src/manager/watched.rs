@@ -53,6 +53,11 @@ impl Manager {
         is_current
     }
 
+    /// Counts that a plugin is started again after it has ended by itself.
+    pub(crate) fn count_restart(&self, claim: &Claim) {
+        claim.control.supervisor.restarted();
+    }
+
     /// Tells why nothing can be loaded under this name. What is loaded under it serves on.
     pub(crate) fn tell_refused(&self, plugin: &PluginId, reason: String) {
         self.shared.states.refuse(plugin, reason);

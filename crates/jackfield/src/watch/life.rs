@@ -144,7 +144,11 @@ impl<I: Interface + ?Sized> Life<I> {
                     break;
                 }
             }
-            if self.generation() != Some(generation) || self.bring(file).await.is_ok() {
+            if self.generation() != Some(generation) {
+                return Restarted::Running;
+            }
+            self.claim.iter().for_each(|claim| manager.count_restart(claim));
+            if self.bring(file).await.is_ok() {
                 return Restarted::Running;
             }
         }

@@ -15,7 +15,7 @@ use crate::home::{Home, online, reason};
 use crate::support::{block_on, chain, libraries};
 
 /// Kills the program of this file.
-fn kill(program: &Path) {
+pub(crate) fn kill(program: &Path) {
     let program = program.canonicalize().expect("it is there");
     let processes = fs::read_dir("/proc").expect("the processes").flatten();
     let pid = processes

@@ -18,6 +18,7 @@ mod scan_loop;
 mod scenario;
 mod seen;
 mod slots;
+mod supervision;
 mod support;
 mod symbols;
 mod threads;

@@ -1,0 +1,89 @@
+//! What is known of the calls of a plugin in its own process.
+
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use jackfield::process::ProcessPlugin;
+use jackfield::{CallError, CallOptions, Error, Handle, Manager, Stats};
+use probe_interface::Probe;
+
+use crate::directory::kill;
+use crate::home::{Home, online};
+use crate::support::{block_on, libraries};
+
+/// Polls once a future that is not ready.
+macro_rules! begun {
+    ($future:expr) => {{
+        let mut future = Box::pin($future);
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        future
+    }};
+}
+
+fn stats(manager: &Manager) -> Stats {
+    manager.stats("probe").expect("it is loaded")
+}
+
+#[test]
+fn calls_are_counted_through_all_generations() {
+    let manager = Manager::new();
+    let program = ProcessPlugin::new(libraries().program("probe-one"));
+    let probe = block_on(manager.load::<dyn Probe>("probe", &program)).expect("it loads");
+    let before = stats(&manager);
+    assert_eq!((before.calls, before.p50, before.generation), (0, None, 1));
+    assert!(before.memory.is_some_and(|bytes| bytes > 100_000), "{before:?}");
+
+    assert_eq!(probe.add(20, 22), Ok(42));
+    assert_eq!(block_on(probe.add_async(20, 22)), Ok(42));
+    assert!(matches!(probe.fail("no".into()), Err(Error::Plugin(_))));
+    assert!(matches!(probe.panic("oh".into()), Err(Error::Call(CallError::Panicked { .. }))));
+    let after = stats(&manager);
+    assert_eq!((after.calls, after.failures, after.errors, after.in_flight), (4, 1, 1, 0));
+    let (p50, p99) = (after.p50.expect("answered"), after.p99.expect("answered"));
+    assert!(Duration::ZERO < p50 && p50 <= p99 && p99 < Duration::from_secs(60), "{after:?}");
+
+    // A call that is given up is no error, unless its deadline has come.
+    let waiting = begun!(probe.wait());
+    assert_eq!(stats(&manager).in_flight, 1);
+    drop(waiting);
+    assert_eq!((stats(&manager).in_flight, stats(&manager).errors), (0, 1));
+    let hurried = Handle::with(&probe, CallOptions::new().timeout(Duration::from_millis(1)));
+    assert!(matches!(block_on(hurried.wait()), Err(Error::Call(CallError::DeadlineExceeded { .. }))));
+    assert_eq!((stats(&manager).calls, stats(&manager).errors), (6, 2));
+
+    block_on(manager.reload("probe", &program)).expect("it loads");
+    assert_eq!(probe.version(), Ok(1));
+    let reloaded = stats(&manager);
+    assert_eq!((reloaded.generation, reloaded.calls, reloaded.restarts), (2, 7, 0));
+    assert!(reloaded.memory.is_some(), "it is that of the new process");
+    assert_eq!(manager.all_stats().len(), 1);
+    block_on(manager.unload("probe")).expect("it is loaded");
+    assert!(manager.stats("probe").is_err() && manager.all_stats().is_empty());
+}
+
+#[test]
+fn a_restart_is_counted_and_its_calls_with_it() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    home.put(libraries().program("probe-one"), "probe");
+    let [_, first] = home.told("probe");
+    assert_eq!(first, online(1));
+    let probe = home.get::<dyn Probe>("probe");
+    let waiting = begun!(probe.wait());
+    kill(&home.path("probe"));
+    let [_, _, back] = home.told("probe");
+    assert_eq!(back, online(2));
+    assert!(matches!(block_on(waiting), Err(Error::Call(CallError::Exited { .. }))));
+    let stats = stats(&home.manager);
+    assert_eq!((stats.restarts, stats.calls, stats.errors, stats.generation), (1, 1, 1, 2));
+    assert!(stats.memory.is_some());
+}
+
+#[test]
+fn the_name_of_versions_has_the_figures_of_the_one_that_serves() {
+    let manager = Manager::new();
+    let program = ProcessPlugin::new(libraries().program("probe-one"));
+    block_on(manager.load::<dyn Probe>("probe@1", &program)).expect("it loads");
+    let probe = manager.get::<dyn Probe>("probe").expect("it serves");
+    assert_eq!(probe.version(), Ok(1));
+    assert_eq!((stats(&manager).calls, manager.all_stats()[0].0.as_str()), (1, "probe@1"));
+}
