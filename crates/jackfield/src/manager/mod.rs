@@ -19,4 +19,5 @@ pub use lifecycle::Manager;
 pub use supervision::Stats;
 
 pub(crate) use orders::{Desk, Order};
+pub(crate) use supervision::Figures;
 pub(crate) use watched::Claim;

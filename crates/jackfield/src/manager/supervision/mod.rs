@@ -8,5 +8,6 @@ mod process;
 mod stats;
 mod supervisor;
 
+pub(crate) use stats::Figures;
 pub use stats::Stats;
 pub(super) use supervisor::Supervisor;

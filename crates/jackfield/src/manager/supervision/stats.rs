@@ -1,9 +1,10 @@
 //! The figures of a plugin.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::manager::Manager;
+use crate::manager::lifecycle::{Manager, Shared};
 use crate::registry::{GetError, PluginId};
 
 /// What was counted of a plugin since it was loaded, through all its generations.
@@ -71,8 +72,23 @@ impl Manager {
         names.filter_map(|plugin| self.stats_of(&plugin).ok().map(|stats| (plugin, stats))).collect()
     }
 
+    /// What reads figures for as long as somebody else holds the manager.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures(Arc::downgrade(&self.shared))
+    }
+
     fn stats_of(&self, plugin: &PluginId) -> Result<Stats, GetError> {
         let control = self.shared.registry.find(plugin)?.extra;
         Ok(control.supervisor.stats(control.generation.load(Ordering::Relaxed)))
+    }
+}
+
+/// Reads the figures of plugins, and does not keep their manager.
+pub(crate) struct Figures(Weak<Shared>);
+
+impl Figures {
+    /// What was counted of the plugin that is loaded under this very name.
+    pub(crate) fn of(&self, plugin: &PluginId) -> Option<Stats> {
+        Manager { shared: self.0.upgrade()? }.stats_of(plugin).ok()
     }
 }
