@@ -20,7 +20,7 @@ use super::drain::drain_all;
 use super::error::{ReloadError, Reloaded};
 use super::orders::Orders;
 use super::states::States;
-use super::supervision::Supervisor;
+use super::supervision::{Policy, Supervisor};
 use super::versions::Versions;
 use crate::events::{Events, State, chain};
 use crate::registry::{Entry, GetError, PluginId, Registry};
@@ -31,6 +31,8 @@ use crate::registry::{Entry, GetError, PluginId, Registry};
 #[derive(Clone)]
 pub struct Manager {
     pub(super) shared: Arc<Shared>,
+    /// Under what it loads.
+    pub(super) policy: Policy,
 }
 
 pub(super) struct Shared {
@@ -135,7 +137,7 @@ impl Manager {
             return Err(load.error(taken(load)));
         }
         let attempt = self.shared.states.begin(&id);
-        let supervisor = Supervisor::default();
+        let supervisor = Supervisor::new(self.policy.clone(), self.shared.timer.clone());
         let instance = match supervisor.load(candidate, load).await {
             Ok(instance) => instance,
             Err(error) => {

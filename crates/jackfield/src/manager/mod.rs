@@ -16,8 +16,8 @@ mod watched;
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
-pub use supervision::Stats;
+pub use supervision::{Limits, Stats};
 
 pub(crate) use orders::{Desk, Order};
-pub(crate) use supervision::Figures;
+pub(crate) use supervision::{Figures, Policy};
 pub(crate) use watched::Claim;

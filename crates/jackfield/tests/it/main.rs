@@ -10,6 +10,7 @@ mod examples;
 mod home;
 mod hostile;
 mod hot;
+mod limits;
 mod logs;
 mod manifest;
 mod native;

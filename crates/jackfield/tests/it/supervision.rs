@@ -1,10 +1,16 @@
 //! What is known of the calls of a plugin in its own process.
 
-use std::task::{Context, Waker};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield::process::ProcessPlugin;
-use jackfield::{CallError, CallOptions, Error, Handle, Manager, Stats};
+use jackfield::{
+    BoxFuture, Bytes, CallError, CallOptions, Candidate, Error, Handle, Instance, Limits, Load, LoadError,
+    Manager, Messages, Stats, Stream as _, Streaming, Unloaded,
+};
+use jackfield_core::{Channel, Lane, Method, Parcel, Part, interface};
 use probe_interface::Probe;
 
 use crate::directory::kill;
@@ -15,12 +21,14 @@ use crate::support::{block_on, libraries};
 macro_rules! begun {
     ($future:expr) => {{
         let mut future = Box::pin($future);
-        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(future.as_mut().poll(&mut context).is_pending());
         future
     }};
 }
+pub(crate) use begun;
 
-fn stats(manager: &Manager) -> Stats {
+pub(crate) fn stats(manager: &Manager) -> Stats {
     manager.stats("probe").expect("it is loaded")
 }
 
@@ -86,4 +94,68 @@ fn the_name_of_versions_has_the_figures_of_the_one_that_serves() {
     let probe = manager.get::<dyn Probe>("probe").expect("it serves");
     assert_eq!(probe.version(), Ok(1));
     assert_eq!((stats(&manager).calls, manager.all_stats()[0].0.as_str()), (1, "probe@1"));
+}
+
+/// What a plugin would be that ticks.
+#[interface(service = "test.Ticker", version = "1.0")]
+trait Ticker {
+    async fn ticks(&self) -> Result<Streaming<u64>, Error>;
+    async fn now(&self) -> Result<u64, Error>;
+}
+
+/// A wire whose other end answers everything with a stream of one message.
+#[derive(Debug)]
+struct Ticking;
+
+impl Candidate for Ticking {
+    fn load<'a>(&'a self, _: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
+        Box::pin(std::future::ready(Ok(Box::new(Self) as Box<dyn Instance>)))
+    }
+}
+
+impl Instance for Ticking {
+    fn lane(&self) -> Lane {
+        Lane::Channel(Arc::new(Self))
+    }
+
+    fn closed(&self) -> BoxFuture<'static, CallError> {
+        Box::pin(std::future::pending())
+    }
+
+    fn unload(self: Box<Self>, _: Duration) -> BoxFuture<'static, Unloaded> {
+        Box::pin(std::future::ready(Unloaded::Dropped))
+    }
+}
+
+impl Channel for Ticking {
+    fn call(
+        &self,
+        _: &'static Method,
+        _: Parcel,
+        options: Option<&CallOptions>,
+    ) -> BoxFuture<'static, Result<Parcel, Error>> {
+        assert!(options.is_none(), "a stream lasts as long as somebody reads");
+        let messages = Part::Stream(Messages::from(Bytes::from_static(b"\x08\x07")));
+        Box::pin(std::future::ready(Ok(Parcel { bytes: Bytes::new(), parts: vec![(1, messages)] })))
+    }
+
+    fn call_blocking(&self, _: &'static Method, _: Parcel, _: Option<&CallOptions>) -> Result<Parcel, Error> {
+        unreachable!("it has no method that blocks")
+    }
+}
+
+#[test]
+fn a_call_is_in_flight_until_its_stream_ends() {
+    let mut limits = Limits::default();
+    (limits.calls, limits.deadline) = (Some(1), Some(Duration::from_secs(3600)));
+    let manager = Manager::builder().limits(limits).build();
+    let ticker = block_on(manager.load::<dyn Ticker>("probe", &Ticking)).expect("it loads");
+    let mut ticks = block_on(ticker.ticks()).expect("it begins");
+    assert_eq!(stats(&manager).in_flight, 1);
+    assert!(matches!(block_on(ticker.now()), Err(Error::Call(CallError::Busy { .. }))));
+    let mut next = || block_on(poll_fn(|context| Pin::new(&mut ticks).poll_next(context)));
+    assert_eq!((next(), next()), (Some(Ok(7)), None));
+    assert_eq!(stats(&manager).in_flight, 0);
+    drop(block_on(ticker.ticks()).expect("it begins"));
+    assert_eq!((stats(&manager).in_flight, stats(&manager).calls), (0, 3));
 }

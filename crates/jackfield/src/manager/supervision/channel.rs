@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jackfield_core::{BoxFuture, CallOptions, Channel, Error, Method, Parcel};
 
-use super::counters::Call;
+use super::call::Call;
 use super::supervisor::Tenure;
+use crate::blocking;
 
 /// A channel whose calls are supervised. Those of objects that go over it are not.
 #[derive(Debug)]
@@ -29,12 +30,12 @@ impl Channel for SupervisedChannel {
         request: Parcel,
         options: Option<&CallOptions>,
     ) -> BoxFuture<'static, Result<Parcel, Error>> {
-        let (channel, tenure) = (self.channel.clone(), self.tenure.clone());
-        let options = options.cloned();
+        let channel = self.channel.clone();
+        let mut call = Call::new(&self.tenure, method, options.cloned());
         Box::pin(async move {
-            let options = options.as_ref();
-            let call = Call::begin(&tenure.counters, options);
-            call.end(channel.call(method, request, options).await)
+            let flight = call.begin().await?;
+            let result = channel.call(method, request, call.options()).await;
+            call.end(flight, result)
         })
     }
 
@@ -44,11 +45,21 @@ impl Channel for SupervisedChannel {
         request: Parcel,
         options: Option<&CallOptions>,
     ) -> Result<Parcel, Error> {
-        let call = Call::begin(&self.tenure.counters, options);
-        call.end(self.channel.call_blocking(method, request, options))
+        if !self.channel.may_block() {
+            // It must not wait here, and says so itself.
+            return self.channel.call_blocking(method, request, options);
+        }
+        let mut call = Call::new(&self.tenure, method, options.cloned());
+        let flight = blocking::wait(call.begin())?;
+        let result = self.channel.call_blocking(method, request, call.options());
+        call.end(flight, result)
     }
 
     fn lacks(&self, method: &'static Method) -> bool {
         self.channel.lacks(method)
+    }
+
+    fn may_block(&self) -> bool {
+        self.channel.may_block()
     }
 }

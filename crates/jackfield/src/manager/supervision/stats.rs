@@ -14,7 +14,7 @@ use crate::registry::{GetError, PluginId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The calls that were begun.
+    /// The calls that were asked for.
     pub calls: u64,
     /// Those of them that got no answer, or none that could be understood ([`Error::Call`](crate::Error::Call)). One that
     /// its caller gave up before its deadline is not among them.
@@ -32,9 +32,14 @@ pub struct Stats {
     pub p50: Option<Duration>,
     /// How long 99 of 100 answers took at most, in the same way.
     pub p99: Option<Duration>,
+    /// Those of the errors that never reached the plugin, since as many calls were in flight and waited as its
+    /// [`Limits`](crate::Limits) allow.
+    pub rejected: u64,
     /// How often a plugin of a [watched](Manager::watch) directory was started again after it had ended by itself, whatever
     /// came of it.
     pub restarts: u64,
+    /// The calls that wait for one in flight to end.
+    pub waiting: u64,
 }
 
 impl Manager {
@@ -55,7 +60,7 @@ impl Manager {
     ///
     /// There is no such plugin.
     pub fn stats(&self, name: &str) -> Result<Stats, GetError> {
-        self.stats_of(&self.resolve(name)?)
+        self.shared.stats_of(&self.resolve(name)?)
     }
 
     /// What was counted of each plugin that is loaded, in the order of their names.
@@ -69,16 +74,18 @@ impl Manager {
     pub fn all_stats(&self) -> Vec<(PluginId, Stats)> {
         let names = self.names().into_iter();
         // One that was unloaded meanwhile is left out.
-        names.filter_map(|plugin| self.stats_of(&plugin).ok().map(|stats| (plugin, stats))).collect()
+        names.filter_map(|plugin| self.shared.stats_of(&plugin).ok().map(|stats| (plugin, stats))).collect()
     }
 
     /// What reads figures for as long as somebody else holds the manager.
     pub(crate) fn figures(&self) -> Figures {
         Figures(Arc::downgrade(&self.shared))
     }
+}
 
+impl Shared {
     fn stats_of(&self, plugin: &PluginId) -> Result<Stats, GetError> {
-        let control = self.shared.registry.find(plugin)?.extra;
+        let control = self.registry.find(plugin)?.extra;
         Ok(control.supervisor.stats(control.generation.load(Ordering::Relaxed)))
     }
 }
@@ -89,6 +96,6 @@ pub(crate) struct Figures(Weak<Shared>);
 impl Figures {
     /// What was counted of the plugin that is loaded under this very name.
     pub(crate) fn of(&self, plugin: &PluginId) -> Option<Stats> {
-        Manager { shared: self.0.upgrade()? }.stats_of(plugin).ok()
+        self.0.upgrade()?.stats_of(plugin).ok()
     }
 }
