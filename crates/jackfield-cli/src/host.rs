@@ -1,5 +1,6 @@
 //! `jackfield --host PATH …`: asks a running host what its plugins are doing, and tells it what to do with them.
 
+use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+
+use crate::table::Table;
 
 /// What a running host is asked.
 #[derive(Debug, Subcommand)]
@@ -85,12 +88,12 @@ fn ask(command: &Command, socket: &Path) -> anyhow::Result<()> {
     match command {
         Command::List(output) => {
             let plugins = first["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let width = plugins.iter().map(|plugin| name(plugin).chars().count()).max().unwrap_or_default();
-            plugins.iter().try_for_each(|plugin| print(plugin, output, width))
+            if output.json { plugins.iter().try_for_each(print) } else { print(table(plugins)) }
         }
         Command::Watch(output) => {
             while let Some(event) = next()? {
-                print(event.get("plugin").unwrap_or(&event), output, 0)?;
+                let event = event.get("plugin").unwrap_or(&event);
+                if output.json { print(event) } else { print(text(event)) }?;
             }
             Ok(())
         }
@@ -121,28 +124,81 @@ fn answer(line: &str) -> anyhow::Result<Value> {
     }
 }
 
-fn print(plugin: &Value, output: &Output, width: usize) -> anyhow::Result<()> {
+fn print(line: impl fmt::Display) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    if output.json {
-        writeln!(out, "{plugin}")?;
-    } else {
-        writeln!(out, "{}", text(plugin, width))?;
-    }
+    writeln!(out, "{line}")?;
     Ok(out.flush()?)
 }
 
-fn text(plugin: &Value, width: usize) -> String {
-    if let Some(count) = plugin["lagged"].as_u64() {
-        return format!("{count} events were dropped");
+/// What is said of each plugin, beneath one another.
+fn table(plugins: &[Value]) -> Table<COLUMNS> {
+    let mut table = Table::new(TITLES, FIRST_NUMBER);
+    for plugin in plugins {
+        let [name, state] = [&plugin["name"], &plugin["state"]].map(word);
+        let generation = count(&plugin["generation"]);
+        let stats = &plugin["stats"];
+        let [calls, errors, restarts] = [&stats["calls"], &stats["errors"], &stats["restarts"]].map(count);
+        let [p50, p99] = [&stats["p50_ns"], &stats["p99_ns"]].map(time);
+        let row = [name, state, generation, calls, errors, p50, p99, restarts, size(&stats["memory"])];
+        table.push(row, &remarks(plugin));
     }
-    let generation = plugin["generation"].as_u64().map(|generation| format!("generation {generation}"));
-    let serving = plugin["serving"].as_str().map(|serving| format!("{serving} serves"));
-    let reason = plugin["reason"].as_str().map(str::to_owned);
-    let details: Vec<_> = [generation, serving, reason].into_iter().flatten().collect();
-    let state = plugin["state"].as_str().unwrap_or_default();
-    format!("{:width$}  {state:8}  {}", name(plugin), details.join(", ")).trim_end().to_owned()
+    table
 }
 
-fn name(plugin: &Value) -> &str {
-    plugin["name"].as_str().unwrap_or_default()
+/// What is said of an event.
+fn text(event: &Value) -> String {
+    if let Some(count) = event["lagged"].as_u64() {
+        return format!("{count} events were dropped");
+    }
+    let generation = event["generation"].as_u64().map(|generation| format!("generation {generation}"));
+    let stats = &event["stats"];
+    let counted = [("calls", "calls"), ("errors", "errors"), ("restarts", "restarts")].map(|(key, unit)| {
+        stats[key].as_u64().filter(|count| *count > 0).map(|count| format!("{count} {unit}"))
+    });
+    let remarks = Some(remarks(event)).filter(|remarks| !remarks.is_empty());
+    let details: Vec<_> =
+        generation.into_iter().chain(counted.into_iter().flatten()).chain(remarks).collect();
+    format!("{}  {:8}  {}", word(&event["name"]), word(&event["state"]), details.join(", "))
+        .trim_end()
+        .to_owned()
 }
+
+fn remarks(plugin: &Value) -> String {
+    let serving = plugin["serving"].as_str().map(|serving| format!("{serving} serves"));
+    let reason = plugin["reason"].as_str().map(str::to_owned);
+    serving.into_iter().chain(reason).collect::<Vec<_>>().join(", ")
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn count(value: &Value) -> String {
+    value.as_u64().map_or_else(nothing, |count| count.to_string())
+}
+
+fn time(nanoseconds: &Value) -> String {
+    let Some(nanoseconds) = nanoseconds.as_u64().map(|nanoseconds| nanoseconds as f64) else {
+        return nothing();
+    };
+    match nanoseconds {
+        ..1e6 => format!("{:.0} µs", nanoseconds / 1e3),
+        ..1e9 => format!("{:.1} ms", nanoseconds / 1e6),
+        _ => format!("{:.1} s", nanoseconds / 1e9),
+    }
+}
+
+fn size(bytes: &Value) -> String {
+    bytes.as_u64().map_or_else(nothing, |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
+}
+
+/// What stands where nothing is known.
+fn nothing() -> String {
+    "-".to_owned()
+}
+
+const COLUMNS: usize = 9;
+const TITLES: [&str; COLUMNS] =
+    ["PLUGIN", "STATE", "GENERATION", "CALLS", "ERRORS", "P50", "P99", "RESTARTS", "MEMORY"];
+/// The first column that is a number.
+const FIRST_NUMBER: usize = 2;

@@ -16,6 +16,7 @@ mod new;
 mod place;
 mod plugin;
 mod proto;
+mod table;
 mod verify;
 
 use std::path::PathBuf;

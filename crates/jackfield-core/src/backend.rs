@@ -79,6 +79,11 @@ pub trait Instance: fmt::Debug + Send + Sync {
         Box::pin(std::future::ready(Err(LoadErrorKind::Interface { expected, found })))
     }
 
+    /// The number of the process that is this plugin, as long as it runs. Without this method there is none.
+    fn process(&self) -> Option<u32> {
+        None
+    }
+
     /// Resolves when the plugin has ended by itself, with what is known of its end. It never resolves for code in
     /// this process.
     fn closed(&self) -> BoxFuture<'static, CallError>;

@@ -35,6 +35,12 @@ pub trait Channel: fmt::Debug + Send + Sync {
         options: Option<&CallOptions>,
     ) -> Result<Parcel, Error>;
 
+    /// Whether a blocking call may wait on this thread: not on one that has to do the channel's own work, where
+    /// [`call_blocking`](Self::call_blocking) fails at once.
+    fn may_block(&self) -> bool {
+        true
+    }
+
     /// Whether the other end is known to lack this method, for which the trait has a default.
     fn lacks(&self, _method: &'static Method) -> bool {
         false

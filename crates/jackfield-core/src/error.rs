@@ -327,6 +327,13 @@ impl fmt::Debug for Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {
+    /// As many calls of the plugin are in flight, and wait, as its host allows. It was not called.
+    Busy {
+        /// How many may be in flight.
+        calls: usize,
+        /// How many may wait.
+        queue: usize,
+    },
     /// The plugin is not there: it was unloaded, or the connection to it has ended.
     Closed {
         /// What is known of the end.
@@ -376,6 +383,11 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Busy { calls, queue } => write!(
+                f,
+                "the plugin is busy: {calls} calls are in flight and {queue} wait, as many as may\n(hint: `Limits` \
+                 says how many)"
+            ),
             Self::Closed { reason } => write!(f, "the plugin is closed: {reason}"),
             Self::DeadlineExceeded { method } => {
                 write!(f, "the deadline of the call of `{method}` came before its answer")

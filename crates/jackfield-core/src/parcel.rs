@@ -217,8 +217,9 @@ fn gone() -> DecodeError {
 }
 
 impl Parcel {
-    /// The parcel, whose stream holds `held` until it ends.
-    pub(crate) fn holding<T: Clone + Send + 'static>(mut self, held: &T) -> Self {
+    /// The parcel, whose stream holds `held` until it ends or is dropped.
+    #[must_use]
+    pub fn holding<T: Clone + Send + 'static>(mut self, held: &T) -> Self {
         self.parts = self
             .parts
             .into_iter()

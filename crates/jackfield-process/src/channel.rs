@@ -57,6 +57,10 @@ impl Channel for ProcessChannel {
         let asking = async move { caller.ask(Ask { method, request, options }).await };
         self.link.started.pump.ask_blocking(asking).unwrap_or_else(|error| Err(error.into()))
     }
+
+    fn may_block(&self) -> bool {
+        !self.link.started.pump.is_at_work()
+    }
 }
 
 /// A plugin that was started, with the backend that keeps it running.

@@ -80,6 +80,10 @@ impl Instance for ProcessInstance {
         })
     }
 
+    fn process(&self) -> Option<u32> {
+        self.link.started.child.running_pid()
+    }
+
     fn closed(&self) -> BoxFuture<'static, CallError> {
         let fate = self.link.started.broker.fate().clone();
         Box::pin(async move { fate.ended().await })

@@ -86,10 +86,10 @@ impl Pump {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unreachable> {
-        let shared = &self.given.shared;
-        if shared.tasks.is_at_work() {
+        if self.is_at_work() {
             return Err(Unreachable);
         }
+        let shared = &self.given.shared;
         let (sender, result) = std::sync::mpsc::sync_channel(1);
         self.add(async move {
             // The receiver waits below.
@@ -97,6 +97,11 @@ impl Pump {
         });
         shared.begin();
         result.recv().map_err(|_| Unreachable)
+    }
+
+    /// Whether this is the I/O thread, or one that does its work, which must not block.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.given.shared.tasks.is_at_work()
     }
 
     fn add(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -79,7 +79,7 @@ pub mod __private {
 pub use control::{ControlError, ControlSocket};
 pub use discovery::Directory;
 pub use events::{Event, Events, State};
-pub use manager::{Builder, Manager, ReloadError, Reloaded};
+pub use manager::{Builder, Limits, Manager, ReloadError, Reloaded, Stats};
 pub use registry::{GetError, Names, PluginId};
 pub use restart::Restart;
 pub use watch::{Watch, WatchError};

@@ -4,19 +4,20 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jackfield::native::NativeBackend;
-use jackfield::{ControlSocket, Directory, Event, Events, Manager, State, Watch};
+use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
+use jackfield::{ControlSocket, Directory, Error, Event, Events, Manager, State, Watch};
 use jackfield_fixtures::{Build, Profile};
 use kv_interface::Kv;
 use tempfile::TempDir;
 
 use crate::{jackfield, texts};
 
-/// A host with two versions of a plugin, and what is no plugin.
+/// A host with two versions of a library, a program, and what is no plugin.
 struct Host {
     directory: TempDir,
     manager: Manager,
@@ -29,28 +30,42 @@ struct Host {
 impl Host {
     fn start() -> Self {
         let build = Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own());
-        let library = jackfield_fixtures::build(&build).expect("it builds").library("kv-file").to_owned();
+        let built = jackfield_fixtures::build(&build).expect("it builds");
         let directory = tempfile::tempdir().expect("a directory");
         let plugins = directory.path().join("plugins");
         fs::create_dir(&plugins).expect("created");
         for name in ["kv@1.2.so", "kv@2.0.so"] {
-            fs::copy(&library, plugins.join(name)).expect("a copy");
+            fs::copy(built.library("kv-file"), plugins.join(name)).expect("a copy");
         }
+        fs::copy(built.program("kv-file"), plugins.join("store")).expect("a copy");
         fs::write(plugins.join("junk.txt"), "junk").expect("written");
         #[expect(unsafe_code, reason = "a host writes it once")]
         // SAFETY: the library is of this repository.
         let native = unsafe { NativeBackend::new() };
-        let source = Directory::new(plugins).libraries(move |path| native.library(path));
+        let processes = ProcessBackend::start().expect("it starts");
+        let store = directory.path().to_owned();
+        let source =
+            Directory::new(plugins).libraries(move |path| native.library(path)).programs(move |path| {
+                let handshake = Handshake::new(1, "WKY_PLUGIN", "wukaiying");
+                // It writes its files where it starts.
+                ProcessPlugin::new(path).handshake(handshake).current_dir(&store).backend(&processes)
+            });
         let manager = Manager::new();
         let events = manager.events();
         let watch = manager.watch::<dyn Kv>(source.settle(Duration::from_millis(20))).expect("a directory");
         let path = directory.path().join("control.sock");
         let control = manager.serve_control(&path).expect("a socket");
         let mut host = Self { directory, manager, events, _watch: watch, control, path };
-        for plugin in ["kv@1.2", "kv@2.0"] {
-            host.until(|changed, state| changed == plugin && matches!(state, State::Online { .. }));
-        }
-        while host.manager.serving("kv") != Some("kv@2.0".into()) || host.manager.states().len() < 4 {
+        let is_online = |manager: &Manager, name: &str| {
+            let mut states = manager.states().into_iter();
+            states.any(|(plugin, state)| plugin.as_str() == name && matches!(state, State::Online { .. }))
+        };
+        let is_ready = |manager: &Manager| {
+            ["kv@1.2", "kv@2.0", "store"].iter().all(|name| is_online(manager, name))
+                && manager.serving("kv") == Some("kv@2.0".into())
+                && manager.states().len() == 5
+        };
+        while !is_ready(&host.manager) {
             host.until(|_, _| true);
         }
         host
@@ -90,11 +105,7 @@ fn a_running_host_is_listed_and_told_what_to_do() {
     };
     let (serving, number) = generation(&host);
     assert_eq!(serving, "kv@2.0");
-    let list = host.ask(&["list"]).expect("an answer");
-    let lines: Vec<&str> = list.lines().collect();
-    assert_eq!(lines[0].split_whitespace().take(2).collect::<Vec<_>>(), ["junk", "failed"]);
-    assert_eq!(lines[2], format!("kv      online    generation {number}, kv@2.0 serves"));
-    assert_eq!(lines[3], "kv@1.2  online    generation 1");
+    figures_are_listed(&host, number);
 
     let mut watch = Watched::start(&host);
     host.ask(&["pin", "kv", "1.2"]).expect("it is there");
@@ -128,6 +139,43 @@ fn a_running_host_is_listed_and_told_what_to_do() {
     drop(host.directory);
 }
 
+fn figures_are_listed(host: &Host, generation: u64) {
+    let store = host.manager.get::<dyn Kv>("store").expect("it is online");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for _ in 0..3 {
+        runtime.block_on(store.put("a".to_owned(), "1".into())).expect("stored");
+    }
+    let failure = runtime.block_on(store.get("b".to_owned())).expect_err("there is none");
+    assert!(matches!(failure, Error::Plugin(_)), "{failure}");
+
+    let list = host.ask(&["list"]).expect("an answer");
+    let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split("  ").collect()).collect();
+    let row = |name: &str| {
+        let mut rows = rows.iter().filter(|row| row[0].trim() == name);
+        let row = rows.next().unwrap_or_else(|| panic!("`{name}` in {list}"));
+        row.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    };
+    let titles = ["PLUGIN", "STATE", "GENERATION", "CALLS", "ERRORS", "P50", "P99", "RESTARTS", "MEMORY"];
+    assert_eq!(
+        rows[0].iter().map(|title| title.trim()).filter(|title| !title.is_empty()).collect::<Vec<_>>(),
+        titles
+    );
+    assert_eq!(row("junk")[..9], ["junk", "failed", "-", "-", "-", "-", "-", "-", "-"]);
+    let number = generation.to_string();
+    assert_eq!(row("kv"), ["kv", "online", &number, "-", "-", "-", "-", "-", "-", "kv@2.0 serves"]);
+    let found = row("store");
+    assert_eq!((&found[..5], found[7]), (&["store", "online", "1", "4", "0"][..], "0"), "{list}");
+    assert!(found[5].ends_with('s') && found[6].ends_with('s') && found[8].ends_with(" MiB"), "{list}");
+
+    let list = host.ask(&["list", "--json"]).expect("an answer");
+    let json = list.lines().find(|line| line.contains("\"store\"")).expect("it is there");
+    let json: serde_json::Value = json.parse().expect("JSON");
+    let stats = &json["stats"];
+    let figures = ["calls", "errors", "failures", "in_flight", "restarts"].map(|key| stats[key].as_u64());
+    assert_eq!(figures, [4, 0, 1, 0, 0].map(Some), "{json}");
+    assert!(stats["memory"].as_u64() > Some(100_000) && stats["p50_ns"].as_u64() <= stats["p99_ns"].as_u64());
+}
+
 #[test]
 fn what_is_no_request_is_answered_and_a_long_line_ends_the_talk() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -147,17 +195,10 @@ fn what_is_no_request_is_answered_and_a_long_line_ends_the_talk() {
     assert_eq!(answer(), None);
 
     // Those who watch and go leave their places to others.
-    for _ in 0..40 {
-        let stream = UnixStream::connect(&path).expect("it is served");
-        writeln!(&stream, "{{\"command\":\"watch\"}}").expect("written");
-        let mut line = String::new();
-        while BufReader::new(&stream).read_line(&mut line).is_err() {}
-        if line.is_empty() {
-            // All places were taken for the moment.
-            std::thread::yield_now();
-            continue;
-        }
-        assert_eq!(line, "{\"ok\":{}}\n");
+    for _ in 0..3 {
+        let watching = [(); PLACES].map(|()| watch(&path, |answer| answer == "{\"ok\":{}}\n"));
+        let refused = watch(&path, |answer| !answer.starts_with("{\"ok\""));
+        drop((watching, refused));
     }
     drop(control);
 
@@ -168,6 +209,26 @@ fn what_is_no_request_is_answered_and_a_long_line_ends_the_talk() {
     assert!(manager.serve_control(&path).is_err());
     assert_eq!(fs::read(&path).expect("it is there"), b"a file");
 }
+
+/// Connects and watches, again and again until the answer is as expected: whoever went leaves a place a little later.
+fn watch(path: &Path, is_expected: impl Fn(&str) -> bool) -> UnixStream {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let stream = UnixStream::connect(path).expect("it is served");
+        let mut answer = String::new();
+        // An error says that the connection was refused before it was read.
+        let _ = writeln!(&stream, "{{\"command\":\"watch\"}}");
+        let _ = BufReader::new(&stream).read_line(&mut answer);
+        if is_expected(&answer) {
+            return stream;
+        }
+        assert!(Instant::now() < deadline, "the last answer was {answer:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// How many connections a host admits.
+const PLACES: usize = 16;
 
 /// `jackfield watch`, while it runs.
 struct Watched {

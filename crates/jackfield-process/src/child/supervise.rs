@@ -113,6 +113,11 @@ impl ChildHandle {
         self.pid
     }
 
+    /// Its number, unless it is dead and another may have got it.
+    pub(crate) fn running_pid(&self) -> Option<u32> {
+        self.pid.filter(|_| self.death().is_none())
+    }
+
     /// Ends once the child is dead.
     pub(crate) fn died(&self) -> impl Future<Output = Arc<Death>> + Send + use<> {
         let mut phase = self.phase.clone();

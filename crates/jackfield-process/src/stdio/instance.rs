@@ -133,6 +133,10 @@ impl Instance for StdioInstance {
         Box::pin(std::future::ready(channel.map(Lane::Channel)))
     }
 
+    fn process(&self) -> Option<u32> {
+        self.process.child.running_pid()
+    }
+
     fn closed(&self) -> BoxFuture<'static, CallError> {
         self.process.closed()
     }

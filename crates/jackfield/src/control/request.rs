@@ -1,10 +1,13 @@
 //! What an operator may ask, and what is answered. Nothing here knows of sockets.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::blocking;
 use crate::events::{Event, State, chain};
-use crate::manager::Manager;
+use crate::manager::{Figures, Manager, Stats};
+use crate::registry::PluginId;
 
 /// One line of an operator's.
 #[derive(Debug, Deserialize)]
@@ -48,12 +51,31 @@ pub(super) struct Plugin {
     /// The version that serves under this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     serving: Option<String>,
+    /// What was counted of it, if it is loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<Counted>,
+}
+
+/// What was counted of a plugin, in bytes and nanoseconds.
+#[derive(Debug, Serialize)]
+struct Counted {
+    calls: u64,
+    errors: u64,
+    failures: u64,
+    in_flight: u64,
+    restarts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p50_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99_ns: Option<u64>,
 }
 
 impl Request {
     /// Reads one line.
-    pub(super) fn parse(line: &str) -> Result<Self, Answer> {
-        serde_json::from_str(line).map_err(|error| Answer::Error(format!("expected a request: {error}")))
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line).map_err(|error| format!("expected a request: {error}"))
     }
 
     /// Does what is asked. The answer to [`Watch`](Self::Watch) are the events that follow it.
@@ -77,17 +99,18 @@ impl Request {
     }
 }
 
-impl From<Event> for Answer {
-    fn from(event: Event) -> Self {
+impl Answer {
+    /// What is told of an event, with the figures of its plugin.
+    pub(super) fn of_event(event: Event, figures: &Figures) -> Self {
         match event {
-            Event::Changed { plugin, state } => Self::Plugin(Plugin::new(plugin.as_str(), state)),
+            Event::Changed { plugin, state } => Self::Plugin(Plugin::new(&plugin, state, figures)),
             Event::Lagged(count) => Self::Lagged(count),
         }
     }
 }
 
 impl Plugin {
-    fn new(name: &str, state: State) -> Self {
+    fn new(plugin: &PluginId, state: State, figures: &Figures) -> Self {
         let (state, generation, reason) = match state {
             State::Disabled => ("disabled", None, None),
             State::Draining => ("draining", None, None),
@@ -96,16 +119,26 @@ impl Plugin {
             State::Offline => ("offline", None, None),
             State::Online { generation } => ("online", Some(generation), None),
         };
-        Self { name: name.to_owned(), state, generation, reason, serving: None }
+        let (name, stats) = (plugin.as_str().to_owned(), figures.of(plugin).map(Counted::from));
+        Self { name, state, generation, reason, serving: None, stats }
+    }
+}
+
+impl From<Stats> for Counted {
+    fn from(stats: Stats) -> Self {
+        let Stats { calls, errors, failures, in_flight, restarts, memory, p50, p99, .. } = stats;
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (p50_ns, p99_ns) = (p50.map(nanoseconds), p99.map(nanoseconds));
+        Self { calls, errors, failures, in_flight, restarts, memory, p50_ns, p99_ns }
     }
 }
 
 fn list(manager: &Manager) -> Vec<Plugin> {
-    let states = manager.states().into_iter();
+    let (states, figures) = (manager.states().into_iter(), manager.figures());
     states
         .map(|(plugin, state)| {
             let serving = manager.serving(plugin.as_str()).map(|plugin| plugin.as_str().to_owned());
-            Plugin { serving, ..Plugin::new(plugin.as_str(), state) }
+            Plugin { serving, ..Plugin::new(&plugin, state, &figures) }
         })
         .collect()
 }
@@ -116,7 +149,7 @@ mod tests {
 
     fn answer(line: &str) -> String {
         let manager = Manager::new();
-        let answer = Request::parse(line).map_or_else(|error| error, |request| request.answer(&manager));
+        let answer = Request::parse(line).map_or_else(Answer::Error, |request| request.answer(&manager));
         serde_json::to_string(&answer).expect("JSON")
     }
 

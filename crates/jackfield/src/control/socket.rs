@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::request::{Answer, Request};
 use crate::blocking;
 use crate::events::Events;
-use crate::manager::Manager;
+use crate::manager::{Figures, Manager};
 use crate::watch::{First, first};
 
 /// A socket on which an operator controls this host, until this is dropped.
@@ -185,13 +185,14 @@ fn serve(stream: &UnixStream, manager: Manager) -> io::Result<()> {
             return write(stream, &Answer::Error(format!("expected a line of less than {MAX_LINE} bytes")));
         }
         match Request::parse(&line) {
-            Err(error) => write(stream, &error)?,
+            Err(error) => write(stream, &Answer::Error(error))?,
             Ok(Request::Watch {}) => {
                 // From before its answer on, so that nothing is missed after it.
                 let events = manager.events();
                 write(stream, &Request::Watch {}.answer(&manager))?;
+                let figures = manager.figures();
                 drop(manager);
-                return tell(stream, events);
+                return tell(stream, events, &figures);
             }
             Ok(request) => write(stream, &request.answer(&manager))?,
         }
@@ -199,7 +200,7 @@ fn serve(stream: &UnixStream, manager: Manager) -> io::Result<()> {
 }
 
 /// Tells of every event until whoever asked has gone, or the manager has.
-fn tell(stream: &UnixStream, mut events: Events) -> io::Result<()> {
+fn tell(stream: &UnixStream, mut events: Events, figures: &Figures) -> io::Result<()> {
     let (here, mut gone) = oneshot::channel::<()>();
     let mut reader = stream.try_clone()?;
     let thread = std::thread::Builder::new().name("jackfield-operator".to_owned());
@@ -208,7 +209,7 @@ fn tell(stream: &UnixStream, mut events: Events) -> io::Result<()> {
         drop(here);
     })?;
     while let First::Right(Some(event)) = blocking::wait(first(&mut gone, events.recv())) {
-        write(stream, &event.into())?;
+        write(stream, &Answer::of_event(event, figures))?;
     }
     // Ends the thread that reads.
     stream.shutdown(std::net::Shutdown::Both)

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use super::manifest::Manifest;
 use super::os::{self, Access};
+use crate::manager::Policy;
 use crate::version;
 
 /// A file that is there.
@@ -45,8 +46,21 @@ impl File {
 
     /// Whether its manifest says that it is not to be loaded.
     pub(crate) fn is_disabled(&self) -> bool {
-        let manifest = self.manifest.as_ref().and_then(|described| described.manifest.as_ref().as_ref().ok());
-        manifest.is_some_and(|manifest| !manifest.is_enabled)
+        self.described().is_some_and(|manifest| !manifest.is_enabled)
+    }
+
+    /// Under what it is loaded by a host that loads under this otherwise.
+    pub(crate) fn policy(&self, policy: &Policy) -> Policy {
+        let policy = policy.clone();
+        match self.described() {
+            Some(manifest) => Policy { limits: manifest.limits.over(policy.limits) },
+            None => policy,
+        }
+    }
+
+    /// What it says, if it is a manifest without an error.
+    fn described(&self) -> Option<&Manifest> {
+        self.manifest.as_ref().and_then(|described| described.manifest.as_ref().as_ref().ok())
     }
 }
 

@@ -1,10 +1,13 @@
 //! Reads a manifest: what a file says of a program that carries no note of its own.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::Limits;
 use crate::version;
 
 /// A program, and how it becomes a plugin.
@@ -18,7 +21,26 @@ pub(crate) struct Manifest {
     pub(crate) directory: PathBuf,
     pub(crate) is_enabled: bool,
     pub(crate) version: Option<String>,
+    pub(crate) limits: OwnLimits,
     pub(crate) wire: Wire,
+}
+
+/// The limits of a program that are other than its host's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OwnLimits {
+    calls: Option<usize>,
+    deadline: Option<Duration>,
+    queue: Option<usize>,
+}
+
+impl OwnLimits {
+    /// These where there are some, and else those of the host.
+    pub(crate) fn over(&self, mut limits: Limits) -> Limits {
+        limits.calls = self.calls.or(limits.calls);
+        limits.deadline = self.deadline.or(limits.deadline);
+        limits.queue = self.queue.unwrap_or(limits.queue);
+        limits
+    }
 }
 
 /// How a program talks.
@@ -91,8 +113,13 @@ impl Manifest {
         let command =
             if text.command.contains('/') { directory.join(text.command) } else { text.command.into() };
         let directory = directory.join(text.directory.unwrap_or_default());
+        let limits = OwnLimits {
+            calls: text.max_calls.map(NonZero::get),
+            deadline: text.deadline.map(parse_seconds).transpose()?,
+            queue: text.max_queue,
+        };
         let (args, env, is_enabled, version) = (text.args, text.env, text.enabled, text.version);
-        Ok(Self { command, args, env, directory, is_enabled, version, wire })
+        Ok(Self { command, args, env, directory, is_enabled, version, limits, wire })
     }
 
     /// The files that it names: its program, if that is not looked up in `PATH`, and what its arguments are if they are
@@ -123,6 +150,9 @@ struct Text {
     #[serde(default = "yes")]
     enabled: bool,
     version: Option<String>,
+    max_calls: Option<NonZero<usize>>,
+    max_queue: Option<usize>,
+    deadline: Option<f64>,
     handshake: Option<Handshake>,
     protocol: Option<Protocol>,
     auto_mtls: Option<bool>,
@@ -197,6 +227,11 @@ fn parse_digest(text: &str) -> Result<[u8; 32], String> {
     Ok(digest)
 }
 
+fn parse_seconds(seconds: f64) -> Result<Duration, String> {
+    let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| format!("`deadline`: expected a number of seconds above 0, found `{seconds}`"))
+}
+
 /// How the kinds are written in a manifest.
 const KINDS: [&str; 3] = ["`kind = \"process\"`", "`protocol = \"netrpc\"`", "`kind = \"stdio\"`"];
 
@@ -243,11 +278,35 @@ mod tests {
                 "command = \"kv\"\nversion = \"new\"",
                 "`version`: expected a version such as `1.2.0`, found `new`",
             ),
+            (
+                "command = \"kv\"\nmax_calls = 0",
+                "line 2: invalid value: integer `0`, expected a nonzero usize",
+            ),
+            (
+                "command = \"kv\"\ndeadline = -1",
+                "`deadline`: expected a number of seconds above 0, found `-1`",
+            ),
             ("command", "line 1: "),
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(expected), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn what_it_says_of_limits_goes_before_what_the_host_says() {
+        let mut limits = Limits::default();
+        (limits.calls, limits.queue) = (Some(4), 7);
+        let limited = parse("command = \"kv\"\nmax_calls = 2\ndeadline = 1").expect("a manifest").limits;
+        let expected = (Some(2), 7, Some(Duration::from_secs(1)));
+        let limits = limited.over(limits);
+        assert_eq!((limits.calls, limits.queue, limits.deadline), expected);
+        let limited = parse("command = \"kv\"\nmax_queue = 0\ndeadline = 0.25").expect("a manifest").limits;
+        let limits = limited.over(limits);
+        assert_eq!(
+            (limits.calls, limits.queue, limits.deadline),
+            (Some(2), 0, Some(Duration::from_millis(250)))
+        );
     }
 
     #[test]

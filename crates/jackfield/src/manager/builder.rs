@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::lifecycle::{Manager, Shared};
 use super::states::States;
+use super::supervision::{Limits, Policy};
 use super::timer::ThreadTimer;
 use crate::registry::Registry;
 
@@ -14,6 +15,7 @@ use crate::registry::Registry;
 pub struct Builder {
     drain_deadline: Duration,
     event_capacity: usize,
+    policy: Policy,
     stop_deadline: Duration,
 }
 
@@ -22,6 +24,7 @@ impl Builder {
         Self {
             drain_deadline: Duration::from_secs(30),
             event_capacity: 256,
+            policy: Policy::default(),
             stop_deadline: Duration::from_secs(2),
         }
     }
@@ -39,6 +42,13 @@ impl Builder {
         self
     }
 
+    /// How much may be asked of each plugin at once (by default any amount). See also
+    /// [`Manager::with_limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.policy.limits = limits;
+        self
+    }
+
     /// How long a plugin's process may take to end by itself before it is killed (by default 2 s).
     pub fn stop_deadline(mut self, deadline: Duration) -> Self {
         self.stop_deadline = deadline;
@@ -47,7 +57,7 @@ impl Builder {
 
     /// The manager.
     pub fn build(self) -> Manager {
-        let Self { drain_deadline, event_capacity, stop_deadline } = self;
+        let Self { drain_deadline, event_capacity, policy, stop_deadline } = self;
         let timer = Arc::new(ThreadTimer::default());
         let (registry, states) = (Registry::new(), States::new(event_capacity));
         let (versions, orders) = Default::default();
@@ -61,6 +71,7 @@ impl Builder {
                 drain_deadline,
                 stop_deadline,
             }),
+            policy,
         }
     }
 }

@@ -7,11 +7,14 @@ use jackfield_core::{Candidate, Description, Instance, Lane, Load, LoadError, Sl
 use tokio::sync::Mutex;
 
 use super::drain::Drain;
+use super::supervision::Supervisor;
 
 /// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) load: Load,
+    /// What every instance of it is loaded by.
+    pub(super) supervisor: Supervisor,
     /// The other interfaces that were asked for, each with its slot.
     others: std::sync::Mutex<Vec<(Description, Arc<Slot>)>>,
     pub(super) instance: Mutex<Option<Box<dyn Instance>>>,
@@ -22,10 +25,10 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(load: Load, instance: Box<dyn Instance>) -> Self {
+    pub(super) fn new(load: Load, supervisor: Supervisor, instance: Box<dyn Instance>) -> Self {
         let instance = Mutex::new(Some(instance));
         let (others, leaving) = Default::default();
-        Self { load, others, instance, generation: AtomicU64::new(1), leaving }
+        Self { load, supervisor, others, instance, generation: AtomicU64::new(1), leaving }
     }
 
     /// Keeps what has to end before the instance may.
@@ -40,7 +43,7 @@ impl Control {
 
     /// Loads another generation, with all interfaces that were asked for.
     pub(super) async fn load_next(&self, candidate: &dyn Candidate) -> Result<Loaded, LoadError> {
-        let new = candidate.load(&self.load).await?;
+        let new = self.supervisor.load(candidate, &self.load).await?;
         let mut others = Vec::new();
         let served = self.others().clone();
         for (description, slot) in served {

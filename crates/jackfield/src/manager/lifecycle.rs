@@ -20,6 +20,7 @@ use super::drain::drain_all;
 use super::error::{ReloadError, Reloaded};
 use super::orders::Orders;
 use super::states::States;
+use super::supervision::{Policy, Supervisor};
 use super::versions::Versions;
 use crate::events::{Events, State, chain};
 use crate::registry::{Entry, GetError, PluginId, Registry};
@@ -30,6 +31,8 @@ use crate::registry::{Entry, GetError, PluginId, Registry};
 #[derive(Clone)]
 pub struct Manager {
     pub(super) shared: Arc<Shared>,
+    /// Under what it loads.
+    pub(super) policy: Policy,
 }
 
 pub(super) struct Shared {
@@ -134,7 +137,8 @@ impl Manager {
             return Err(load.error(taken(load)));
         }
         let attempt = self.shared.states.begin(&id);
-        let instance = match candidate.load(load).await {
+        let supervisor = Supervisor::new(self.policy.clone(), self.shared.timer.clone());
+        let instance = match supervisor.load(candidate, load).await {
             Ok(instance) => instance,
             Err(error) => {
                 attempt.failed(chain(&error));
@@ -142,7 +146,7 @@ impl Manager {
             }
         };
         let slot = Arc::new(make(instance.lane()).with_timer(self.shared.timer.clone()));
-        let control = Arc::new(Control::new(load.clone(), instance));
+        let control = Arc::new(Control::new(load.clone(), supervisor, instance));
         let entry = Entry { slot: slot.clone(), extra: control.clone() };
         // Nobody replaces it before it was told that it is online.
         let held = control.instance.lock().await;

@@ -9,6 +9,7 @@ mod lifecycle;
 mod lookup;
 mod orders;
 mod states;
+mod supervision;
 mod timer;
 mod versions;
 mod watched;
@@ -16,6 +17,8 @@ mod watched;
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
+pub use supervision::{Limits, Stats};
 
 pub(crate) use orders::{Desk, Order};
+pub(crate) use supervision::{Figures, Policy};
 pub(crate) use watched::Claim;

@@ -7,6 +7,7 @@ use jackfield_core::{BoxFuture, CallError, Timer};
 
 use super::control::Control;
 use super::lifecycle::Manager;
+use super::supervision::Policy;
 use crate::events::State;
 use crate::registry::{Entry, PluginId};
 
@@ -51,6 +52,16 @@ impl Manager {
             self.shared.states.set(&claim.plugin, State::Failed { reason });
         }
         is_current
+    }
+
+    /// Under what the next generations are loaded of what was claimed.
+    pub(crate) fn adopt(&self, claim: &Claim, policy: Policy) {
+        claim.control.supervisor.adopt(policy);
+    }
+
+    /// Counts that a plugin is started again after it has ended by itself.
+    pub(crate) fn count_restart(&self, claim: &Claim) {
+        claim.control.supervisor.restarted();
     }
 
     /// Tells why nothing can be loaded under this name. What is loaded under it serves on.

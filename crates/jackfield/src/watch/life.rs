@@ -77,10 +77,13 @@ impl<I: Interface + ?Sized> Life<I> {
             self.manager.tell_refused(&self.plugin, reason.clone());
         })?;
         let plugin = self.plugin.as_str();
-        let failure = if self.generation().is_some() {
+        let policy = file.policy(self.manager.policy());
+        let loaded = self.claim.as_ref().filter(|_| self.generation().is_some());
+        let failure = if let Some(claim) = loaded {
+            self.manager.adopt(claim, policy);
             self.manager.reload(plugin, &*candidate).await.err().map(|error| chain(&error))
         } else {
-            let loaded = self.manager.load::<I>(plugin, &*candidate).await;
+            let loaded = self.manager.with_policy(policy).load::<I>(plugin, &*candidate).await;
             self.claim = loaded.as_ref().ok().and_then(|_| self.manager.claim(&self.plugin));
             loaded.err().map(|error| chain(&error))
         };
@@ -144,7 +147,11 @@ impl<I: Interface + ?Sized> Life<I> {
                     break;
                 }
             }
-            if self.generation() != Some(generation) || self.bring(file).await.is_ok() {
+            if self.generation() != Some(generation) {
+                return Restarted::Running;
+            }
+            self.claim.iter().for_each(|claim| manager.count_restart(claim));
+            if self.bring(file).await.is_ok() {
                 return Restarted::Running;
             }
         }

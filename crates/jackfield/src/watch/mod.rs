@@ -7,4 +7,4 @@ mod watcher;
 
 pub use self::handle::{Watch, WatchError};
 #[cfg(target_os = "linux")]
-pub(crate) use self::sleep::{First, first};
+pub(crate) use self::sleep::{First, first, sleep_until};

@@ -12,7 +12,7 @@ pub(super) async fn sleep(timer: &dyn Timer, duration: Duration) {
 }
 
 /// Waits until a time; for ever, if there is none.
-pub(super) async fn sleep_until(timer: &dyn Timer, deadline: Option<Instant>) {
+pub(crate) async fn sleep_until(timer: &dyn Timer, deadline: Option<Instant>) {
     let Some(deadline) = deadline else { return std::future::pending().await };
     let mut alarm = None;
     std::future::poll_fn(|context| {

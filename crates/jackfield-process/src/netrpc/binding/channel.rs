@@ -88,6 +88,10 @@ where
         };
         self.inner.line.tasks.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
     }
+
+    fn may_block(&self) -> bool {
+        !self.inner.line.tasks.is_at_work()
+    }
 }
 
 impl<C: Codec> Inner<C>

@@ -76,6 +76,10 @@ impl Instance for NetRpcInstance {
         })
     }
 
+    fn process(&self) -> Option<u32> {
+        self.child.running_pid()
+    }
+
     fn closed(&self) -> BoxFuture<'static, CallError> {
         let fate = self.dispenser.objects.fate.clone();
         Box::pin(async move { fate.ended().await })

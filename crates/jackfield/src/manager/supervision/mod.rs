@@ -1,0 +1,19 @@
+//! What is known of a plugin's calls, and of the process that answers them.
+
+mod call;
+mod channel;
+mod counters;
+mod gate;
+mod histogram;
+mod instance;
+mod limits;
+mod policy;
+mod process;
+mod stats;
+mod supervisor;
+
+pub use limits::Limits;
+pub(crate) use policy::Policy;
+pub(crate) use stats::Figures;
+pub use stats::Stats;
+pub(super) use supervisor::Supervisor;

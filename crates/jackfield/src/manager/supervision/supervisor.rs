@@ -1,0 +1,96 @@
+//! Supervises one plugin, through everything that is loaded for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use jackfield_core::{Candidate, Instance, Load, LoadError, Timer};
+
+use super::counters::{Counters, add, read};
+use super::gate::Gate;
+use super::instance::Supervised;
+use super::policy::Policy;
+use super::process::Process;
+use super::stats::Stats;
+
+/// Supervises one plugin: it loads what is to be called, so that calls go through it from then on.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    counters: Arc<Counters>,
+    timer: Arc<dyn Timer>,
+    /// Under what the next instance is loaded.
+    policy: Mutex<Policy>,
+    /// Of each instance that may still be there, the one that was loaded last at the end.
+    tenures: Mutex<Vec<Weak<Tenure>>>,
+}
+
+/// One instance, for as long as it is there or called.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    pub(super) counters: Arc<Counters>,
+    pub(super) gate: Gate,
+    process: Option<Process>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(policy: Policy, timer: Arc<dyn Timer>) -> Self {
+        let (counters, tenures) = Default::default();
+        Self { counters, timer, policy: Mutex::new(policy), tenures }
+    }
+
+    /// Loads a candidate.
+    pub(crate) async fn load(
+        &self,
+        candidate: &dyn Candidate,
+        load: &Load,
+    ) -> Result<Box<dyn Instance>, LoadError> {
+        let instance = candidate.load(load).await?;
+        let gate = Gate::new(&lock(&self.policy).limits, &self.timer);
+        let process = instance.process().and_then(Process::of);
+        let tenure = Arc::new(Tenure { counters: self.counters.clone(), gate, process });
+        let mut tenures = lock(&self.tenures);
+        tenures.retain(|tenure| tenure.strong_count() > 0);
+        tenures.push(Arc::downgrade(&tenure));
+        Ok(Box::new(Supervised::new(instance, tenure)))
+    }
+
+    /// Under what instances are loaded from now on.
+    pub(crate) fn adopt(&self, policy: Policy) {
+        *lock(&self.policy) = policy;
+    }
+
+    /// Counts that the plugin is started again after it has ended by itself.
+    pub(crate) fn restarted(&self) {
+        add(&self.counters.restarts);
+    }
+
+    /// What is known now, under this generation.
+    ///
+    /// Calls into this process do not pass here: whoever counts them adds them.
+    pub(crate) fn stats(&self, generation: u64) -> Stats {
+        let Counters { calls, errors, failures, in_flight, rejected, restarts, latency } = &*self.counters;
+        let tenure = self.present();
+        let process = tenure.as_ref().and_then(|tenure| tenure.process);
+        let [p50, p99] = latency.quantiles([0.5, 0.99]);
+        Stats {
+            calls: read(calls),
+            errors: read(errors),
+            failures: read(failures),
+            generation,
+            in_flight: read(in_flight),
+            memory: process.and_then(Process::memory),
+            p50,
+            p99,
+            rejected: read(rejected),
+            restarts: read(restarts),
+            waiting: tenure.map_or(0, |tenure| tenure.gate.waiting() as u64),
+        }
+    }
+
+    /// The instance that was loaded last and is still there: one that was loaded in vain is dropped at once.
+    fn present(&self) -> Option<Arc<Tenure>> {
+        lock(&self.tenures).iter().rev().find_map(Weak::upgrade)
+    }
+}
+
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,138 @@
+//! How much may be asked at once of a plugin in its own process.
+
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use jackfield::process::ProcessPlugin;
+use jackfield::{CallError, CallOptions, Error, Handle, Limits, Manager, State};
+use probe_interface::Probe;
+
+use crate::home::{Home, online};
+use crate::supervision::{begun, stats};
+use crate::support::{block_on, libraries};
+
+fn limits(calls: usize, queue: usize) -> Limits {
+    let mut limits = Limits::default();
+    (limits.calls, limits.queue) = (Some(calls), queue);
+    limits
+}
+
+fn load(limits: Limits) -> (Manager, Handle<dyn Probe>) {
+    let manager = Manager::builder().limits(limits).build();
+    let program = ProcessPlugin::new(libraries().program("probe-one"));
+    let probe = block_on(manager.load::<dyn Probe>("probe", &program)).expect("it loads");
+    (manager, probe)
+}
+
+#[test]
+fn a_call_over_the_limit_fails_at_once() {
+    let (manager, probe) = load(limits(1, 0));
+    let waiting = begun!(probe.wait());
+    let busy = CallError::Busy { calls: 1, queue: 0 };
+    assert_eq!(probe.add(1, 2), Err(busy.clone().into()));
+    assert_eq!(block_on(probe.add_async(1, 2)), Err(busy.clone().into()));
+    assert_eq!(
+        busy.to_string(),
+        "the plugin is busy: 1 calls are in flight and 0 wait, as many as may\n(hint: `Limits` says how many)"
+    );
+    let stats = stats(&manager);
+    assert_eq!((stats.calls, stats.in_flight, stats.errors, stats.rejected), (3, 1, 2, 2));
+    drop(waiting);
+    assert_eq!(probe.add(1, 2), Ok(3));
+}
+
+#[test]
+fn whoever_waits_is_let_through_in_order_and_may_go() {
+    let (manager, probe) = load(limits(1, 2));
+    let waiting = begun!(probe.wait());
+    let first = begun!(probe.add_async(1, 2));
+    let mut second = begun!(probe.add_async(3, 4));
+    assert_eq!(stats(&manager).waiting, 2);
+    assert_eq!(probe.add(5, 6), Err(CallError::Busy { calls: 1, queue: 2 }.into()));
+    // One that is given up leaves its place to another.
+    drop(first);
+    let third = begun!(probe.add_async(5, 6));
+    assert_eq!(stats(&manager).waiting, 2);
+    drop(waiting);
+    let mut third = third;
+    assert!(third.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "the second is first");
+    assert_eq!(block_on(&mut second), Ok(7));
+    assert_eq!(block_on(third), Ok(11));
+    assert_eq!((stats(&manager).waiting, stats(&manager).in_flight), (0, 0));
+}
+
+#[test]
+fn whoever_waits_keeps_their_deadline() {
+    let (manager, probe) = load(limits(1, 8));
+    let waiting = begun!(probe.wait());
+    let hurried = || Handle::with(&probe, CallOptions::new().timeout(Duration::from_millis(2)));
+    let is_late = |error: Error| matches!(error, Error::Call(CallError::DeadlineExceeded { .. }));
+    assert!(block_on(hurried().add_async(1, 2)).is_err_and(is_late));
+    assert!(hurried().add(1, 2).is_err_and(is_late));
+    assert_eq!((stats(&manager).waiting, stats(&manager).errors, stats(&manager).rejected), (0, 2, 0));
+    drop(waiting);
+    assert_eq!(probe.add(1, 2), Ok(3));
+}
+
+#[test]
+fn a_blocking_call_waits_inside_of_a_runtime_too() {
+    let (manager, probe) = load(limits(1, 8));
+    let waiting = begun!(probe.wait());
+    std::thread::scope(|scope| {
+        let blocked = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async { probe.add(1, 2) })
+        });
+        while stats(&manager).waiting == 0 {
+            std::thread::yield_now();
+        }
+        drop(waiting);
+        assert_eq!(blocked.join().expect("no panic"), Ok(3));
+    });
+}
+
+#[test]
+fn a_call_without_a_deadline_has_that_of_the_limits() {
+    let mut limits = Limits::default();
+    limits.deadline = Some(Duration::from_millis(2));
+    let (manager, probe) = load(limits);
+    let late =
+        |result: Result<u32, Error>| matches!(result, Err(Error::Call(CallError::DeadlineExceeded { .. })));
+    assert!(late(block_on(probe.wait())));
+    // One of its own goes before it.
+    let patient = Handle::with(&probe, CallOptions::new().timeout(Duration::from_secs(3600)));
+    let mut waiting = begun!(patient.wait());
+    assert!(late(block_on(probe.wait())));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(patient.release().is_ok());
+    assert_eq!((block_on(waiting), stats(&manager).errors), (Ok(1), 2));
+}
+
+#[test]
+fn a_plugin_keeps_its_limits_through_a_reload() {
+    let manager = Manager::new();
+    let program = ProcessPlugin::new(libraries().program("probe-one"));
+    let limited = manager.with_limits(limits(1, 0));
+    let probe = block_on(limited.load::<dyn Probe>("probe", &program)).expect("it loads");
+    let free = block_on(manager.load::<dyn Probe>("free", &program)).expect("it loads");
+    block_on(manager.reload("probe", &program)).expect("it loads");
+    let _waiting = (begun!(probe.wait()), begun!(free.wait()));
+    assert!(matches!(probe.version(), Err(Error::Call(CallError::Busy { .. }))));
+    assert_eq!(free.version(), Ok(1));
+}
+
+#[test]
+fn a_manifest_says_how_much_may_be_asked() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let manifest = format!("command = {:?}\nmax_calls = 1\n", libraries().program("probe-one"));
+    home.write("probe.plugin.toml", &manifest);
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.get::<dyn Probe>("probe");
+    let waiting = begun!(probe.wait());
+    assert!(matches!(probe.version(), Err(Error::Call(CallError::Busy { calls: 1, queue: 0 }))));
+    drop(waiting);
+    home.write("probe.plugin.toml", &manifest.replace("max_calls = 1", "max_calls = 2"));
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+    let _waiting = [begun!(probe.wait()), begun!(probe.wait())];
+    assert!(matches!(probe.version(), Err(Error::Call(CallError::Busy { calls: 2, queue: 0 }))));
+}
