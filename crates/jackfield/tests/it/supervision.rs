@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield::native::NativeBackend;
 use jackfield::process::ProcessPlugin;
 use jackfield::{
     BoxFuture, Bytes, CallError, CallOptions, Candidate, Error, Handle, Instance, Limits, Load, LoadError,
@@ -66,6 +67,39 @@ fn calls_are_counted_through_all_generations() {
     assert_eq!(manager.all_stats().len(), 1);
     block_on(manager.unload("probe")).expect("it is loaded");
     assert!(manager.stats("probe").is_err() && manager.all_stats().is_empty());
+}
+
+#[test]
+#[expect(unsafe_code, reason = "a host writes it once")]
+fn calls_into_this_process_are_counted_on_their_threads() {
+    // SAFETY: the library is of this repository.
+    let backend = unsafe { NativeBackend::new() };
+    let manager = Manager::new();
+    let library = backend.library(libraries().library("probe-one"));
+    for candidate in [&library as &dyn Candidate, &probe_one::PLUGIN] {
+        let probe = block_on(manager.load::<dyn Probe>("probe", candidate)).expect("it loads");
+        assert_eq!((stats(&manager).calls, stats(&manager).p50), (0, None));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..1_000).for_each(|_| assert_eq!(probe.add(20, 22), Ok(42))));
+            }
+        });
+        assert_eq!(block_on(probe.add_async(20, 22)), Ok(42));
+        assert_eq!(block_on(probe.pend(3)), Ok(3));
+        assert!(matches!(probe.fail("no".into()), Err(Error::Plugin(_))));
+        assert!(matches!(probe.panic("oh".into()), Err(Error::Call(CallError::Panicked { .. }))));
+        assert!(matches!(block_on(probe.panic_later("oh".into())), Err(Error::Call(_))));
+        let hurried = Handle::with(&probe, CallOptions::new().timeout(Duration::from_secs(60)));
+        assert_eq!(hurried.add(1, 2), Ok(3), "also under options");
+        let after = stats(&manager);
+        assert_eq!((after.calls, after.failures, after.errors), (2_006, 1, 2), "{after:?}");
+        assert!(after.p50.is_some_and(|time| time < Duration::from_secs(1)), "{after:?}");
+
+        block_on(manager.reload("probe", candidate)).expect("it loads");
+        assert_eq!(probe.version(), Ok(1));
+        assert_eq!((stats(&manager).calls, stats(&manager).generation), (2_007, 2));
+        block_on(manager.unload("probe")).expect("it is loaded");
+    }
 }
 
 #[test]

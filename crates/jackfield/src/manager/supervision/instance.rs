@@ -9,8 +9,8 @@ use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, 
 use super::channel::SupervisedChannel;
 use super::supervisor::Tenure;
 
-/// An instance whose calls are supervised, as far as they leave this process. It is the one place where that begins:
-/// whatever is swapped into a slot came from here.
+/// An instance whose calls are supervised. It is the one place where that begins: whatever is swapped into a slot came
+/// from here.
 #[derive(Debug)]
 pub(super) struct Supervised {
     instance: Box<dyn Instance>,
@@ -27,7 +27,8 @@ impl Supervised {
             Lane::Channel(channel) => {
                 Lane::Channel(Arc::new(SupervisedChannel::new(channel, self.tenure.clone())))
             }
-            // A call into this process must not write what another thread's call writes.
+            // A call into this process is only counted: it must not write what another thread's call writes.
+            Lane::Bound(bound) => Lane::Bound(bound.counted_by(self.tenure.tally())),
             lane => lane,
         }
     }

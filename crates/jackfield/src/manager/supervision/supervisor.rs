@@ -1,8 +1,8 @@
 //! Supervises one plugin, through everything that is loaded for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use jackfield_core::{Candidate, Instance, Load, LoadError, Timer};
+use jackfield_core::{Candidate, Counts, Instance, Load, LoadError, Tally, Timer};
 
 use super::counters::{Counters, add, read};
 use super::gate::Gate;
@@ -15,6 +15,8 @@ use super::stats::Stats;
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     counters: Arc<Counters>,
+    /// What counts the calls into this process, once there is something to call.
+    tally: Arc<OnceLock<Arc<Tally>>>,
     timer: Arc<dyn Timer>,
     /// Under what the next instance is loaded.
     policy: Mutex<Policy>,
@@ -28,12 +30,24 @@ pub(super) struct Tenure {
     pub(super) counters: Arc<Counters>,
     pub(super) gate: Gate,
     process: Option<Process>,
+    tally: Arc<OnceLock<Arc<Tally>>>,
+}
+
+impl Tenure {
+    /// What counts the calls into this process. The times that it takes are among all others.
+    pub(super) fn tally(&self) -> Arc<Tally> {
+        let new = || {
+            let counters = self.counters.clone();
+            Arc::new(Tally::new(move |took| counters.latency.record(took)))
+        };
+        self.tally.get_or_init(new).clone()
+    }
 }
 
 impl Supervisor {
     pub(crate) fn new(policy: Policy, timer: Arc<dyn Timer>) -> Self {
-        let (counters, tenures) = Default::default();
-        Self { counters, timer, policy: Mutex::new(policy), tenures }
+        let (counters, tally, tenures) = Default::default();
+        Self { counters, tally, timer, policy: Mutex::new(policy), tenures }
     }
 
     /// Loads a candidate.
@@ -45,7 +59,8 @@ impl Supervisor {
         let instance = candidate.load(load).await?;
         let gate = Gate::new(&lock(&self.policy).limits, &self.timer);
         let process = instance.process().and_then(Process::of);
-        let tenure = Arc::new(Tenure { counters: self.counters.clone(), gate, process });
+        let (counters, tally) = (self.counters.clone(), self.tally.clone());
+        let tenure = Arc::new(Tenure { counters, gate, process, tally });
         let mut tenures = lock(&self.tenures);
         tenures.retain(|tenure| tenure.strong_count() > 0);
         tenures.push(Arc::downgrade(&tenure));
@@ -63,17 +78,16 @@ impl Supervisor {
     }
 
     /// What is known now, under this generation.
-    ///
-    /// Calls into this process do not pass here: whoever counts them adds them.
     pub(crate) fn stats(&self, generation: u64) -> Stats {
         let Counters { calls, errors, failures, in_flight, rejected, restarts, latency } = &*self.counters;
         let tenure = self.present();
         let process = tenure.as_ref().and_then(|tenure| tenure.process);
         let [p50, p99] = latency.quantiles([0.5, 0.99]);
+        let here = self.tally.get().map_or_else(Counts::default, |tally| tally.counts());
         Stats {
-            calls: read(calls),
-            errors: read(errors),
-            failures: read(failures),
+            calls: read(calls) + here.calls,
+            errors: read(errors) + here.errors,
+            failures: read(failures) + here.failures,
             generation,
             in_flight: read(in_flight),
             memory: process.and_then(Process::memory),
