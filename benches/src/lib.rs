@@ -5,12 +5,16 @@
 mod burst;
 mod clock;
 pub mod generated;
+mod processes;
 mod report;
 mod soak;
 mod values;
+mod wire;
 
 pub use burst::{Client, Start, started, unary};
 pub use clock::{alternate, batches, median, ns_per_call};
+pub use processes::{children_of, resident_kb, running_ns};
 pub use report::print;
 pub use soak::soak;
 pub use values::value;
+pub use wire::Wire;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::burst::Client;
+use crate::processes::{children, resident_kb};
 
 /// By how much this process and the plugin's have grown over `count` calls of one connection, 16 at once. The first
 /// tenth of the calls lets both sides come to their size.
@@ -55,23 +56,11 @@ impl Footprint {
     fn of_both() -> anyhow::Result<Self> {
         let mut sum = Self { memory_kb: 0, descriptors: 0 };
         for pid in [std::process::id()].into_iter().chain(children()?) {
-            let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-            let resident = resident.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
-            sum.memory_kb += resident.parse::<u64>()?;
+            sum.memory_kb += resident_kb(pid)?;
             sum.descriptors += fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64;
         }
         Ok(sum)
     }
-}
-
-fn children() -> anyhow::Result<Vec<u32>> {
-    let mut children = Vec::new();
-    for task in fs::read_dir("/proc/self/task")? {
-        let listed = fs::read_to_string(task?.path().join("children"))?;
-        children.extend(listed.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-    }
-    Ok(children)
 }
 
 const CALLERS: u64 = 16;

@@ -10,6 +10,7 @@ mod codegen;
 mod compare;
 mod fuzz;
 mod header;
+mod soak;
 
 /// Tasks of the repository.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Renews the C header from the layout of the Rust types.
     Header,
+    /// Lets everything happen to plugins that are being called, and checks every answer.
+    Soak(soak::Options),
     /// Is a plugin that records another one, as `capture` wants it.
     #[command(hide = true)]
     Record,
@@ -39,5 +42,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Compare(options) => compare::run(root, &options),
         Task::Header => header::run(root).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(options) => fuzz::run(root, &options).map(|()| ExitCode::SUCCESS),
+        Task::Soak(options) => soak::run(root, &options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -3,15 +3,21 @@
 //! It takes the arguments of the Go peer `grpc-host`, such as `-netrpc` for another wire than gRPC, and `-per-runtime` for
 //! a connection on the caller's runtime.
 
-use std::time::Instant;
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use jackfield::netrpc::NetRpc;
-use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
-use jackfield::stdio::{StdioCodec, StdioPlugin};
+use jackfield::process::ProcessBackend;
 use jackfield::{Candidate, Handle, Manager};
-use jackfield_benches::{Client, Start, print, soak, started, unary};
+use jackfield_benches::{
+    Client, Start, Wire, children_of, print, resident_kb, running_ns, soak, started, unary,
+};
 use kv_interface::Kv;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -20,57 +26,44 @@ fn main() -> anyhow::Result<()> {
 
 async fn run() -> anyhow::Result<()> {
     let path = std::env::var_os("BENCH_PLUGIN").context("BENCH_PLUGIN must hold the path of the plugin")?;
-    let backend = ProcessBackend::start()?;
-    let handshake = Handshake::new(1, "WKY_PLUGIN", "wukaiying");
-    let mut plugin = ProcessPlugin::new(&path).handshake(handshake).backend(&backend);
-    let talking = |wire, codec| {
-        let plugin = StdioPlugin::new(&path).args([wire]).codec(codec).backend(&backend);
-        Some(Box::new(plugin) as Box<dyn Candidate>)
-    };
-    let mut other = None;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (switches, operands): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));
-    for switch in switches {
-        plugin = match switch {
-            "-automtls" => plugin.auto_mtls(),
-            "-gob" => {
-                other = talking("gob", StdioCodec::Gob);
-                plugin
-            }
-            "-json" => {
-                other = talking("json", StdioCodec::Json);
-                plugin
-            }
-            "-netrpc" => plugin.args(["netrpc"]).net_rpc(NetRpc::new("kv").map_arguments("Put")),
-            "-per-runtime" => plugin.connection_per_runtime(),
-            other => bail!("unknown switch `{other}`"),
-        };
-    }
-    let manager = Manager::new();
+    let wire = match switches.as_slice() {
+        [] => Wire::Grpc,
+        [switch] => Wire::of_switch(switch)?,
+        _ => bail!("expected one switch at most"),
+    };
+    let backend = ProcessBackend::start()?;
+    let plugin = wire.candidate(&path, &backend);
+    let (manager, plugin) = (Manager::new(), &*plugin);
     let result = match operands.as_slice() {
-        ["unary", seconds, key, concurrency] => {
-            let kv: Handle<dyn Kv> = manager.load("kv", other.as_deref().unwrap_or(&plugin)).await?;
-            let result = unary(&kv, seconds.parse()?, key, concurrency.parse()?).await;
-            manager.unload("kv").await?;
-            result?
-        }
+        ["death", count] => death(&manager, plugin, path.as_ref(), count.parse()?).await?,
+        ["many", count] => many(&manager, plugin, count.parse()?).await?,
+        ["memory"] => memory(&manager, plugin, path.as_ref()).await?,
         ["soak", count] => {
-            let kv: Handle<dyn Kv> = manager.load("kv", other.as_deref().unwrap_or(&plugin)).await?;
+            let kv: Handle<dyn Kv> = manager.load("kv", plugin).await?;
             let result = soak(&kv, count.parse()?).await;
             manager.unload("kv").await?;
             result?
         }
-        ["start", count] => start(&manager, &plugin, count.parse()?).await?,
+        ["start", count] => start(&manager, plugin, count.parse()?).await?,
+        ["unary", seconds, key, concurrency] => {
+            let kv: Handle<dyn Kv> = manager.load("kv", plugin).await?;
+            let result = unary(&kv, seconds.parse()?, key, concurrency.parse()?).await;
+            manager.unload("kv").await?;
+            result?
+        }
         _ => bail!(
-            "usage: [-automtls] [-per-runtime] [-netrpc|-gob|-json] (unary SECONDS KEY CONCURRENCY | soak N | start N)"
+            "usage: [-automtls|-per-runtime|-netrpc|-gob|-json] (death N | many N | memory | soak N | start N | \
+             unary SECONDS KEY CONCURRENCY)"
         ),
     };
     Ok(print(&result)?)
 }
 
 /// The unloading is kept out of the measured time.
-async fn start(manager: &Manager, plugin: &ProcessPlugin, count: usize) -> anyhow::Result<serde_json::Value> {
+async fn start(manager: &Manager, plugin: &dyn Candidate, count: usize) -> anyhow::Result<Value> {
     let mut start = Start::default();
     for _ in 0..count {
         let began = Instant::now();
@@ -82,3 +75,72 @@ async fn start(manager: &Manager, plugin: &ProcessPlugin, count: usize) -> anyho
     }
     started(start)
 }
+
+/// The resident memory of a plugin that has answered once.
+async fn memory(manager: &Manager, plugin: &dyn Candidate, path: &Path) -> anyhow::Result<Value> {
+    let kv: Handle<dyn Kv> = manager.load("kv", plugin).await?;
+    Client::get(&kv, "16".to_owned()).await?;
+    tokio::time::sleep(SETTLE).await;
+    let memory = resident_kb(the_child(path)?.as_raw_nonzero().get().try_into()?)?;
+    manager.unload("kv").await?;
+    Ok(json!({"memory_kb": memory}))
+}
+
+/// How long after its plugin was killed a call that is in flight fails: the plugin is stopped, asked, and killed.
+async fn death(
+    manager: &Manager,
+    plugin: &dyn Candidate,
+    path: &Path,
+    count: usize,
+) -> anyhow::Result<Value> {
+    let mut samples = Vec::new();
+    for _ in 0..count {
+        let kv: Handle<dyn Kv> = manager.load("kv", plugin).await?;
+        Client::get(&kv, "16".to_owned()).await?;
+        let child = the_child(path)?;
+        kill_process(child, Signal::STOP)?;
+        let mut call = pin!(Client::get(&kv, "16".to_owned()));
+        let polled = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+        ensure!(polled.is_pending(), "a plugin that was stopped has answered");
+        // Until the request has left.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let began = Instant::now();
+        kill_process(child, Signal::KILL)?;
+        ensure!(call.await.is_err(), "a plugin that was killed has answered");
+        samples.push(began.elapsed());
+        manager.unload("kv").await?;
+    }
+    samples.sort();
+    let quantile = |part: f64| samples[(part * (samples.len() - 1) as f64) as usize].as_secs_f64() * 1e3;
+    Ok(json!({"p50_ms": quantile(0.5), "p99_ms": quantile(0.99)}))
+}
+
+/// Many plugins of one host: how long until all have answered, what the host holds then, and how busy it is while nobody calls.
+async fn many(manager: &Manager, plugin: &dyn Candidate, count: usize) -> anyhow::Result<Value> {
+    let names: Vec<String> = (0..count).map(|number| format!("kv-{number}")).collect();
+    let began = Instant::now();
+    for name in &names {
+        let kv: Handle<dyn Kv> = manager.load(name, plugin).await?;
+        Client::get(&kv, "16".to_owned()).await?;
+    }
+    let started = began.elapsed();
+    tokio::time::sleep(SETTLE).await;
+    let (began, ran) = (Instant::now(), running_ns()?);
+    tokio::time::sleep(IDLE).await;
+    let busy = (running_ns()? - ran) as f64 / began.elapsed().as_nanos() as f64;
+    let memory = resident_kb(std::process::id())?;
+    for name in &names {
+        manager.unload(name).await?;
+    }
+    Ok(json!({"started_ms": started.as_secs_f64() * 1e3, "memory_kb": memory, "busy_percent": busy * 100.0}))
+}
+
+fn the_child(program: &Path) -> anyhow::Result<Pid> {
+    let [child] = children_of(program)?[..] else { bail!("expected one process of the plugin") };
+    Pid::from_raw(child.try_into()?).context("a process has the number 0")
+}
+
+/// For what is left to do after a start.
+const SETTLE: Duration = Duration::from_millis(500);
+/// How long a host is watched that does nothing.
+const IDLE: Duration = Duration::from_secs(5);

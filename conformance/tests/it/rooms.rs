@@ -79,5 +79,10 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-const UNPUBLISHED: &[&str] =
-    &["jackfield-benches", "jackfield-conformance", "jackfield-fixtures", "jackfield-races"];
+const UNPUBLISHED: &[&str] = &[
+    "jackfield-benches",
+    "jackfield-conformance",
+    "jackfield-fixtures",
+    "jackfield-races",
+    "jackfield-soak",
+];

@@ -464,6 +464,69 @@ pub(crate) const KEYS: &[Key] = &[
         about: "the Go host calls our plugin",
     },
     Key {
+        name: "grpc.rss",
+        unit: "kB",
+        ours: Source::Field(Run { arguments: MEMORY, ..UNARY }, "memory_kb"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(
+                Run { arguments: MEMORY, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY },
+                "memory_kb",
+            ),
+        }),
+        bound: Bound::AtMostTimes(0.35),
+        about: "the resident memory of a plugin that has answered once and is idle",
+    },
+    Key {
+        name: "grpc.size",
+        unit: "kB",
+        ours: Source::Size(Artifact::GrpcPlugin),
+        peer: Some(Peer { name: "go-plugin", source: Source::Size(Artifact::GoGrpcPlugin) }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "the file of a plugin, as each side's build makes it for a release: ours without debug information, Go's with its tables",
+    },
+    Key {
+        name: "grpc.death",
+        unit: "ms",
+        ours: Source::Field(Run { arguments: DEATH, ..UNARY }, "p99_ms"),
+        peer: None,
+        bound: Bound::AtMost(10.0),
+        about: "how long after its plugin was killed a call in flight fails, at the 99th percentile of 100",
+    },
+    Key {
+        name: "grpc.many_started",
+        unit: "ms",
+        ours: Source::Field(Run { arguments: MANY, ..UNARY }, "started_ms"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: MANY, ..GO_UNARY }, "started_ms"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "a hundred plugins of one host, started one after the other, each until its first answer (the bound is an aim)",
+    },
+    Key {
+        name: "grpc.many_memory",
+        unit: "kB",
+        ours: Source::Field(Run { arguments: MANY, ..UNARY }, "memory_kb"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: MANY, ..GO_UNARY }, "memory_kb"),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "the resident memory of the host that has these hundred (the bound is an aim)",
+    },
+    Key {
+        name: "grpc.many_busy",
+        unit: "%",
+        ours: Source::Field(Run { arguments: MANY, ..UNARY }, "busy_percent"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: MANY, ..GO_UNARY }, "busy_percent"),
+        }),
+        bound: Bound::AtMost(0.1),
+        about: "how busy that host keeps a core while nobody calls",
+    },
+    Key {
         name: "netrpc.unary_16",
         unit: "µs",
         ours: Source::Field(Run { arguments: NET_RPC, ..UNARY }, "p50_us"),
@@ -547,6 +610,102 @@ pub(crate) const KEYS: &[Key] = &[
         }),
         bound: Bound::AtMostTimes(0.6),
         about: "one call at a time over stdin and stdout in JSON, 16 bytes back; the peer is the standard library's net/rpc, wired to the pipes as natefinch/pie does, which itself cannot be fetched here",
+    },
+    Key {
+        name: "manager.scan",
+        unit: "ms",
+        ours: Source::Field(SCAN, "cold_ms"),
+        peer: None,
+        bound: Bound::AtMost(200.0),
+        about: "the first look at a directory of 1,000 candidates, none of which is executed",
+    },
+    Key {
+        name: "manager.scan_again",
+        unit: "ms",
+        ours: Source::Field(SCAN, "again_ms"),
+        peer: None,
+        bound: Bound::AtMost(5.0),
+        about: "another look at the same directory, in which nothing has changed",
+    },
+    Key {
+        name: "manager.notice",
+        unit: "ms",
+        ours: Source::Field(NOTICE, "p50_ms"),
+        peer: None,
+        bound: Bound::AtMost(50.0),
+        about: "from the time at which a library in a directory has settled until it is online",
+    },
+    Key {
+        name: "manager.swap_native",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_NATIVE, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "of 1,000,000 calls or more, on four threads, over 100 swaps of a library",
+    },
+    Key {
+        name: "manager.swap_grpc",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_GRPC, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "the same of a child process, 32 calls at once",
+    },
+    Key {
+        name: "manager.swap_mtls",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_MTLS, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "the same under AutoMTLS",
+    },
+    Key {
+        name: "manager.swap_netrpc",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_NET_RPC, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "the same over net/rpc",
+    },
+    Key {
+        name: "manager.swap_stdio",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_STDIO, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "the same over stdin and stdout, in gobs",
+    },
+    Key {
+        name: "manager.restart",
+        unit: "ms",
+        ours: Source::Field(RESTART, "restart_ms"),
+        peer: Some(Peer { name: "a start", source: Source::Field(RESTART, "start_ms") }),
+        bound: Bound::AtMostTimes(2.0),
+        about: "from the kill of a plugin to the next answer, where the first restart has no pause",
+    },
+    Key {
+        name: "manager.overhead_process",
+        unit: "µs",
+        ours: Source::Field(OVERHEAD_PROCESS, "managed_us"),
+        peer: Some(Peer { name: "without a manager", source: Source::Field(OVERHEAD_PROCESS, "bare_us") }),
+        bound: Bound::AtMostTimes(1.05),
+        about: "a call to a process through the manager, which counts it and takes its time",
+    },
+    Key {
+        name: "manager.overhead_native",
+        unit: "ns",
+        ours: Source::Field(OVERHEAD_NATIVE, "added_ns"),
+        peer: None,
+        bound: Bound::AtMost(3.0),
+        about: "what the manager adds to a call into a library: it is counted, and of 1,024 the time of one is taken",
+    },
+    Key {
+        name: "manager.idle",
+        unit: "%",
+        ours: Source::Field(IDLE, "busy_percent"),
+        peer: None,
+        bound: Bound::AtMost(0.1),
+        about: "how busy a host with 100 plugins of a watched directory keeps a core in a minute without calls",
     },
 ];
 
@@ -672,9 +831,82 @@ const STDIO_JSON: &[Argument] = &[
     Argument::Text("1"),
 ];
 const SOAK: &[Argument] = &[Argument::Text("-netrpc"), Argument::Text("soak"), Argument::Text("1000000")];
+const DEATH: &[Argument] = &[Argument::Text("death"), Argument::Text("100")];
+const MANY: &[Argument] = &[Argument::Text("many"), Argument::Text("100")];
+const MEMORY: &[Argument] = &[Argument::Text("memory")];
 const SECONDS: &[Argument] = &[Argument::Seconds];
 const START: &[Argument] = &[Argument::Text("start"), Argument::Count];
 const MTLS_START: &[Argument] = &[Argument::Text("-automtls"), Argument::Text("start"), Argument::Count];
+
+const SCAN: Run = Run {
+    arguments: &[Argument::Text("scan"), Argument::File(Artifact::Adder), Argument::Text("1000")],
+    ..native(Artifact::Manager)
+};
+const NOTICE: Run = Run {
+    arguments: &[Argument::Text("notice"), Argument::File(Artifact::ProbeOne), Argument::Count],
+    ..native(Artifact::Manager)
+};
+const SWAP_NATIVE: Run = Run {
+    arguments: &[
+        Argument::Text("swap-native"),
+        Argument::File(Artifact::ProbeOne),
+        Argument::File(Artifact::ProbeTwo),
+        Argument::Text("1000000"),
+    ],
+    ..native(Artifact::Manager)
+};
+const SWAP_GRPC: Run = Run {
+    arguments: &[
+        Argument::Text("-grpc"),
+        Argument::Text("swap"),
+        Argument::File(Artifact::GrpcPlugin),
+        Argument::Text("1000000"),
+    ],
+    ..native(Artifact::Manager)
+};
+const SWAP_MTLS: Run = Run {
+    arguments: &[
+        Argument::Text("-automtls"),
+        Argument::Text("swap"),
+        Argument::File(Artifact::GrpcPlugin),
+        Argument::Text("1000000"),
+    ],
+    ..native(Artifact::Manager)
+};
+const SWAP_NET_RPC: Run = Run {
+    arguments: &[
+        Argument::Text("-netrpc"),
+        Argument::Text("swap"),
+        Argument::File(Artifact::GrpcPlugin),
+        Argument::Text("1000000"),
+    ],
+    ..native(Artifact::Manager)
+};
+const SWAP_STDIO: Run = Run {
+    arguments: &[
+        Argument::Text("-gob"),
+        Argument::Text("swap"),
+        Argument::File(Artifact::GrpcPlugin),
+        Argument::Text("1000000"),
+    ],
+    ..native(Artifact::Manager)
+};
+const RESTART: Run = Run {
+    arguments: &[Argument::Text("restart"), Argument::File(Artifact::GrpcPlugin), Argument::Count],
+    ..native(Artifact::Manager)
+};
+const OVERHEAD_PROCESS: Run = Run {
+    arguments: &[Argument::Text("overhead-process"), Argument::File(Artifact::GrpcPlugin), Argument::Seconds],
+    ..native(Artifact::Manager)
+};
+const OVERHEAD_NATIVE: Run = Run {
+    arguments: &[Argument::Text("overhead-native"), Argument::File(Artifact::ProbeOne), Argument::Seconds],
+    ..native(Artifact::Manager)
+};
+const IDLE: Run = Run {
+    arguments: &[Argument::Text("idle"), Argument::File(Artifact::GrpcPlugin), Argument::Text("100")],
+    ..native(Artifact::Manager)
+};
 
 /// One sample per process, and a process is quick.
 const OPENS: u32 = 20;

@@ -1,6 +1,6 @@
 //! The files of a directory, and what each could be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::env::consts::{DLL_EXTENSION, DLL_PREFIX};
 use std::fs;
 use std::io::{self, Read as _};
@@ -118,7 +118,7 @@ impl Stamp {
 pub(crate) struct Scanner {
     directory: PathBuf,
     place: usize,
-    manifests: BTreeMap<PathBuf, Read>,
+    manifests: HashMap<PathBuf, Read>,
     /// Whether all that was found at the last look lies in the directory itself.
     is_all_here: bool,
 }
@@ -138,7 +138,7 @@ impl Scanner {
     pub(crate) fn new(directory: &Path, place: usize) -> Self {
         // What a manifest names is found from its directory, wherever the host goes to.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, place, manifests: BTreeMap::new(), is_all_here: true }
+        Self { directory, place, manifests: HashMap::new(), is_all_here: true }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -155,23 +155,25 @@ impl Scanner {
     pub(crate) fn scan(&mut self) -> io::Result<Vec<File>> {
         let mut files = Vec::new();
         self.is_all_here = fs::canonicalize(&self.directory)? == self.directory;
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
+        let entries = fs::read_dir(&self.directory)?.collect::<io::Result<Vec<_>>>()?;
+        // Those that are gone are left in here.
+        let mut before = std::mem::take(&mut self.manifests);
+        for entry in entries {
             let path = entry.path();
             // A file that went since the directory was read is one that is not there.
             if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
                 let (mut plugin, kind) = classify(name, stamp.kind());
                 self.is_all_here &= !entry.file_type().is_ok_and(|kind| kind.is_symlink());
-                let manifest = (kind == Kind::Manifest).then(|| self.read(&path, stamp));
+                let is_manifest = kind == Kind::Manifest;
+                let manifest = is_manifest.then(|| self.read(&path, stamp, before.remove(&path)));
                 if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
                     plugin = format!("{plugin}@{version}");
                 }
                 files.push(File { plugin, place: self.place, kind, stamp, path, manifest });
             }
         }
-        self.manifests.retain(|path, _| files.iter().any(|file| file.path == *path));
         let described = files.iter().filter_map(|file| file.manifest.as_ref());
-        let named: BTreeSet<_> =
+        let named: HashSet<_> =
             described.flat_map(|described| &described.parts).map(|(path, _)| path.clone()).collect();
         // Nor is heard what happens to a hidden file.
         let is_heard = |path: &PathBuf| path.parent() == Some(&self.directory) && name(path).is_some();
@@ -180,9 +182,8 @@ impl Scanner {
         Ok(files)
     }
 
-    /// What the manifest says, which is read again only if it has changed.
-    fn read(&mut self, path: &Path, stamp: Stamp) -> Described {
-        let before = self.manifests.remove(path);
+    /// What the manifest says, which is read again only if it has changed since `before`.
+    fn read(&mut self, path: &Path, stamp: Stamp, before: Option<Read>) -> Described {
         let read = match before {
             Some(read) if read.stamp == stamp => read,
             before => {

@@ -1,0 +1,27 @@
+//! `cargo xtask soak`: lets everything happen to plugins that are being called. See `conformance/soak`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+/// For how long, and from which seed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How long, in seconds.
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// What happens when follows from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a task runs cargo")]
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).args(["run", "--quiet", "-p", "jackfield-soak", "--"]);
+    command.arg(format!("--seconds={}", options.seconds)).arg(format!("--seed={}", options.seed));
+    let status = command.status().context("cargo cannot be started")?;
+    ensure!(status.success(), "the soak has found something; `--seed {}` repeats it", options.seed);
+    Ok(())
+}
