@@ -41,6 +41,7 @@ async fn run() -> anyhow::Result<()> {
         ["death", count] => death(&manager, plugin, path.as_ref(), count.parse()?).await?,
         ["many", count] => many(&manager, plugin, count.parse()?).await?,
         ["memory"] => memory(&manager, plugin, path.as_ref()).await?,
+        ["silent", seconds] => silent(&manager, plugin, Duration::from_secs_f64(seconds.parse()?)).await?,
         ["soak", count] => {
             let kv: Handle<dyn Kv> = manager.load("kv", plugin).await?;
             let result = soak(&kv, count.parse()?).await;
@@ -55,8 +56,8 @@ async fn run() -> anyhow::Result<()> {
             result?
         }
         _ => bail!(
-            "usage: [-automtls|-per-runtime|-netrpc|-gob|-json] (death N | many N | memory | soak N | start N | \
-             unary SECONDS KEY CONCURRENCY)"
+            "usage: [-automtls|-per-runtime|-netrpc|-gob|-json] (death N | many N | memory | silent SECONDS | \
+             soak N | start N | unary SECONDS KEY CONCURRENCY)"
         ),
     };
     Ok(print(&result)?)
@@ -84,6 +85,16 @@ async fn memory(manager: &Manager, plugin: &dyn Candidate, path: &Path) -> anyho
     let memory = resident_kb(the_child(path)?.as_raw_nonzero().get().try_into()?)?;
     manager.unload("kv").await?;
     Ok(json!({"memory_kb": memory}))
+}
+
+/// Whether a connection on which nobody says anything for so long is there afterwards.
+async fn silent(manager: &Manager, plugin: &dyn Candidate, silence: Duration) -> anyhow::Result<Value> {
+    let kv: Handle<dyn Kv> = manager.load("kv", plugin).await?;
+    Client::get(&kv, "16".to_owned()).await?;
+    tokio::time::sleep(silence).await;
+    Client::get(&kv, "16".to_owned()).await?;
+    manager.unload("kv").await?;
+    Ok(json!({"silent_seconds": silence.as_secs_f64()}))
 }
 
 /// How long after its plugin was killed a call that is in flight fails: the plugin is stopped, asked, and killed.
