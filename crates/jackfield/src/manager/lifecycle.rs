@@ -9,7 +9,7 @@ use jackfield_core::__private::Retired;
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{
     CallError, Candidate, Context, Description, DynamicHandle, Generation, Handle, Instance, Interface, Lane,
-    Load, LoadError, LoadErrorKind, Slot, Timer, Unloaded,
+    Load, LoadError, LoadErrorKind, Slot, Step, Timer, Unloaded,
 };
 use tokio::sync::MutexGuard;
 
@@ -379,11 +379,12 @@ impl Manager {
 }
 
 fn taken(load: &Load) -> LoadErrorKind {
-    LoadErrorKind::backend("manager", format!("a plugin `{}` is loaded already", load.context.plugin()))
+    let reason = format!("a plugin `{}` is loaded already", load.context.plugin());
+    LoadErrorKind::backend("manager", Step::Register, reason)
 }
 
 fn closed(entry: &Entry<Control>, id: &PluginId) -> ReloadError {
-    let kind = LoadErrorKind::backend("manager", format!("`{id}` was unloaded meanwhile"));
+    let kind = LoadErrorKind::backend("manager", Step::Register, format!("`{id}` was unloaded meanwhile"));
     ReloadError::Load(entry.extra.load.error(kind))
 }
 

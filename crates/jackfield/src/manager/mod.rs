@@ -17,5 +17,5 @@ pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
 
-pub(crate) use orders::{Desk, Order};
+pub(crate) use orders::{Desk, Failure, Order};
 pub(crate) use watched::Claim;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jackfield_core::Step;
 use tokio::sync::watch;
 
 use super::error::ReloadError;
@@ -32,7 +33,23 @@ pub(crate) struct Order {
 #[derive(Clone, Debug, Default)]
 struct Outcome {
     again: u64,
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why a plugin was not loaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// What happened, with its causes.
+    pub(crate) reason: String,
+    /// The step at which it failed, if it was begun.
+    pub(crate) step: Option<Step>,
+}
+
+impl Failure {
+    /// A failure before anything was begun.
+    pub(crate) fn before(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), step: None }
+    }
 }
 
 impl Desk {
@@ -42,13 +59,13 @@ impl Desk {
     }
 
     /// Tells what came of an order.
-    pub(crate) fn tell(&self, order: Order, failure: Option<String>) {
+    pub(crate) fn tell(&self, order: Order, failure: Option<Failure>) {
         self.outcome.send_replace(Outcome { again: order.again, failure });
     }
 
     /// Tells those who wait that nobody follows orders any more.
     pub(crate) fn close(&self) {
-        self.tell(*self.order.borrow(), Some("it is not watched any more".to_owned()));
+        self.tell(*self.order.borrow(), Some(Failure::before("it is not watched any more")));
     }
 
     fn is_disabled(&self) -> bool {
@@ -90,9 +107,11 @@ impl Manager {
             return Err(self.shared.registry.unknown(&plugin).into());
         }
         let outcome = outcome.wait_for(|outcome| outcome.again >= mine).await;
-        let failure = outcome
-            .map_or_else(|_| Some("the manager has gone".to_owned()), |outcome| outcome.failure.clone());
-        failure.map_or(Ok(()), |reason| Err(ReloadError::Again { plugin, reason }))
+        let gone = |_| Some(Failure::before("the manager has gone"));
+        match outcome.map_or_else(gone, |outcome| outcome.failure.clone()) {
+            None => Ok(()),
+            Some(Failure { reason, step }) => Err(ReloadError::Again { plugin, step, reason }),
+        }
     }
 
     /// Unloads a plugin of a [watched](Self::watch) directory, and keeps it from being loaded, whatever becomes of its

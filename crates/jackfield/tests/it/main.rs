@@ -19,6 +19,7 @@ mod scan_loop;
 mod scenario;
 mod seen;
 mod slots;
+mod steps;
 mod support;
 mod symbols;
 mod threads;
