@@ -4,6 +4,7 @@ mod builder;
 mod control;
 mod described;
 mod drain;
+mod ending;
 mod error;
 mod lifecycle;
 mod lookup;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::error::ReloadError;
 use super::lifecycle::Manager;
 use crate::registry::{GetError, PluginId};
+use crate::version;
 
 /// The orders for each plugin that was ever watched. They outlast its file.
 #[derive(Debug, Default)]
@@ -131,13 +132,20 @@ impl Manager {
         Ok(())
     }
 
-    /// Lets a plugin that was [disabled](Self::disable) be loaded again, if its file is there.
+    /// Lets a plugin that was [disabled](Self::disable) be loaded again, if its file is there. Where the name has
+    /// versions, these are all of them: another one serves, or none, since one was disabled.
     ///
     /// # Errors
     ///
     /// No such plugin was ever watched.
     pub fn enable(&self, name: &str) -> Result<(), GetError> {
-        self.desk_of(name)?.1.order.send_if_modified(|order| std::mem::take(&mut order.is_disabled));
+        let desks = self.desks_of(name);
+        if desks.is_empty() {
+            return Err(self.shared.registry.unknown(&name.into()));
+        }
+        for desk in desks {
+            desk.order.send_if_modified(|order| std::mem::take(&mut order.is_disabled));
+        }
         Ok(())
     }
 
@@ -145,6 +153,17 @@ impl Manager {
     pub(crate) fn desk(&self, plugin: &PluginId) -> Arc<Desk> {
         let mut desks = self.shared.orders.0.lock().unwrap_or_else(PoisonError::into_inner);
         desks.entry(plugin.clone()).or_default().clone()
+    }
+
+    /// Where the orders lie for a plugin of this name, or for each of its versions.
+    fn desks_of(&self, name: &str) -> Vec<Arc<Desk>> {
+        let desks = self.shared.orders.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(desk) = desks.get(&PluginId::from(name)) {
+            return vec![desk.clone()];
+        }
+        let is_version =
+            |plugin: &PluginId| version::split(plugin.as_str()).is_some_and(|(of, _)| of == name);
+        desks.iter().filter(|(plugin, _)| is_version(plugin)).map(|(_, desk)| desk.clone()).collect()
     }
 
     /// Where the orders lie for a plugin of this name, or for the version that serves under it.
