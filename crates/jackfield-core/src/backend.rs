@@ -7,7 +7,7 @@ use jackfield_abi::{self as abi, BindError, Bound, Context, Export, Keep, Object
 
 use crate::generated::constructor_error;
 use crate::schema::{Descriptor, Incompatibility};
-use crate::{BoxFuture, CallError, Description, Error, Lane};
+use crate::{BoxFuture, CallError, Description, Error, Lane, Step};
 
 /// Something that can be loaded: a library, a program, code that is linked in. A backend offers a type for it.
 pub trait Candidate: fmt::Debug + Send + Sync {
@@ -144,6 +144,19 @@ impl LoadError {
         &self.plugin
     }
 
+    /// The step at which it failed.
+    ///
+    /// ```
+    /// # use jackfield_core::{Context, Description, Load, LoadErrorKind, Step};
+    /// let load = Load::new(Context::new("kv", []), Description::any());
+    /// let error = load.error(LoadErrorKind::Silent);
+    /// assert_eq!(error.step(), Step::Check);
+    /// assert_eq!(error.to_string(), "failed to load the plugin `kv` (step `check`)");
+    /// ```
+    pub fn step(&self) -> Step {
+        self.kind.step()
+    }
+
     /// What happened.
     pub fn kind(&self) -> &LoadErrorKind {
         &self.kind
@@ -152,7 +165,7 @@ impl LoadError {
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to load the plugin `{}`", self.plugin)
+        write!(f, "failed to load the plugin `{}` (step `{}`)", self.plugin, self.step())
     }
 }
 
@@ -170,6 +183,8 @@ pub enum LoadErrorKind {
     Backend {
         /// The backend.
         backend: &'static str,
+        /// The step at which it failed.
+        step: Step,
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -177,6 +192,8 @@ pub enum LoadErrorKind {
     Bind(BindError),
     /// The plugin cannot serve the host's interface.
     Incompatible(Incompatibility),
+    /// The plugin's `init` refused or panicked.
+    Init(Error),
     /// The plugin implements other interfaces.
     Interface {
         /// What the host asked for.
@@ -191,12 +208,23 @@ pub enum LoadErrorKind {
 }
 
 impl LoadErrorKind {
-    /// A failure of a backend's own.
+    /// A failure of a backend's own, at a step.
     pub fn backend(
         backend: &'static str,
+        step: Step,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Backend { backend, source: source.into() }
+        Self::Backend { backend, step, source: source.into() }
+    }
+
+    /// The step at which it failed.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Backend { step, .. } => *step,
+            Self::Bind(_) | Self::Incompatible(_) | Self::Interface { .. } | Self::Silent => Step::Check,
+            Self::Init(_) => Step::Init,
+            Self::Refused(_) => Step::Construct,
+        }
     }
 }
 
@@ -207,6 +235,7 @@ impl fmt::Display for LoadErrorKind {
             Self::Bind(_) | Self::Incompatible(_) => f.write_str(
                 "it cannot serve this host's interface\n(hint: rebuild the plugin against the host's interface crate)",
             ),
+            Self::Init(_) => f.write_str("its `init` refused"),
             Self::Interface { expected, found } if found.is_empty() => {
                 write!(f, "expected the interface `{expected}`, but it implements none")
             }
@@ -228,7 +257,7 @@ impl std::error::Error for LoadErrorKind {
             Self::Bind(error) => Some(error),
             Self::Incompatible(error) => Some(error),
             Self::Interface { .. } | Self::Silent => None,
-            Self::Refused(error) => Some(error),
+            Self::Init(error) | Self::Refused(error) => Some(error),
         }
     }
 }

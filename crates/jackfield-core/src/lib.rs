@@ -41,6 +41,7 @@ mod parcel;
 pub mod schema;
 mod service;
 mod slot;
+mod step;
 mod streaming;
 
 pub use bytes::Bytes;
@@ -61,6 +62,7 @@ pub use parcel::{Messages, Offer, Parcel, Part, Peer};
 pub use schema::{Field, Kind, Method, Mode, ObjectType, Schema, Shape};
 pub use service::{Plugin, Service};
 pub use slot::{Generation, Lane, Slot, Timer};
+pub use step::Step;
 pub use streaming::{ByteStream, Streaming};
 
 /// The symbols of a plugin: what may be exported by name, and what a plugin is given when it is loaded.

@@ -4,7 +4,7 @@ use jackfield_abi::{self as abi, Bound};
 
 use crate::schema::Descriptor;
 use crate::{
-    BoxFuture, CallError, Candidate, Instance, Lane, Load, LoadError, LoadErrorKind, Plugin, Unloaded,
+    BoxFuture, CallError, Candidate, Instance, Lane, Load, LoadError, LoadErrorKind, Plugin, Step, Unloaded,
 };
 
 /// A plugin that is linked into the host is loaded like any other: constructed, bound to the host's interface, and
@@ -21,7 +21,7 @@ impl Candidate for Plugin {
 /// Runs `init`, once for each load and after all checks, and constructs the object.
 fn begin(plugin: &Plugin, load: &Load) -> Result<Option<Bound>, LoadErrorKind> {
     load.interface.check(&describe(plugin)?)?;
-    plugin.init(&load.context).map_err(LoadErrorKind::Refused)?;
+    plugin.init(&load.context).map_err(LoadErrorKind::Init)?;
     if load.interface.is_any() {
         return Ok(None);
     }
@@ -31,7 +31,7 @@ fn begin(plugin: &Plugin, load: &Load) -> Result<Option<Bound>, LoadErrorKind> {
 fn describe(plugin: &Plugin) -> Result<Vec<Descriptor>, LoadErrorKind> {
     let described = plugin.interfaces.iter().map(|schema| {
         let descriptor = Descriptor::parse(&schema.to_file_descriptor());
-        let descriptor = descriptor.map_err(|error| LoadErrorKind::backend("static", error))?;
+        let descriptor = descriptor.map_err(|error| LoadErrorKind::backend("static", Step::Check, error))?;
         Ok(Descriptor { version: schema.version.to_owned(), ..descriptor })
     });
     described.collect()

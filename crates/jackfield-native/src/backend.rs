@@ -9,10 +9,10 @@ use jackfield_abi::{self as abi, Bound};
 use jackfield_core::note::Note;
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{
-    BoxFuture, CallError, Candidate, Instance, Lane, Load, LoadError, LoadErrorKind, Unloaded,
+    BoxFuture, CallError, Candidate, Instance, Lane, Load, LoadError, LoadErrorKind, Step, Unloaded,
 };
 
-use crate::progress::{Progress, Step};
+use crate::progress::Progress;
 use crate::remains::pinned_libraries;
 use crate::symbols::{Catalog, Event, Func, LookupError, OpenError, Plugin, Signature, Symbol};
 use crate::task::Task;
@@ -196,7 +196,7 @@ impl NativePlugin {
         }
         load.interface.check(&image.note().interfaces)?;
         let deadline = self.backend.catalog.load_deadline();
-        let progress = Progress::default();
+        let progress = Progress::new();
         let task = Task::spawn(load.context.plugin(), deadline, {
             let (plugin, load, progress) = (self.clone(), load.clone(), progress.clone());
             move || plugin.load_now(image, &load, &progress)
@@ -235,16 +235,17 @@ impl Candidate for NativePlugin {
 }
 
 fn native(error: NativeError) -> LoadErrorKind {
-    LoadErrorKind::backend("native", error)
+    LoadErrorKind::backend("native", error.step(), error)
 }
 
 fn open_error(error: OpenError) -> LoadErrorKind {
+    let step = error.step();
     match error {
         OpenError::Load(error) => match Arc::try_unwrap(error) {
-            Ok(error) => LoadErrorKind::backend("native", error),
-            Err(error) => LoadErrorKind::backend("native", OpenError::Load(error)),
+            Ok(error) => native(error),
+            Err(error) => LoadErrorKind::backend("native", step, OpenError::Load(error)),
         },
-        error => LoadErrorKind::backend("native", error),
+        error => LoadErrorKind::backend("native", step, error),
     }
 }
 

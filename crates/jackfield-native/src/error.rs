@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jackfield_core::Step;
 use jackfield_core::note::NoteError;
 
-use crate::{Digest, Step};
+use crate::Digest;
 
 /// A file cannot be loaded as a plugin in this process.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub enum NativeError {
     },
     /// The library's own code did not return in time.
     #[error(
-        "`{path}` did not come to an end of {step} within {deadline:?}\n\
+        "`{path}` did not come to an end of the step `{step}` within {deadline:?}\n\
          (hint: it cannot be stopped and stays in this process; as a process it could be)"
     )]
     Deadline {
@@ -155,4 +156,21 @@ pub enum NativeError {
         /// How many there are.
         pinned: usize,
     },
+}
+
+impl NativeError {
+    /// The step of a load at which it failed.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Abi { .. } | Self::Abort { .. } => Step::Check,
+            Self::Deadline { step, .. } => *step,
+            Self::Entry { .. }
+            | Self::Loader { .. }
+            | Self::NoEntry { .. }
+            | Self::Pinned { .. }
+            | Self::Thread { .. }
+            | Self::Watch { .. } => Step::Start,
+            _ => Step::Read,
+        }
+    }
 }

@@ -44,5 +44,4 @@ pub use backend::{NativeBackend, NativePlugin};
 pub use c_header::{CHeaderError, c_header};
 pub use error::NativeError;
 pub use image::{Digest, Image};
-pub use progress::Step;
 pub use remains::pinned_libraries;

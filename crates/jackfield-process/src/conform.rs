@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use jackfield_core::schema::Descriptor;
-use jackfield_core::{Description, LoadErrorKind};
+use jackfield_core::{Description, LoadErrorKind, Step};
 use tonic::Status;
 
 use crate::error::StartError;
@@ -46,7 +46,7 @@ pub(crate) async fn served(connection: &Connection) -> Result<Vec<Descriptor>, L
             Reflection::Others(_) | Reflection::Silent => return Err(LoadErrorKind::Silent),
         };
         let descriptor = Descriptor::parse_files(&files, &service);
-        served.push(descriptor.map_err(|error| LoadErrorKind::backend("process", error))?);
+        served.push(descriptor.map_err(|error| LoadErrorKind::backend("process", Step::Check, error))?);
     }
     Ok(served)
 }

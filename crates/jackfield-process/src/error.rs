@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield_core::Step;
+
 use crate::checksum::ChecksumError;
 use crate::child::{Death, GuardError};
 use crate::grpc::status::innermost;
@@ -86,6 +88,17 @@ pub enum StartError {
     /// AutoMTLS could not be prepared.
     #[error("failed to prepare AutoMTLS")]
     Tls(#[from] TlsError),
+}
+
+impl StartError {
+    /// The step of a load at which it failed.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Checksum(_) => Step::Read,
+            Self::Runner { source, .. } => source.step(),
+            _ => Step::Start,
+        }
+    }
 }
 
 impl From<ConnectError> for StartError {

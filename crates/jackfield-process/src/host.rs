@@ -357,7 +357,7 @@ impl Candidate for ProcessPlugin {
 
 impl From<StartError> for LoadErrorKind {
     fn from(error: StartError) -> Self {
-        Self::backend("process", error)
+        Self::backend("process", error.step(), error)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::schema::Descriptor;
-use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Unloaded};
+use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Step, Unloaded};
 use tokio::time::timeout;
 
 use crate::channel::{Link, ProcessChannel};
@@ -64,7 +64,9 @@ impl Instance for ProcessInstance {
             let served = timeout(START_TIMEOUT, served(&link.started.connection)).await;
             served.unwrap_or_else(|_| Err(StartError::Timeout(START_TIMEOUT).into()))
         });
-        Box::pin(async { asked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error))) })
+        Box::pin(async {
+            asked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", Step::Check, error)))
+        })
     }
 
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
@@ -75,7 +77,9 @@ impl Instance for ProcessInstance {
                 let conforms = timeout(START_TIMEOUT, conform(&started.started.connection, interface)).await;
                 conforms.unwrap_or_else(|_| Err(StartError::Timeout(START_TIMEOUT).into()))
             });
-            checked.await.unwrap_or_else(|error| Err(LoadErrorKind::backend("process", error)))?;
+            checked
+                .await
+                .unwrap_or_else(|error| Err(LoadErrorKind::backend("process", Step::Check, error)))?;
             Ok(self.lane())
         })
     }

@@ -36,8 +36,7 @@ pub mod stdio {
 #[cfg(feature = "native")]
 pub mod native {
     pub use jackfield_native::{
-        CHeaderError, Digest, Image, NativeBackend, NativeError, NativePlugin, Step, c_header,
-        pinned_libraries,
+        CHeaderError, Digest, Image, NativeBackend, NativeError, NativePlugin, c_header, pinned_libraries,
     };
 }
 

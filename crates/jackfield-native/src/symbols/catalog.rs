@@ -159,7 +159,7 @@ impl Catalog {
         let identity = Identity::of(&image);
         let claim = self.claim(real, &identity)?;
         let context = Context::new(identity.name.clone(), []);
-        let (progress, deadline) = (Progress::default(), self.load_deadline());
+        let (progress, deadline) = (Progress::new(), self.load_deadline());
         let task = Task::spawn(&identity.name, deadline, {
             let (catalog, progress, opening) = (self.clone(), progress.clone(), Opening::outer());
             move || opening.resume(|| Generation::load(&catalog, image, &context, &progress))

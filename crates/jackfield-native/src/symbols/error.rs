@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jackfield_core::CallError;
+use jackfield_core::{CallError, Step};
 
 use crate::NativeError;
 
@@ -97,6 +97,21 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The step of a load at which it failed.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::InitPanicked { .. } | Self::InitRefused { .. } => Step::Init,
+            Self::Load(error) => error.step(),
+            Self::Previous { source } => source.step(),
+            Self::AlreadyOpen { .. }
+            | Self::Busy { .. }
+            | Self::Identity { .. }
+            | Self::Path { .. }
+            | Self::Unloaded { .. } => Step::Read,
+            Self::Symbol { .. } => Step::Check,
+        }
+    }
+
     /// Whether the same file would fail again, whatever else is open.
     pub(super) fn is_lasting(&self) -> bool {
         !matches!(

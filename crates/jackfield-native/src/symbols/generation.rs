@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jackfield_abi::symbols::{Host, Kind, Offered, Registered};
 use jackfield_abi::{Context, Keep, RefusalKind};
 use jackfield_core::__private::constructor_error;
+use jackfield_core::Step;
 
 use super::catalog::{Catalog, Claim, Event};
 use super::cell::Open;
 use super::error::OpenError;
 use crate::image::{Digest, Image};
 use crate::library::Library;
-use crate::progress::{Progress, Step};
+use crate::progress::Progress;
 
 /// One load of a library. The fields drop in this order.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Generation {
         context: &Context,
         progress: &Progress,
     ) -> Result<Self, OpenError> {
-        progress.begin(Step::Load);
+        progress.begin(Step::Start);
         let (path, identity) = (image.path().to_owned(), Identity::of(&image));
         // SAFETY: `NativeBackend::new` made the host vouch for it.
         let library = unsafe { Library::load(image, context.plugin()) }

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jackfield_core::{BoxFuture, Candidate, Channel, Instance, Load, LoadError, LoadErrorKind, Schema};
+use jackfield_core::{BoxFuture, Candidate, Channel, Instance, Load, LoadError, LoadErrorKind, Schema, Step};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
@@ -236,9 +236,11 @@ fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, Star
 }
 
 fn fits(misfits: Misfits, schema: &'static Schema) -> Result<(), LoadErrorKind> {
-    misfits.check(schema, Carrier::Single).map_err(|unfit| LoadErrorKind::backend("stdio", unfit))
+    misfits
+        .check(schema, Carrier::Single)
+        .map_err(|unfit| LoadErrorKind::backend("stdio", Step::Check, unfit))
 }
 
 fn stdio(error: StartError) -> LoadErrorKind {
-    LoadErrorKind::backend("stdio", error)
+    LoadErrorKind::backend("stdio", error.step(), error)
 }

@@ -20,6 +20,8 @@ pub(super) struct Control {
     pub(super) instance: Mutex<Option<Box<dyn Instance>>>,
     /// The generation of the slot. It changes under the lock of the instance.
     pub(super) generation: AtomicU64,
+    /// Why it ended by itself, if it did.
+    failure: std::sync::Mutex<Option<String>>,
     /// Calls that began here under a name that another version has now.
     leaving: std::sync::Mutex<Vec<Drain>>,
 }
@@ -27,8 +29,18 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(load: Load, supervisor: Supervisor, instance: Box<dyn Instance>) -> Self {
         let instance = Mutex::new(Some(instance));
-        let (others, leaving) = Default::default();
-        Self { load, supervisor, others, instance, generation: AtomicU64::new(1), leaving }
+        let (others, failure, leaving) = Default::default();
+        Self { load, supervisor, others, instance, generation: AtomicU64::new(1), failure, leaving }
+    }
+
+    /// Why the instance ended by itself, if it did.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes under the lock of the instance.
+    pub(super) fn set_failure(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Keeps what has to end before the instance may.

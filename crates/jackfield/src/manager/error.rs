@@ -1,6 +1,6 @@
 //! What comes of a reload.
 
-use jackfield_core::{LoadError, Unloaded};
+use jackfield_core::{LoadError, Step, Unloaded};
 
 use crate::registry::{GetError, PluginId};
 
@@ -23,6 +23,8 @@ pub enum ReloadError {
     Again {
         /// The plugin.
         plugin: PluginId,
+        /// The step at which it failed, if it was begun.
+        step: Option<Step>,
         /// What happened, with its causes.
         reason: String,
     },
@@ -32,4 +34,29 @@ pub enum ReloadError {
     /// The new one cannot be loaded.
     #[error("the new one cannot be loaded; the old one goes on serving")]
     Load(#[from] LoadError),
+}
+
+impl ReloadError {
+    /// The step of the load at which it failed, if it was begun.
+    ///
+    /// ```no_run
+    /// # async fn example(manager: jackfield::Manager, candidate: &dyn jackfield::Candidate) {
+    /// use jackfield::Step;
+    ///
+    /// if let Err(error) = manager.reload("kv", candidate).await {
+    ///     match error.step() {
+    ///         Some(Step::Check) => eprintln!("it is another interface than ours"),
+    ///         Some(step) => eprintln!("it failed at the step `{step}`"),
+    ///         None => eprintln!("there was nothing to replace"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            Self::Again { step, .. } => *step,
+            Self::Get(_) => None,
+            Self::Load(error) => Some(error.step()),
+        }
+    }
 }

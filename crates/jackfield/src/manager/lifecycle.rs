@@ -8,15 +8,15 @@ use std::time::Duration;
 use jackfield_core::__private::Retired;
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{
-    CallError, Candidate, Context, Description, DynamicHandle, Generation, Handle, Instance, Interface, Lane,
-    Load, LoadError, LoadErrorKind, Slot, Timer, Unloaded,
+    Candidate, Context, Description, DynamicHandle, Generation, Handle, Interface, Lane, Load, LoadError,
+    LoadErrorKind, Slot, Step, Timer, Unloaded,
 };
-use tokio::sync::MutexGuard;
 
 use super::builder::Builder;
 use super::control::{Control, Loaded};
 use super::described::Described;
 use super::drain::drain_all;
+use super::ending::Ending;
 use super::error::{ReloadError, Reloaded};
 use super::orders::Orders;
 use super::states::States;
@@ -152,7 +152,7 @@ impl Manager {
         let held = control.instance.lock().await;
         if let Err(entry) = self.shared.registry.add(id.clone(), entry.clone()) {
             // Somebody else was faster. What was loaded for nothing is unloaded again.
-            self.end(&entry, held).await;
+            Ending::new(self, &entry, held).run().await;
             return Err(load.error(taken(load)));
         }
         attempt.succeeded(1);
@@ -316,7 +316,8 @@ impl Manager {
         };
         let mut retired = vec![entry.slot.swap(new.lane())];
         retired.extend(others.into_iter().map(|(slot, lane)| slot.swap(lane)));
-        let shared = self.follow(&id, &entry.extra, &*new);
+        entry.extra.set_failure(None);
+        let shared = self.follow(&id, &entry, &*new);
         let old = instance.replace(new);
         attempt.succeeded(entry.extra.generation.fetch_add(1, Ordering::Relaxed) + 1);
         retired.extend(shared);
@@ -337,43 +338,27 @@ impl Manager {
     ///
     /// # Cancel safety
     ///
-    /// Dropped after its first poll, the plugin ends without its drain deadline.
+    /// Dropped while it waits for a reload of the plugin to end, nothing has changed. Dropped after that, the plugin ends
+    /// without its drain deadline.
     pub async fn unload(&self, name: &str) -> Result<Unloaded, GetError> {
         let id = PluginId::from(name);
         let entry = self.shared.registry.find(&id)?;
-        self.shared.registry.remove(&id);
         let instance = entry.extra.instance.lock().await;
-        let _draining = instance.is_some().then(|| self.shared.states.drain(&id));
-        Ok(self.end(&entry, instance).await)
+        if instance.is_none() {
+            // Somebody else was faster.
+            return Err(self.shared.registry.unknown(&id));
+        }
+        self.shared.registry.remove(&id);
+        let _draining = self.shared.states.drain(&id);
+        Ok(Ending::new(self, &entry, instance).run().await)
     }
 
     fn unloaded(&self, id: &PluginId) -> ReloadError {
         self.shared.registry.find(id).map_or_else(ReloadError::from, |entry| closed(&entry, id))
     }
 
-    async fn end(
-        &self,
-        entry: &Entry<Control>,
-        mut instance: MutexGuard<'_, Option<Box<dyn Instance>>>,
-    ) -> Unloaded {
-        let id = entry.extra.load.context.plugin();
-        let reason = format!("`{id}` was unloaded");
-        let closed = || Lane::Closed(CallError::Closed { reason: reason.clone() });
-        let shared = self.hand_over(&id.into(), &entry.extra, &reason).await;
-        let mut retired = vec![entry.slot.swap(closed())];
-        retired.extend(shared);
-        retired.extend(entry.extra.others().drain(..).map(|(_, slot)| slot.swap(closed())));
-        let drained = self.drain(&entry.extra, retired).await;
-        let unloaded = match instance.take() {
-            Some(instance) => instance.unload(self.shared.stop_deadline).await,
-            None => Unloaded::Dropped,
-        };
-        tracing::info!(plugin = %id, drained, outcome = %unloaded, "unloaded");
-        unloaded
-    }
-
     /// Waits until all calls on an old generation have ended, those too that began under a name that it has lost since.
-    async fn drain(&self, control: &Control, retired: Vec<Retired<Generation>>) -> bool {
+    pub(super) async fn drain(&self, control: &Control, retired: Vec<Retired<Generation>>) -> bool {
         let mut is_drained = drain_all(retired, self.shared.drain_deadline).await;
         for drain in control.take_leaving() {
             is_drained &= drain.ended().await;
@@ -383,11 +368,12 @@ impl Manager {
 }
 
 fn taken(load: &Load) -> LoadErrorKind {
-    LoadErrorKind::backend("manager", format!("a plugin `{}` is loaded already", load.context.plugin()))
+    let reason = format!("a plugin `{}` is loaded already", load.context.plugin());
+    LoadErrorKind::backend("manager", Step::Register, reason)
 }
 
 fn closed(entry: &Entry<Control>, id: &PluginId) -> ReloadError {
-    let kind = LoadErrorKind::backend("manager", format!("`{id}` was unloaded meanwhile"));
+    let kind = LoadErrorKind::backend("manager", Step::Register, format!("`{id}` was unloaded meanwhile"));
     ReloadError::Load(entry.extra.load.error(kind))
 }
 

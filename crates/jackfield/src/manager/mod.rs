@@ -4,6 +4,7 @@ mod builder;
 mod control;
 mod described;
 mod drain;
+mod ending;
 mod error;
 mod lifecycle;
 mod lookup;
@@ -19,6 +20,6 @@ pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
 pub use supervision::{Limits, Stats};
 
-pub(crate) use orders::{Desk, Order};
+pub(crate) use orders::{Desk, Failure, Order};
 pub(crate) use supervision::{Figures, Policy};
 pub(crate) use watched::Claim;

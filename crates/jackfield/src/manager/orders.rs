@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jackfield_core::Step;
 use tokio::sync::watch;
 
 use super::error::ReloadError;
 use super::lifecycle::Manager;
 use crate::registry::{GetError, PluginId};
+use crate::version;
 
 /// The orders for each plugin that was ever watched. They outlast its file.
 #[derive(Debug, Default)]
@@ -32,7 +34,23 @@ pub(crate) struct Order {
 #[derive(Clone, Debug, Default)]
 struct Outcome {
     again: u64,
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why a plugin was not loaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// What happened, with its causes.
+    pub(crate) reason: String,
+    /// The step at which it failed, if it was begun.
+    pub(crate) step: Option<Step>,
+}
+
+impl Failure {
+    /// A failure before anything was begun.
+    pub(crate) fn before(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), step: None }
+    }
 }
 
 impl Desk {
@@ -42,13 +60,13 @@ impl Desk {
     }
 
     /// Tells what came of an order.
-    pub(crate) fn tell(&self, order: Order, failure: Option<String>) {
+    pub(crate) fn tell(&self, order: Order, failure: Option<Failure>) {
         self.outcome.send_replace(Outcome { again: order.again, failure });
     }
 
     /// Tells those who wait that nobody follows orders any more.
     pub(crate) fn close(&self) {
-        self.tell(*self.order.borrow(), Some("it is not watched any more".to_owned()));
+        self.tell(*self.order.borrow(), Some(Failure::before("it is not watched any more")));
     }
 
     fn is_disabled(&self) -> bool {
@@ -90,9 +108,11 @@ impl Manager {
             return Err(self.shared.registry.unknown(&plugin).into());
         }
         let outcome = outcome.wait_for(|outcome| outcome.again >= mine).await;
-        let failure = outcome
-            .map_or_else(|_| Some("the manager has gone".to_owned()), |outcome| outcome.failure.clone());
-        failure.map_or(Ok(()), |reason| Err(ReloadError::Again { plugin, reason }))
+        let gone = |_| Some(Failure::before("the manager has gone"));
+        match outcome.map_or_else(gone, |outcome| outcome.failure.clone()) {
+            None => Ok(()),
+            Some(Failure { reason, step }) => Err(ReloadError::Again { plugin, step, reason }),
+        }
     }
 
     /// Unloads a plugin of a [watched](Self::watch) directory, and keeps it from being loaded, whatever becomes of its
@@ -112,13 +132,20 @@ impl Manager {
         Ok(())
     }
 
-    /// Lets a plugin that was [disabled](Self::disable) be loaded again, if its file is there.
+    /// Lets a plugin that was [disabled](Self::disable) be loaded again, if its file is there. Where the name has
+    /// versions, these are all of them: another one serves, or none, since one was disabled.
     ///
     /// # Errors
     ///
     /// No such plugin was ever watched.
     pub fn enable(&self, name: &str) -> Result<(), GetError> {
-        self.desk_of(name)?.1.order.send_if_modified(|order| std::mem::take(&mut order.is_disabled));
+        let desks = self.desks_of(name);
+        if desks.is_empty() {
+            return Err(self.shared.registry.unknown(&name.into()));
+        }
+        for desk in desks {
+            desk.order.send_if_modified(|order| std::mem::take(&mut order.is_disabled));
+        }
         Ok(())
     }
 
@@ -126,6 +153,17 @@ impl Manager {
     pub(crate) fn desk(&self, plugin: &PluginId) -> Arc<Desk> {
         let mut desks = self.shared.orders.0.lock().unwrap_or_else(PoisonError::into_inner);
         desks.entry(plugin.clone()).or_default().clone()
+    }
+
+    /// Where the orders lie for a plugin of this name, or for each of its versions.
+    fn desks_of(&self, name: &str) -> Vec<Arc<Desk>> {
+        let desks = self.shared.orders.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(desk) = desks.get(&PluginId::from(name)) {
+            return vec![desk.clone()];
+        }
+        let is_version =
+            |plugin: &PluginId| version::split(plugin.as_str()).is_some_and(|(of, _)| of == name);
+        desks.iter().filter(|(plugin, _)| is_version(plugin)).map(|(_, desk)| desk.clone()).collect()
     }
 
     /// Where the orders lie for a plugin of this name, or for the version that serves under it.

@@ -16,7 +16,11 @@ use crate::version;
 
 /// What serves under each name of which there are versions.
 #[derive(Debug, Default)]
-pub(super) struct Versions(Mutex<BTreeMap<String, Served>>);
+pub(super) struct Versions {
+    served: Mutex<BTreeMap<String, Served>>,
+    /// Held while it is told what has become of a name, so that what holds is told last.
+    telling: Mutex<()>,
+}
 
 /// A name, and the version that serves under it. Its slot is swapped under the lock of all of them, and to a version
 /// whose instance is locked.
@@ -36,13 +40,6 @@ struct Serving {
     control: Arc<Control>,
 }
 
-/// What becomes of a name, to be told once no lock is held.
-#[must_use]
-struct News {
-    name: PluginId,
-    state: State,
-}
-
 impl Versions {
     /// The slot of a name, if one of its versions serves.
     pub(super) fn slot(&self, name: &str) -> Option<Arc<Slot>> {
@@ -50,7 +47,18 @@ impl Versions {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What holds of a name now.
+    fn state(&self, name: &str) -> State {
+        let all = self.lock();
+        let Some((served, serving)) = all.get(name).and_then(|served| Some((served, served.by.as_ref()?)))
+        else {
+            return State::Offline;
+        };
+        let online = State::Online { generation: served.generation };
+        serving.control.failure().map_or(online, |reason| State::Failed { reason })
     }
 }
 
@@ -73,8 +81,20 @@ impl Served {
         }
     }
 
-    fn news(&self, name: &str) -> News {
-        News { name: name.into(), state: State::Online { generation: self.generation } }
+    /// Lets another version serve, if its instance is free now.
+    fn try_pass_to(&mut self, next: Serving, manager: &Manager) -> bool {
+        let control = next.control.clone();
+        let Ok(instance) = control.instance.try_lock() else { return false };
+        let Some(instance) = &*instance else { return false };
+        self.pass_to(next, instance.lane(), manager);
+        true
+    }
+
+    /// Lets nothing serve.
+    fn close(&mut self, reason: &str) -> Retired<Generation> {
+        self.by = None;
+        self.generation += 1;
+        self.slot.swap(Lane::Closed(CallError::Closed { reason: reason.to_owned() }))
     }
 }
 
@@ -208,7 +228,7 @@ impl Manager {
     ) {
         let Some((name, version)) = version::split(id.as_str()) else { return };
         let serving = Serving { plugin: id.clone(), version, control: entry.extra.clone() };
-        let news = {
+        {
             let mut all = self.shared.versions.lock();
             match all.get_mut(name) {
                 Some(served) if served.slot.is_like(&entry.slot) => {
@@ -217,7 +237,6 @@ impl Manager {
                         return;
                     }
                     served.pass_to(serving, instance.lane(), self);
-                    served.news(name)
                 }
                 // Another interface serves under this name.
                 Some(Served { by: Some(_), .. }) => return,
@@ -225,30 +244,34 @@ impl Manager {
                     let slot = make(instance.lane()).with_timer(self.shared.timer.clone());
                     let served =
                         Served { slot: Arc::new(slot), generation: 1, by: Some(serving), chosen: None };
-                    let news = served.news(name);
                     all.insert(name.to_owned(), served);
-                    news
                 }
             }
-        };
-        self.tell(news);
+        }
+        self.tell(name);
     }
 
-    /// Swaps the name under which a version serves to its new generation. The version's instance is locked.
+    /// Swaps the name under which a version serves to its new generation, and one under which nothing does. The version's
+    /// instance is locked.
     pub(super) fn follow(
         &self,
         id: &PluginId,
-        control: &Arc<Control>,
+        entry: &Entry<Control>,
         new: &dyn Instance,
     ) -> Option<Retired<Generation>> {
-        let (name, _) = version::split(id.as_str())?;
-        let (retired, news) = {
+        let (name, version) = version::split(id.as_str())?;
+        let retired = {
             let mut all = self.shared.versions.lock();
-            let served = all.get_mut(name).filter(|served| served.is_by(control))?;
+            let served = all.get_mut(name).filter(|served| served.slot.is_like(&entry.slot))?;
+            let control = entry.extra.clone();
+            let serving = served.by.get_or_insert_with(|| Serving { plugin: id.clone(), version, control });
+            if !Arc::ptr_eq(&serving.control, &entry.extra) {
+                return None;
+            }
             served.generation += 1;
-            (served.slot.swap(new.lane()), served.news(name))
+            served.slot.swap(new.lane())
         };
-        self.tell(news);
+        self.tell(name);
         Some(retired)
     }
 
@@ -268,18 +291,29 @@ impl Manager {
                 match self.best(name, served) {
                     Some(next) => next,
                     None => {
-                        served.by = None;
-                        served.generation += 1;
-                        let closed = Lane::Closed(CallError::Closed { reason: reason.to_owned() });
-                        let retired = served.slot.swap(closed);
+                        let retired = served.close(reason);
                         drop(all);
-                        self.tell(News { name: name.into(), state: State::Offline });
+                        self.tell(name);
                         return Some(retired);
                     }
                 }
             };
             self.pass(name, next, |served| served.is_by(control)).await;
         }
+    }
+
+    /// Does the same at once, where nobody waits. Without another whose instance is free now, the name is closed until one
+    /// is loaded, reloaded or chosen.
+    pub(super) fn leave_name(&self, id: &PluginId, control: &Arc<Control>, reason: &str) {
+        let Some((name, _)) = version::split(id.as_str()) else { return };
+        {
+            let mut all = self.shared.versions.lock();
+            let Some(served) = all.get_mut(name).filter(|served| served.is_by(control)) else { return };
+            if !self.ranked(name, served).into_iter().any(|next| served.try_pass_to(next, self)) {
+                drop(served.close(reason));
+            }
+        }
+        self.tell(name);
     }
 
     /// Lets the version that is preferred now serve under a name.
@@ -303,7 +337,7 @@ impl Manager {
         let control = next.control.clone();
         let instance = control.instance.lock().await;
         let Some(instance) = &*instance else { return };
-        let news = {
+        {
             let mut all = self.shared.versions.lock();
             let Some(served) = all.get_mut(name).filter(|served| is_wanted(served)) else { return };
             // A better one may have come meanwhile.
@@ -311,24 +345,40 @@ impl Manager {
                 return;
             }
             served.pass_to(next, instance.lane(), self);
-            served.news(name)
-        };
-        self.tell(news);
+        }
+        self.tell(name);
     }
 
     /// The version of a name that is preferred among those that are loaded.
     fn best(&self, name: &str, served: &Served) -> Option<Serving> {
-        let loaded = self.shared.registry.versions(name).into_iter();
-        let alike = loaded.filter(|(_, _, entry)| served.slot.is_like(&entry.slot));
-        alike
-            .map(|(version, plugin, entry)| Serving { plugin, version, control: entry.extra })
-            .max_by(|a, b| served.rank(&a.version).cmp(&served.rank(&b.version)))
+        self.ranked(name, served).into_iter().next()
     }
 
-    /// Tells what becomes of a name, unless something is loaded under the name itself.
-    fn tell(&self, news: News) {
-        if !self.shared.registry.contains(&news.name) {
-            self.shared.states.set(&news.name, news.state);
+    /// The versions of a name that are loaded, the preferred one first.
+    fn ranked(&self, name: &str, served: &Served) -> Vec<Serving> {
+        let loaded = self.shared.registry.versions(name).into_iter();
+        let alike = loaded.filter(|(_, _, entry)| served.slot.is_like(&entry.slot));
+        let mut ranked: Vec<_> =
+            alike.map(|(version, plugin, entry)| Serving { plugin, version, control: entry.extra }).collect();
+        ranked.sort_by(|a, b| served.rank(&b.version).cmp(&served.rank(&a.version)));
+        ranked
+    }
+
+    /// Tells what has become of the name that a version shares, if it is one.
+    pub(super) fn tell_name_of(&self, plugin: &PluginId) {
+        if let Some((name, _)) = version::split(plugin.as_str()) {
+            self.tell(name);
         }
+    }
+
+    /// Tells what has become of a name, unless something is loaded under the name itself. No lock is held.
+    fn tell(&self, name: &str) {
+        let versions = &self.shared.versions;
+        let told = versions.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let plugin = PluginId::from(name);
+        if !self.shared.registry.contains(&plugin) {
+            self.shared.states.set(&plugin, versions.state(name));
+        }
+        drop(told);
     }
 }

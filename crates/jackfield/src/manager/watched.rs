@@ -49,7 +49,9 @@ impl Manager {
         let instance = entry.extra.instance.lock().await;
         let is_current = instance.is_some() && entry.extra.generation.load(Ordering::Relaxed) == generation;
         if is_current {
+            entry.extra.set_failure(Some(reason.clone()));
             self.shared.states.set(&claim.plugin, State::Failed { reason });
+            self.tell_name_of(&claim.plugin);
         }
         is_current
     }

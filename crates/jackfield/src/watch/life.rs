@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jackfield_core::Interface;
+use jackfield_core::{Interface, Step};
 use tokio::sync::watch::{self, Receiver};
 
 use super::sleep::{First, first, sleep};
 use crate::discovery::{Directory, File};
 use crate::events::chain;
-use crate::manager::{Claim, Desk, Manager, Order};
+use crate::manager::{Claim, Desk, Failure, Manager, Order};
 use crate::registry::PluginId;
 use crate::restart::Backoff;
 
@@ -51,7 +51,7 @@ impl<I: Interface + ?Sized> Life<I> {
                 Some(file) if file.is_disabled() || order.is_disabled => {
                     self.take_away().await;
                     self.manager.tell_disabled(&self.plugin);
-                    self.desk.tell(order, Some("it is disabled".to_owned()));
+                    self.desk.tell(order, Some(Failure::before("it is disabled")));
                     self.changed().await;
                 }
                 Some(file) => {
@@ -72,25 +72,26 @@ impl<I: Interface + ?Sized> Life<I> {
     }
 
     /// Loads the file, or replaces by it what is loaded. If that fails, it is told, and returned.
-    async fn bring(&mut self, file: &File) -> Result<(), String> {
-        let candidate = self.directory.candidate(file).inspect_err(|reason| {
+    async fn bring(&mut self, file: &File) -> Result<(), Failure> {
+        let candidate = self.directory.candidate(file).map_err(|reason| {
             self.manager.tell_refused(&self.plugin, reason.clone());
+            Failure { reason, step: Some(Step::Read) }
         })?;
         let plugin = self.plugin.as_str();
         let policy = file.policy(self.manager.policy());
         let loaded = self.claim.as_ref().filter(|_| self.generation().is_some());
-        let failure = if let Some(claim) = loaded {
+        let brought = if let Some(claim) = loaded {
             self.manager.adopt(claim, policy);
-            self.manager.reload(plugin, &*candidate).await.err().map(|error| chain(&error))
+            let reloaded = self.manager.reload(plugin, &*candidate).await;
+            reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })
         } else {
             let loaded = self.manager.with_policy(policy).load::<I>(plugin, &*candidate).await;
             self.claim = loaded.as_ref().ok().and_then(|_| self.manager.claim(&self.plugin));
-            loaded.err().map(|error| chain(&error))
+            loaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
         };
-        if let Some(reason) = &failure {
+        brought.inspect_err(|Failure { reason, .. }| {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
-        }
-        failure.map_or(Ok(()), Err)
+        })
     }
 
     async fn take_away(&mut self) {

@@ -89,7 +89,7 @@ async fn a_constructor_in_c_refuses() {
         Manager::new().load::<dyn Greeter>("c", &native().library(path)).await.expect_err("it refuses");
     assert_eq!(
         chain(&error),
-        "failed to load the plugin `c`: its constructor refused: there is no `greeting` in the configuration"
+        "failed to load the plugin `c` (step `construct`): its constructor refused: there is no `greeting` in the configuration"
     );
 }
 

@@ -24,7 +24,7 @@ async fn refused(path: &Path) -> LoadError {
 /// The error of the backend, and the text of it and its causes after the path.
 async fn native_error(path: &Path) -> (&'static str, String) {
     let error = refused(path).await;
-    let LoadErrorKind::Backend { backend: "native", source } = error.kind() else {
+    let LoadErrorKind::Backend { backend: "native", source, .. } = error.kind() else {
         panic!("expected an error of the backend, found {error:?}")
     };
     let native = source.downcast_ref::<NativeError>().expect("an error of the backend's own");
@@ -267,7 +267,7 @@ async fn a_plugin_without_an_interface_is_refused() {
     forgery.write(&forge.path());
     assert_eq!(
         chain(&refused(&forge.path()).await),
-        "failed to load the plugin `hostile`: expected the interface `jackfield.test.Probe`, but it implements none"
+        "failed to load the plugin `hostile` (step `check`): expected the interface `jackfield.test.Probe`, but it implements none"
     );
 }
 

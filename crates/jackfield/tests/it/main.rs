@@ -20,6 +20,7 @@ mod scan_loop;
 mod scenario;
 mod seen;
 mod slots;
+mod steps;
 mod supervision;
 mod support;
 mod symbols;

@@ -84,7 +84,10 @@ async fn a_constructor_that_refuses_or_panics_is_an_error() {
     let native = native().library(libraries().library("probe-one"));
     let refuse = Context::new("refused", [("refuse".to_owned(), "not today".to_owned())]);
     let error = manager.load_with::<dyn Probe>(refuse, &native).await.expect_err("it refuses");
-    assert_eq!(chain(&error), "failed to load the plugin `refused`: its constructor refused: not today");
+    assert_eq!(
+        chain(&error),
+        "failed to load the plugin `refused` (step `construct`): its constructor refused: not today"
+    );
     let panic = Context::new("panicked", [("panic".to_owned(), "oh no".to_owned())]);
     let error = manager.load_with::<dyn Probe>(panic, &native).await.expect_err("it panics");
     assert!(chain(&error).contains("the plugin panicked: oh no, at "), "{}", chain(&error));
@@ -298,7 +301,7 @@ async fn another_interface_is_refused_before_any_code_runs() {
     let error = Manager::new().load::<dyn Probe>("kv", &native).await.expect_err("it is a store");
     assert_eq!(
         chain(&error),
-        "failed to load the plugin `kv`: expected the interface `jackfield.test.Probe`, but it implements `proto.KV`"
+        "failed to load the plugin `kv` (step `check`): expected the interface `jackfield.test.Probe`, but it implements `proto.KV`"
     );
 }
 

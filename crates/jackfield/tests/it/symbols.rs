@@ -401,6 +401,6 @@ async fn init_runs_in_a_plugin_that_is_linked_in_too() {
     assert_eq!(moody::Moody::mood(&moody), Ok("fine".to_owned()));
     let error = load("bad").await.expect_err("it refuses");
     assert!(
-        matches!(error.kind(), jackfield::LoadErrorKind::Refused(reason) if reason.to_string() == "not on a Thursday")
+        matches!(error.kind(), jackfield::LoadErrorKind::Init(reason) if reason.to_string() == "not on a Thursday")
     );
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jackfield::native::{NativeError, Step};
-use jackfield::{Context, Error, LoadErrorKind, Manager, Unloaded};
+use jackfield::native::NativeError;
+use jackfield::{Context, Error, LoadErrorKind, Manager, Step, Unloaded};
 use tenant_interface::Tenant;
 use tracing::Level;
 
@@ -90,7 +90,10 @@ async fn a_constructor_that_never_returns_is_an_error() {
     let LoadErrorKind::Backend { source, .. } = error.kind() else { panic!("{error:?}") };
     let Some(NativeError::Deadline { step, .. }) = source.downcast_ref() else { panic!("{source:?}") };
     assert_eq!(*step, Step::Construct);
-    assert!(source.to_string().contains("did not come to an end of its constructor within 4s"), "{source}");
+    assert!(
+        source.to_string().contains("did not come to an end of the step `construct` within 4s"),
+        "{source}"
+    );
     assert!(jackfield::native::pinned_libraries() >= 1);
 }
 

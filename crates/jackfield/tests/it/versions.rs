@@ -1,9 +1,13 @@
 //! Several versions of one plugin side by side, and which of them serves under the name that they share.
 
 use std::pin::pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
-use jackfield::{CallError, Error, GetError, Handle, Manager, State};
+use jackfield::{
+    BoxFuture, CallError, Candidate, Error, GetError, Handle, Instance, Load, LoadError, Manager, Restart,
+    State,
+};
 use jackfield_fixtures::Stop;
 use kv_interface::Kv;
 use probe_interface::Probe;
@@ -199,4 +203,89 @@ fn a_version_that_replaces_another_leaves_no_gap() {
     };
     assert!(place(("probe", online(2))) < place(("probe@1", State::Draining)), "{told:?}");
     assert_eq!(plugin.version(), Ok(2));
+}
+
+/// A plugin whose load waits until it is let go.
+#[derive(Debug)]
+struct Waits(Mutex<Option<tokio::sync::oneshot::Receiver<()>>>);
+
+impl Candidate for Waits {
+    fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
+        let wait = self.0.lock().expect("nobody panicked").take().expect("it is loaded once");
+        Box::pin(async move {
+            wait.await.expect("it is let go");
+            probe_one::PLUGIN.load(load).await
+        })
+    }
+}
+
+#[test]
+fn an_unload_that_is_given_up_leaves_nothing_serving() {
+    let manager = Manager::new();
+    for version in ["probe@1", "probe@2"] {
+        block_on(manager.load::<dyn Probe>(version, &probe_two::PLUGIN)).expect("linked in");
+    }
+    let [probe, second] = ["probe", "probe@2"].map(|name| manager.get::<dyn Probe>(name).expect("it serves"));
+    let poll = |future: std::pin::Pin<&mut dyn Future<Output = ()>>| {
+        assert!(future.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    let (go, wait) = tokio::sync::oneshot::channel();
+    let waits = Waits(Mutex::new(Some(wait)));
+    {
+        let mut reload =
+            pin!(async { manager.reload("probe@1", &waits).await.map(drop).expect("it is let go") });
+        poll(reload.as_mut());
+        // It cannot pass the name on before the other version is loaded again.
+        {
+            let mut unload = pin!(async { manager.unload("probe@2").await.map(drop).expect("it is there") });
+            poll(unload.as_mut());
+        }
+        for handle in [&probe, &second] {
+            assert!(matches!(handle.version(), Err(Error::Call(CallError::Closed { .. }))));
+        }
+        assert_eq!(manager.serving("probe"), None);
+        assert_eq!(manager.states(), [("probe@1".into(), State::Loading)]);
+
+        // One that waits for the reload and is given up has changed nothing.
+        {
+            let mut unload = pin!(async { manager.unload("probe@1").await.map(drop).expect("it is there") });
+            poll(unload.as_mut());
+        }
+        go.send(()).expect("it waits");
+        block_on(reload);
+    }
+    assert_eq!((probe.version(), manager.serving("probe")), (Ok(1), Some("probe@1".into())));
+    assert_eq!(manager.states(), [("probe".into(), online(4)), ("probe@1".into(), online(2))]);
+}
+
+#[test]
+fn a_name_is_as_the_version_that_serves_and_enabled_with_it() {
+    let mut restart = Restart::default();
+    restart.failures = 1;
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.restart(restart));
+    home.put(libraries().program("probe-one"), "probe@1");
+    let _online: [_; 3] = home.changes();
+    home.put(libraries().program("probe-two"), "probe@2");
+    let _online: [_; 3] = home.changes();
+    let probe = home.get::<dyn Probe>("probe");
+
+    home.kill("probe@2");
+    let [(own, died), (shared, also)] = home.changes();
+    assert_eq!((own.as_str(), shared.as_str()), ("probe@2", "probe"));
+    assert!(reason(&died).contains("SIGKILL") && died == also, "{died:?} {also:?}");
+    let [(own, given_up), (shared, also)] = home.changes();
+    assert_eq!((own.as_str(), shared.as_str()), ("probe@2", "probe"));
+    assert!(reason(&given_up).starts_with("it failed 1 times") && given_up == also, "{also:?}");
+    block_on(home.manager.load_again("probe")).expect("it loads");
+    let [_, shared, own] = home.changes();
+    assert_eq!([own, shared], expected([("probe@2", online(2)), ("probe", online(3))]));
+    assert_eq!(probe.version(), Ok(2));
+
+    home.manager.disable("probe").expect("it is watched");
+    while home.change() != ("probe@2".to_owned(), State::Disabled) {}
+    assert_eq!(probe.version(), Ok(1));
+    home.manager.enable("probe").expect("it was disabled by this name");
+    while home.change() != ("probe".to_owned(), online(5)) {}
+    assert_eq!((probe.version(), home.manager.serving("probe")), (Ok(2), Some("probe@2".into())));
+    assert!(home.manager.enable("nobody").is_err());
 }

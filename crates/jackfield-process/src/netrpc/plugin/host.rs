@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema};
+use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
@@ -83,7 +83,7 @@ impl NetRpc {
     /// Refuses an interface that cannot be carried.
     pub(super) fn check(&self, schema: &'static Schema) -> Result<(), LoadErrorKind> {
         let checked = self.misfits.check(schema, Carrier::Brokered);
-        checked.map_err(|unfit| LoadErrorKind::backend("process", unfit))
+        checked.map_err(|unfit| LoadErrorKind::backend("process", Step::Check, unfit))
     }
 }
 
