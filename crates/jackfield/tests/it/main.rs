@@ -14,6 +14,7 @@ mod logs;
 mod manifest;
 mod native;
 mod reactor;
+mod restartable;
 mod scan_loop;
 mod scenario;
 mod seen;
