@@ -10,6 +10,7 @@ mod kv_example;
 mod lacking;
 mod ledger;
 mod negotiated;
+mod object_store;
 mod proto;
 mod rooms;
 mod runner;

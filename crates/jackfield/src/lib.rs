@@ -52,6 +52,7 @@ mod events;
 mod manager;
 mod registry;
 mod restart;
+mod restartable;
 mod version;
 mod watch;
 
@@ -77,9 +78,10 @@ pub mod __private {
 
 #[cfg(target_os = "linux")]
 pub use control::{ControlError, ControlSocket};
-pub use discovery::Directory;
+pub use discovery::{Directory, Offered};
 pub use events::{Event, Events, State};
 pub use manager::{Builder, Limits, Manager, ReloadError, Reloaded, Stats};
 pub use registry::{GetError, Names, PluginId};
 pub use restart::Restart;
+pub use restartable::Restartable;
 pub use watch::{Watch, WatchError};

@@ -41,6 +41,13 @@ impl Default for Restart {
     }
 }
 
+impl Restart {
+    /// Why a plugin is given up.
+    pub(crate) fn given_up(&self) -> String {
+        format!("it failed {} times within {:?}, and is not restarted any more", self.failures, self.window)
+    }
+}
+
 /// The failures of one plugin, and what follows from them. It is told the time, and has no clock.
 #[derive(Debug)]
 pub(crate) struct Backoff {

@@ -37,6 +37,12 @@ impl File {
                 .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
     }
 
+    /// Of files with one name the least is the plugin: what is no plugin stands behind whatever is one, in each of the
+    /// places.
+    pub(crate) fn precedence(&self) -> (bool, usize, Kind) {
+        (self.kind == Kind::Neither, self.place, self.kind)
+    }
+
     /// It, and what it names.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         let parts = self.manifest.iter().flat_map(|described| &described.parts);

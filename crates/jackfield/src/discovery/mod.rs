@@ -5,10 +5,12 @@ mod file;
 mod git;
 pub(crate) mod manifest;
 mod notice;
+mod offered;
 mod os;
 mod settle;
 
 pub use self::directory::Directory;
+pub use self::offered::Offered;
 
 pub(crate) use self::directory::{Looking, Taking};
 #[cfg(test)]

@@ -86,9 +86,8 @@ impl Seen {
         }
     }
 
-    /// What is no plugin stands behind whatever is one, in each of the places.
     fn rank(&self) -> Option<(bool, usize, Kind)> {
-        self.file.as_ref().map(|file| (file.kind == Kind::Neither, file.place, file.kind))
+        self.file.as_ref().map(File::precedence)
     }
 
     fn found(&self) -> Found {

@@ -159,12 +159,8 @@ impl<I: Interface + ?Sized> Life<I> {
     }
 
     async fn give_up(&self, generation: u64) {
-        let policy = &self.directory.restart;
-        let reason = format!(
-            "it failed {} times within {:?}, and is not restarted any more\n(hint: it is tried again when its file \
-             changes)",
-            policy.failures, policy.window
-        );
+        let given_up = self.directory.restart.given_up();
+        let reason = format!("{given_up}\n(hint: it is tried again when its file changes)");
         tracing::warn!(plugin = %self.plugin, reason, "given up");
         if let Some(claim) = &self.claim {
             self.manager.tell_failed(claim, generation, reason).await;
@@ -204,6 +200,6 @@ enum Restarted {
 }
 
 /// A number that nobody foresees: hash maps are seeded with such ones.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -6,5 +6,5 @@ mod sleep;
 mod watcher;
 
 pub use self::handle::{Watch, WatchError};
-#[cfg(target_os = "linux")]
+pub(crate) use self::life::random;
 pub(crate) use self::sleep::{First, first, sleep_until};

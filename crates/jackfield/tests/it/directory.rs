@@ -4,13 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::time::Duration;
 
-use jackfield::process::ProcessPlugin;
+use jackfield::process::{ProcessBackend, ProcessPlugin};
 use jackfield::{CallError, Directory, Error, Event, Handle, Manager, Restart, State};
 use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
-use crate::support::{block_on, chain, libraries};
+use crate::support::{block_on, chain, libraries, native};
 
 #[test]
 fn a_library_comes_changes_fails_and_goes_with_its_file() {
@@ -319,4 +319,41 @@ fn a_kind_that_the_host_did_not_ask_for_is_refused() {
             path.display()
         )
     );
+}
+
+#[test]
+fn what_a_directory_offers_is_said_before_anything_is_loaded() {
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    let write = |directory: &tempfile::TempDir, name: &str, text: &str| {
+        fs::write(directory.path().join(name), text).expect("written");
+    };
+    write(&second, "libkv.so", "anything");
+    write(&first, "kv.plugin.toml", "command = \"sh\"");
+    write(&first, "off.plugin.toml", "command = \"sh\"\nenabled = false");
+    write(&first, "kv@1.2.so", "anything");
+    write(&first, "notes.txt", "anything");
+    let processes = ProcessBackend::start().expect("it starts");
+    let native = native();
+    let directory = Directory::new(first.path()).and(second.path()).manifests(&processes);
+    let offered = directory.libraries(move |path| native.library(path)).scan().expect("it can be read");
+    let found: Vec<_> = offered
+        .iter()
+        .map(|offered| {
+            let file = offered.path.file_name().and_then(|name| name.to_str());
+            (offered.name.as_str(), file.expect("a name"), offered.candidate.is_ok())
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("kv", "kv.plugin.toml", true),
+            ("kv", "libkv.so", true),
+            ("kv@1.2", "kv@1.2.so", true),
+            ("notes", "notes.txt", false),
+        ]
+    );
+    let reason = offered[3].candidate.as_ref().expect_err("it is no plugin");
+    assert!(reason.starts_with("expected a shared library or a manifest, found neither: `"), "{reason}");
+    let error = Directory::new("/nowhere").scan().expect_err("no directory");
+    assert!(chain(&error).contains("`/nowhere` cannot be read"), "{error}");
 }

@@ -16,6 +16,7 @@ mod lookup;
 mod manifest;
 mod native;
 mod reactor;
+mod restartable;
 mod scan_loop;
 mod scenario;
 mod seen;

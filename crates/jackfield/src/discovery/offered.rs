@@ -1,0 +1,62 @@
+//! What a directory offers at one moment, for a host that chooses itself what it loads.
+
+use std::path::PathBuf;
+
+use jackfield_core::Candidate;
+
+use super::{Directory, File, Scanner};
+use crate::watch::WatchError;
+
+/// A file of a [`Directory`] that could be a plugin, as [`scan`](Directory::scan) found it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Offered {
+    /// The name that the file gives it, with its version if it has one: `kv@1.2`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What can be loaded from it, or why nothing can.
+    pub candidate: Result<Box<dyn Candidate>, String>,
+}
+
+impl Directory {
+    /// What lies there now, in the order of the names. Nothing of it is loaded, and no plugin code runs: this is for a host
+    /// that chooses itself what it loads.
+    ///
+    /// ```no_run
+    /// # use jackfield::{Directory, Manager};
+    /// # fn example(directory: &Directory) -> Result<(), Box<dyn std::error::Error>> {
+    /// for offered in directory.scan()? {
+    ///     match offered.candidate {
+    ///         Ok(candidate) => println!("{}: {candidate:?}", offered.name),
+    ///         Err(reason) => println!("{} is skipped: {reason}", offered.path.display()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It is looked at once, so that a file may be half written. Of files with one name all are returned, first the one that
+    /// a [watch](crate::Manager::watch) would load; what a manifest disables is left out.
+    ///
+    /// # Errors
+    ///
+    /// The directory, or one of those that were added [to it](Self::and), cannot be read.
+    pub fn scan(&self) -> Result<Vec<Offered>, WatchError> {
+        let mut files = Vec::new();
+        for (place, path) in self.paths().enumerate() {
+            let found = Scanner::new(path, place).scan();
+            files.extend(found.map_err(|source| WatchError::Read { path: path.to_owned(), source })?);
+        }
+        files.retain(|file| !file.is_disabled());
+        files.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        let offer =
+            |file: File| Offered { candidate: self.candidate(&file), name: file.plugin, path: file.path };
+        Ok(files.into_iter().map(offer).collect())
+    }
+}
+
+/// The order of the names, and of files with one name that of their precedence.
+fn rank(file: &File) -> impl Ord + '_ {
+    (&file.plugin, file.precedence(), &file.path)
+}
