@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{
     BoxFuture, CallError, CallOptions, Candidate, Channel, Description, Error, Instance, Lane, Load,
-    LoadError, LoadErrorKind, Method, Parcel, Unloaded,
+    LoadError, LoadErrorKind, Method, Parcel, Step, Unloaded,
 };
 use tokio::sync::watch::{self, Receiver};
 
@@ -411,11 +411,15 @@ impl Running {
 }
 
 fn not_running(error: CallError) -> LoadErrorKind {
-    LoadErrorKind::backend("manager", error)
+    LoadErrorKind::backend("manager", Step::Start, error)
 }
 
 fn in_process() -> LoadErrorKind {
-    LoadErrorKind::backend("manager", "expected a plugin in a process of its own, found code in this one")
+    LoadErrorKind::backend(
+        "manager",
+        Step::Check,
+        "expected a plugin in a process of its own, found code in this one",
+    )
 }
 
 fn unloaded() -> CallError {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jackfield::{
     BoxFuture, CallError, CallOptions, Candidate, Context, Error, Handle, Instance, Load, LoadError,
-    LoadErrorKind, Manager, Restart, Restartable, Unloaded,
+    LoadErrorKind, Manager, Restart, Restartable, Step, Unloaded,
 };
 use jackfield_core::{Channel, Lane, Method, Parcel, interface};
 use probe_interface::Probe;
@@ -64,7 +64,7 @@ impl Candidate for Fake {
             let told = format!("{} {}", context.plugin(), context.config("root").unwrap_or_default());
             self.told.lock().expect("no panic").push(told);
             if self.is_broken.load(Ordering::SeqCst) {
-                return Err(load.error(LoadErrorKind::backend("fake", "it is broken")));
+                return Err(load.error(LoadErrorKind::backend("fake", Step::Start, "it is broken")));
             }
             let (running, ended) = watch::channel(false);
             *self.running.lock().expect("no panic") = running;
