@@ -38,8 +38,26 @@ pub(crate) struct Run {
     /// What the program is told to start.
     pub(crate) plugin: Option<Artifact>,
     pub(crate) placement: Placement,
-    /// How often it runs in one round.
-    pub(crate) repeats: u32,
+    pub(crate) often: Often,
+}
+
+/// How often a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Often {
+    /// In the first round only, since it takes long.
+    Once,
+    /// So many times in each round.
+    EachRound(u32),
+}
+
+impl Often {
+    /// How often it runs in a round, of which the first is 1.
+    pub(crate) fn in_round(self, round: u32) -> u32 {
+        match self {
+            Self::Once => u32::from(round == 1),
+            Self::EachRound(times) => times,
+        }
+    }
 }
 
 /// An argument of a program.
@@ -242,7 +260,7 @@ pub(crate) const KEYS: &[Key] = &[
         ours: Source::Field(
             Run {
                 arguments: &[Argument::Text("open"), Argument::File(Artifact::Adder)],
-                repeats: OPENS,
+                often: OPENS,
                 ..native(Artifact::Native)
             },
             "open_us",
@@ -252,7 +270,7 @@ pub(crate) const KEYS: &[Key] = &[
             source: Source::Field(
                 Run {
                     arguments: &[Argument::Text("open"), Argument::File(Artifact::GoSymbolPlugin)],
-                    repeats: OPENS,
+                    often: OPENS,
                     ..native(Artifact::GoSymbolHost)
                 },
                 "open_us",
@@ -565,7 +583,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "netrpc.soak",
         unit: "kB",
-        ours: Source::Field(Run { arguments: SOAK, ..UNARY }, "growth_kb"),
+        ours: Source::Field(SOAK, "growth_kb"),
         peer: None,
         bound: Bound::AtMost(1024.0),
         about: "by how much host and plugin have grown together over 1,000,000 calls of one connection",
@@ -573,7 +591,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "netrpc.soak_descriptors",
         unit: "descriptors",
-        ours: Source::Field(Run { arguments: SOAK, ..UNARY }, "growth_descriptors"),
+        ours: Source::Field(SOAK, "growth_descriptors"),
         peer: None,
         bound: Bound::AtMost(0.0),
         about: "how many more they have open after these calls",
@@ -710,7 +728,7 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 const fn native(program: Artifact) -> Run {
-    Run { program, arguments: &[], plugin: None, placement: Placement::Free, repeats: 1 }
+    Run { program, arguments: &[], plugin: None, placement: Placement::Free, often: Often::EachRound(1) }
 }
 
 const CALL: Run = Run { arguments: &probe("call"), ..native(Artifact::Native) };
@@ -770,7 +788,7 @@ const UNARY: Run = Run {
     arguments: UNARY_16,
     plugin: Some(Artifact::GrpcPlugin),
     placement: Placement::Free,
-    repeats: 1,
+    often: Often::EachRound(1),
 };
 const GO_UNARY: Run = Run { program: Artifact::GoGrpcHost, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY };
 const TONIC_UNARY: Run = Run { program: Artifact::TonicHost, plugin: Some(Artifact::TonicPlugin), ..UNARY };
@@ -830,7 +848,11 @@ const STDIO_JSON: &[Argument] = &[
     Argument::Text("16"),
     Argument::Text("1"),
 ];
-const SOAK: &[Argument] = &[Argument::Text("-netrpc"), Argument::Text("soak"), Argument::Text("1000000")];
+const SOAK: Run = Run {
+    arguments: &[Argument::Text("-netrpc"), Argument::Text("soak"), Argument::Text("1000000")],
+    often: Often::Once,
+    ..UNARY
+};
 const DEATH: &[Argument] = &[Argument::Text("death"), Argument::Text("100")];
 const MANY: &[Argument] = &[Argument::Text("many"), Argument::Text("100")];
 const MEMORY: &[Argument] = &[Argument::Text("memory")];
@@ -853,6 +875,7 @@ const SWAP_NATIVE: Run = Run {
         Argument::File(Artifact::ProbeTwo),
         Argument::Text("1000000"),
     ],
+    often: Often::Once,
     ..native(Artifact::Manager)
 };
 const SWAP_GRPC: Run = Run {
@@ -862,6 +885,7 @@ const SWAP_GRPC: Run = Run {
         Argument::File(Artifact::GrpcPlugin),
         Argument::Text("1000000"),
     ],
+    often: Often::Once,
     ..native(Artifact::Manager)
 };
 const SWAP_MTLS: Run = Run {
@@ -871,6 +895,7 @@ const SWAP_MTLS: Run = Run {
         Argument::File(Artifact::GrpcPlugin),
         Argument::Text("1000000"),
     ],
+    often: Often::Once,
     ..native(Artifact::Manager)
 };
 const SWAP_NET_RPC: Run = Run {
@@ -880,6 +905,7 @@ const SWAP_NET_RPC: Run = Run {
         Argument::File(Artifact::GrpcPlugin),
         Argument::Text("1000000"),
     ],
+    often: Often::Once,
     ..native(Artifact::Manager)
 };
 const SWAP_STDIO: Run = Run {
@@ -889,6 +915,7 @@ const SWAP_STDIO: Run = Run {
         Argument::File(Artifact::GrpcPlugin),
         Argument::Text("1000000"),
     ],
+    often: Often::Once,
     ..native(Artifact::Manager)
 };
 const RESTART: Run = Run {
@@ -905,11 +932,12 @@ const OVERHEAD_NATIVE: Run = Run {
 };
 const IDLE: Run = Run {
     arguments: &[Argument::Text("idle"), Argument::File(Artifact::GrpcPlugin), Argument::Text("100")],
+    often: Often::Once,
     ..native(Artifact::Manager)
 };
 
 /// One sample per process, and a process is quick.
-const OPENS: u32 = 20;
+const OPENS: Often = Often::EachRound(20);
 
 #[cfg(test)]
 mod tests {

@@ -41,10 +41,12 @@ impl<'a> Turns<'a> {
     pub(crate) async fn take(&mut self, runs: &[Run]) {
         for round in 1..=self.effort.rounds {
             eprintln!("round {round} of {}", self.effort.rounds);
-            runs.iter().for_each(|run| self.rounds.entry(*run).or_default().push(Vec::new()));
-            let repeats = runs.iter().map(|run| run.repeats).max().unwrap_or(0);
-            for repeat in 0..repeats {
-                for run in runs.iter().filter(|run| repeat < run.repeats) {
+            let runs: Vec<_> = runs.iter().map(|run| (run, run.often.in_round(round))).collect();
+            for (run, _) in runs.iter().filter(|(_, times)| *times > 0) {
+                self.rounds.entry(**run).or_default().push(Vec::new());
+            }
+            for turn in 0..runs.iter().map(|(_, times)| *times).max().unwrap_or(0) {
+                for (run, _) in runs.iter().filter(|(_, times)| turn < *times) {
                     self.take_one(run).await;
                 }
             }
