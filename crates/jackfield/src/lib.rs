@@ -80,7 +80,7 @@ pub mod __private {
 pub use control::{ControlError, ControlSocket};
 pub use discovery::{Directory, Offered};
 pub use events::{Event, Events, State};
-pub use manager::{Builder, Limits, Manager, ReloadError, Reloaded, Stats};
+pub use manager::{Breaker, Builder, Circuit, Limits, Manager, ReloadError, Reloaded, Stats};
 pub use registry::{GetError, Names, PluginId};
 pub use restart::Restart;
 pub use restartable::Restartable;

@@ -1,5 +1,6 @@
 //! What is known of a plugin's calls, and of the process that answers them.
 
+mod breaker;
 mod call;
 mod channel;
 mod counters;
@@ -12,6 +13,7 @@ mod process;
 mod stats;
 mod supervisor;
 
+pub use breaker::{Breaker, Circuit};
 pub use limits::Limits;
 pub(crate) use policy::Policy;
 pub(crate) use stats::Figures;

@@ -29,6 +29,7 @@ pub(crate) struct Supervisor {
 pub(super) struct Tenure {
     pub(super) counters: Arc<Counters>,
     pub(super) gate: Gate,
+    pub(super) plugin: String,
     process: Option<Process>,
     tally: Arc<OnceLock<Arc<Tally>>>,
 }
@@ -57,10 +58,11 @@ impl Supervisor {
         load: &Load,
     ) -> Result<Box<dyn Instance>, LoadError> {
         let instance = candidate.load(load).await?;
-        let gate = Gate::new(&lock(&self.policy).limits, &self.timer);
+        let gate = Gate::new(&lock(&self.policy), &self.timer);
         let process = instance.process().and_then(Process::of);
+        let plugin = load.context.plugin().to_owned();
         let (counters, tally) = (self.counters.clone(), self.tally.clone());
-        let tenure = Arc::new(Tenure { counters, gate, process, tally });
+        let tenure = Arc::new(Tenure { counters, gate, plugin, process, tally });
         let mut tenures = lock(&self.tenures);
         tenures.retain(|tenure| tenure.strong_count() > 0);
         tenures.push(Arc::downgrade(&tenure));
@@ -86,6 +88,7 @@ impl Supervisor {
         let here = self.tally.get().map_or_else(Counts::default, |tally| tally.counts());
         Stats {
             calls: read(calls) + here.calls,
+            circuit: tenure.as_ref().and_then(|tenure| tenure.gate.circuit()),
             errors: read(errors) + here.errors,
             failures: read(failures) + here.failures,
             generation,
