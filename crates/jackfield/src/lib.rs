@@ -38,6 +38,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `metrics` | no | `Manager::publish_metrics`: the figures of plugins, through the facade of the crate `metrics` |
 //! | `netrpc` | no | go-plugin's older protocol, and Go's net/rpc as client and as server |
 //! | `native` | yes | shared libraries in this process |
 //! | `process` | yes | child processes, wire-compatible with hashicorp/go-plugin |

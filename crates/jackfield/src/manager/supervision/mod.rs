@@ -10,6 +10,8 @@ mod instance;
 mod limits;
 mod policy;
 mod process;
+#[cfg(feature = "metrics")]
+mod published;
 mod stats;
 mod supervisor;
 

@@ -9,12 +9,14 @@ use super::gate::Gate;
 use super::instance::Supervised;
 use super::policy::Policy;
 use super::process::Process;
+#[cfg(feature = "metrics")]
+use super::published::Published;
 use super::stats::Stats;
 
 /// Supervises one plugin: it loads what is to be called, so that calls go through it from then on.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
     /// What counts the calls into this process, once there is something to call.
     tally: Arc<OnceLock<Arc<Tally>>>,
     timer: Arc<dyn Timer>,
@@ -22,6 +24,8 @@ pub(crate) struct Supervisor {
     policy: Mutex<Policy>,
     /// Of each instance that may still be there, the one that was loaded last at the end.
     tenures: Mutex<Vec<Weak<Tenure>>>,
+    #[cfg(feature = "metrics")]
+    pub(super) published: Mutex<Published>,
 }
 
 /// One instance, for as long as it is there or called.
@@ -48,7 +52,15 @@ impl Tenure {
 impl Supervisor {
     pub(crate) fn new(policy: Policy, timer: Arc<dyn Timer>) -> Self {
         let (counters, tally, tenures) = Default::default();
-        Self { counters, tally, timer, policy: Mutex::new(policy), tenures }
+        Self {
+            counters,
+            tally,
+            timer,
+            policy: Mutex::new(policy),
+            tenures,
+            #[cfg(feature = "metrics")]
+            published: Mutex::default(),
+        }
     }
 
     /// Loads a candidate.
@@ -108,6 +120,6 @@ impl Supervisor {
     }
 }
 
-fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+pub(super) fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
