@@ -165,8 +165,10 @@ fn text(event: &Value) -> String {
 
 fn remarks(plugin: &Value) -> String {
     let serving = plugin["serving"].as_str().map(|serving| format!("{serving} serves"));
+    let circuit = plugin["stats"]["circuit"].as_str().filter(|circuit| *circuit != "closed");
+    let circuit = circuit.map(|circuit| format!("its circuit is {circuit}"));
     let reason = plugin["reason"].as_str().map(str::to_owned);
-    serving.into_iter().chain(reason).collect::<Vec<_>>().join(", ")
+    serving.into_iter().chain(circuit).chain(reason).collect::<Vec<_>>().join(", ")
 }
 
 fn word(value: &Value) -> String {

@@ -1,6 +1,7 @@
 //! The errors of a call: what the plugin said, and that no answer came.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -368,6 +369,15 @@ pub enum CallError {
         /// How many it may have.
         limit: usize,
     },
+    /// So many calls in a row got no answer that the host makes none for a while. The plugin was not called.
+    Tripped {
+        /// How many calls got no answer.
+        errors: u32,
+        /// What became of the last of them.
+        last: String,
+        /// After what time the plugin is called again. It is zero while one call tries it.
+        left: Duration,
+    },
     /// The plugin has no such method.
     Unimplemented {
         /// The method's path on the wire.
@@ -401,6 +411,17 @@ impl fmt::Display for CallError {
                 "a message of {size} bytes is over the limit of {limit} bytes\n(hint: raise `max_message` on the side \
                  that has this limit, or send what is large as a stream)"
             ),
+            Self::Tripped { errors, last, left } => {
+                write!(
+                    f,
+                    "the plugin left {errors} calls in a row without an answer, and is not called for "
+                )?;
+                match left.is_zero() {
+                    true => f.write_str("as long as one call tries it")?,
+                    false => write!(f, "another {left:.1?}")?,
+                }
+                write!(f, ": {last}")
+            }
             Self::Unimplemented { method } => write!(
                 f,
                 "the plugin has no method `{method}`\n(hint: it was built for another version of the interface)"

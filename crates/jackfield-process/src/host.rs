@@ -76,6 +76,7 @@ impl ProcessPlugin {
                 environment: Environment::Clean,
                 variables: Vec::new(),
                 bond: Bond::Tight,
+                memory: None,
             },
             handshake: Handshake::default(),
             versions: Vec::new(),
@@ -166,6 +167,18 @@ impl ProcessPlugin {
     /// the objects that go with its calls; generated clients have limits of their own.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.limit = Limit::new(bytes);
+        self
+    }
+
+    /// Limits how many bytes of data the program may have: its heap, and whatever else it maps for itself to write on, the
+    /// stacks of its threads included (`RLIMIT_DATA`). As many as this host may have otherwise.
+    ///
+    /// An allocation beyond fails in the program, of which most end at once: a Rust program aborts and says so, which is
+    /// then in the error of each call that was in flight. It does not bound what the program shares with others (its code,
+    /// files that it maps), nor what its own children have, each of which has the same limit for itself. Under a
+    /// runner it holds for the runner's program, and what that starts.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.launch.memory = Some(bytes);
         self
     }
 

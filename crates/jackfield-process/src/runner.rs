@@ -66,7 +66,8 @@ impl Program {
 
     pub(crate) fn into_launch(self, rest: &Launch) -> Launch {
         let Self { program, arguments, directory, variables, .. } = self;
-        Launch { program, arguments, directory, variables, environment: rest.environment, bond: rest.bond }
+        let Launch { environment, bond, memory, .. } = *rest;
+        Launch { program, arguments, directory, variables, environment, bond, memory }
     }
 }
 

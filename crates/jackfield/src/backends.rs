@@ -84,6 +84,9 @@ mod described {
         for (key, value) in &manifest.env {
             program = program.env(key, value);
         }
+        if let Some(bytes) = manifest.max_memory {
+            program = program.memory_limit(bytes);
+        }
         if let Some(handshake) = handshake.clone() {
             let (key, value) = (handshake.cookie_key, handshake.cookie_value);
             program = program.handshake(Handshake::new(handshake.version, key, value));
@@ -135,6 +138,9 @@ mod described {
             .backend(backend);
         for (key, value) in &manifest.env {
             program = program.env(key, value);
+        }
+        if let Some(bytes) = manifest.max_memory {
+            program = program.memory_limit(bytes);
         }
         let map = |program: StdioPlugin, method| program.map_arguments(method);
         Ok(Box::new(map_arguments.iter().fold(program, map)))

@@ -38,6 +38,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `metrics` | no | `Manager::publish_metrics`: the figures of plugins, through the facade of the crate `metrics` |
 //! | `netrpc` | no | go-plugin's older protocol, and Go's net/rpc as client and as server |
 //! | `native` | yes | shared libraries in this process |
 //! | `process` | yes | child processes, wire-compatible with hashicorp/go-plugin |
@@ -80,7 +81,7 @@ pub mod __private {
 pub use control::{ControlError, ControlSocket};
 pub use discovery::{Directory, Offered};
 pub use events::{Event, Events, State};
-pub use manager::{Builder, Limits, Manager, ReloadError, Reloaded, Stats};
+pub use manager::{Breaker, Builder, Circuit, Limits, Manager, ReloadError, Reloaded, Stats};
 pub use registry::{GetError, Names, PluginId};
 pub use restart::Restart;
 pub use restartable::Restartable;

@@ -193,6 +193,13 @@ impl Channel for RestartableChannel {
             _ => false,
         }
     }
+
+    fn may_block(&self) -> bool {
+        match &self.shared.lock().state {
+            State::Running(running) => running.channels[self.index].may_block(),
+            _ => true,
+        }
+    }
 }
 
 /// What an instance shares with its channels.

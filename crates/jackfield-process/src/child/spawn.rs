@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use super::os::limit_memory;
+use super::supervise::kill_and_reap;
 use crate::handshake::inherited;
 
 /// What to start and with what environment.
@@ -24,6 +26,8 @@ pub(crate) struct Launch {
     pub(crate) variables: Vec<(OsString, OsString)>,
     /// What ties it to the host.
     pub(crate) bond: Bond,
+    /// How many bytes of data it may have; as many as the host, if `None`.
+    pub(crate) memory: Option<u64>,
 }
 
 /// What ties a plugin's process to the host.
@@ -64,7 +68,7 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
         // A log that nobody reads would end it, and so would a signal that a terminal sends to the host's group.
         command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
-    command.spawn()
+    launch.begin(command)
 }
 
 /// Starts a program whose standard input and outputs are all pipes.
@@ -75,7 +79,8 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
 pub(crate) fn spawn_talking(launch: &Launch) -> io::Result<Child> {
     let mut command = command(&launch.program);
     launch.prepare(&mut command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    launch.begin(command)
 }
 
 /// A command whose child will be owned by this room.
@@ -92,6 +97,15 @@ impl Launch {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
+    }
+
+    /// Spawns the child, and limits it from outside: to do so in between would make the standard library fork.
+    fn begin(&self, mut command: Command) -> io::Result<Child> {
+        let mut child = command.spawn()?;
+        if let Some(bytes) = self.memory {
+            limit_memory(&child, bytes).inspect_err(|_| kill_and_reap(&mut child))?;
+        }
+        Ok(child)
     }
 
     /// Where the program's file is, as the system would find it.

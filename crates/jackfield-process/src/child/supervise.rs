@@ -345,7 +345,8 @@ fn adopt(child: &mut Child) -> io::Result<(AsyncFd<ProcessHandle>, Pipe, Pipe)> 
     Ok((process, stdout, stderr))
 }
 
-fn kill_and_reap(child: &mut Child) {
+/// Ends a child of which nobody has taken charge.
+pub(super) fn kill_and_reap(child: &mut Child) {
     // It is this process's own child and was not reaped: both can only fail if it is gone.
     let _gone = child.kill();
     let _gone = child.wait();

@@ -62,6 +62,7 @@ impl StdioPlugin {
                 environment: Environment::Clean,
                 variables: Vec::new(),
                 bond: Bond::Tight,
+                memory: None,
             },
             service: "Plugin".to_owned(),
             codec: StdioCodec::default(),
@@ -111,6 +112,17 @@ impl StdioPlugin {
     /// Passes the arguments of `method` by name, as a map, in place of a struct of Go's.
     pub fn map_arguments(mut self, method: impl Into<String>) -> Self {
         self.arguments.insert(method.into(), Arguments::Map);
+        self
+    }
+
+    /// Limits how many bytes of data the program may have: its heap, and whatever else it maps for itself to write on, the
+    /// stacks of its threads included (`RLIMIT_DATA`). As many as this host may have otherwise.
+    ///
+    /// An allocation beyond fails in the program, of which most end at once: a Rust program aborts and says so, which is
+    /// then in the error of each call that was in flight. It does not bound what the program shares with others (its code,
+    /// files that it maps), nor what its own children have, each of which has the same limit for itself.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.launch.memory = Some(bytes);
         self
     }
 

@@ -104,6 +104,30 @@ fn every_misbehaviour_has_its_error_and_leaves_nothing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_plugin_has_no_more_memory_than_its_limit() {
+    let backend = ProcessBackend::start().unwrap();
+    let hoards = || {
+        let plugin = ProcessPlugin::new(hostile()).args(["hoards-memory"]).backend(&backend);
+        plugin.handshake(Handshake::new(1, "HOSTILE", "plugin"))
+    };
+    let refusal = |plugin: ProcessPlugin| {
+        chain(&run(plugin.load(&Load::new(Context::new("hostile", []), description()))).unwrap_err())
+    };
+    let text = refusal(hoards().memory_limit(64 << 20));
+    assert!(
+        text.contains("signal: 6 (SIGABRT)") && text.contains("memory allocation of 1048576 bytes failed"),
+        "{text}"
+    );
+    let text = refusal(hoards());
+    assert!(text.contains("exit status: 7"), "without a limit it has all that it wants: {text}");
+
+    // One that needs less does not notice.
+    let well = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
+    let (_instance, channel) = run(load(&well.memory_limit(256 << 20)));
+    run(get(&channel, "__pid")).unwrap();
+}
+
 /// Whoever has the token in the environment, which grandchildren inherit.
 fn carriers(token: &str) -> Vec<OwnedFd> {
     let entry = format!("{TOKEN}={token}");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blocking;
 use crate::events::{Event, State, chain};
-use crate::manager::{Figures, Manager, Stats};
+use crate::manager::{Circuit, Figures, Manager, Stats};
 use crate::registry::PluginId;
 
 /// One line of an operator's.
@@ -60,10 +60,14 @@ pub(super) struct Plugin {
 #[derive(Debug, Serialize)]
 struct Counted {
     calls: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    circuit: Option<&'static str>,
     errors: u64,
     failures: u64,
     in_flight: u64,
+    rejected: u64,
     restarts: u64,
+    waiting: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,10 +130,25 @@ impl Plugin {
 
 impl From<Stats> for Counted {
     fn from(stats: Stats) -> Self {
-        let Stats { calls, errors, failures, in_flight, restarts, memory, p50, p99, .. } = stats;
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let (p50_ns, p99_ns) = (p50.map(nanoseconds), p99.map(nanoseconds));
-        Self { calls, errors, failures, in_flight, restarts, memory, p50_ns, p99_ns }
+        let circuit = |circuit| match circuit {
+            Circuit::Closed => "closed",
+            Circuit::HalfOpen => "half-open",
+            Circuit::Open => "open",
+        };
+        Self {
+            calls: stats.calls,
+            circuit: stats.circuit.map(circuit),
+            errors: stats.errors,
+            failures: stats.failures,
+            in_flight: stats.in_flight,
+            rejected: stats.rejected,
+            restarts: stats.restarts,
+            waiting: stats.waiting,
+            memory: stats.memory,
+            p50_ns: stats.p50.map(nanoseconds),
+            p99_ns: stats.p99.map(nanoseconds),
+        }
     }
 }
 

@@ -57,11 +57,7 @@ impl File {
 
     /// Under what it is loaded by a host that loads under this otherwise.
     pub(crate) fn policy(&self, policy: &Policy) -> Policy {
-        let policy = policy.clone();
-        match self.described() {
-            Some(manifest) => Policy { limits: manifest.limits.over(policy.limits) },
-            None => policy,
-        }
+        self.described().map_or_else(|| policy.clone(), |manifest| manifest.policy.over(policy))
     }
 
     /// What it says, if it is a manifest without an error.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::Limits;
+use crate::manager::{Breaker, Policy};
 use crate::version;
 
 /// A program, and how it becomes a plugin.
@@ -21,25 +21,29 @@ pub(crate) struct Manifest {
     pub(crate) directory: PathBuf,
     pub(crate) is_enabled: bool,
     pub(crate) version: Option<String>,
-    pub(crate) limits: OwnLimits,
+    pub(crate) policy: OwnPolicy,
+    /// In bytes.
+    pub(crate) max_memory: Option<u64>,
     pub(crate) wire: Wire,
 }
 
-/// The limits of a program that are other than its host's.
+/// How a program is supervised, as far as that is other than its host's way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OwnLimits {
+pub(crate) struct OwnPolicy {
+    breaker: Option<Breaker>,
     calls: Option<usize>,
     deadline: Option<Duration>,
     queue: Option<usize>,
 }
 
-impl OwnLimits {
-    /// These where there are some, and else those of the host.
-    pub(crate) fn over(&self, mut limits: Limits) -> Limits {
+impl OwnPolicy {
+    /// This where it says something, and else that of the host.
+    pub(crate) fn over(&self, policy: &Policy) -> Policy {
+        let Policy { breaker, mut limits } = policy.clone();
         limits.calls = self.calls.or(limits.calls);
         limits.deadline = self.deadline.or(limits.deadline);
         limits.queue = self.queue.unwrap_or(limits.queue);
-        limits
+        Policy { breaker: self.breaker.clone().or(breaker), limits }
     }
 }
 
@@ -113,13 +117,15 @@ impl Manifest {
         let command =
             if text.command.contains('/') { directory.join(text.command) } else { text.command.into() };
         let directory = directory.join(text.directory.unwrap_or_default());
-        let limits = OwnLimits {
+        let policy = OwnPolicy {
+            breaker: text.breaker.map(BreakerText::read).transpose()?,
             calls: text.max_calls.map(NonZero::get),
-            deadline: text.deadline.map(parse_seconds).transpose()?,
+            deadline: text.deadline.map(|seconds| parse_seconds("deadline", seconds)).transpose()?,
             queue: text.max_queue,
         };
         let (args, env, is_enabled, version) = (text.args, text.env, text.enabled, text.version);
-        Ok(Self { command, args, env, directory, is_enabled, version, limits, wire })
+        let max_memory = text.max_memory;
+        Ok(Self { command, args, env, directory, is_enabled, version, policy, max_memory, wire })
     }
 
     /// The files that it names: its program, if that is not looked up in `PATH`, and what its arguments are if they are
@@ -152,7 +158,9 @@ struct Text {
     version: Option<String>,
     max_calls: Option<NonZero<usize>>,
     max_queue: Option<usize>,
+    max_memory: Option<u64>,
     deadline: Option<f64>,
+    breaker: Option<BreakerText>,
     handshake: Option<Handshake>,
     protocol: Option<Protocol>,
     auto_mtls: Option<bool>,
@@ -195,6 +203,25 @@ impl Text {
     }
 }
 
+/// What may be said of a breaker, the pause in seconds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BreakerText {
+    errors: Option<NonZero<u32>>,
+    pause: Option<f64>,
+}
+
+impl BreakerText {
+    fn read(self) -> Result<Breaker, String> {
+        let mut breaker = Breaker::default();
+        breaker.errors = self.errors.map_or(breaker.errors, NonZero::get);
+        if let Some(seconds) = self.pause {
+            breaker.pause = parse_seconds("pause", seconds)?;
+        }
+        Ok(breaker)
+    }
+}
+
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
@@ -227,9 +254,9 @@ fn parse_digest(text: &str) -> Result<[u8; 32], String> {
     Ok(digest)
 }
 
-fn parse_seconds(seconds: f64) -> Result<Duration, String> {
+fn parse_seconds(key: &str, seconds: f64) -> Result<Duration, String> {
     let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| format!("`deadline`: expected a number of seconds above 0, found `{seconds}`"))
+    duration.ok_or_else(|| format!("`{key}`: expected a number of seconds above 0, found `{seconds}`"))
 }
 
 /// How the kinds are written in a manifest.
@@ -295,18 +322,21 @@ mod tests {
 
     #[test]
     fn what_it_says_of_limits_goes_before_what_the_host_says() {
-        let mut limits = Limits::default();
-        (limits.calls, limits.queue) = (Some(4), 7);
-        let limited = parse("command = \"kv\"\nmax_calls = 2\ndeadline = 1").expect("a manifest").limits;
-        let expected = (Some(2), 7, Some(Duration::from_secs(1)));
-        let limits = limited.over(limits);
-        assert_eq!((limits.calls, limits.queue, limits.deadline), expected);
-        let limited = parse("command = \"kv\"\nmax_queue = 0\ndeadline = 0.25").expect("a manifest").limits;
-        let limits = limited.over(limits);
-        assert_eq!(
-            (limits.calls, limits.queue, limits.deadline),
-            (Some(2), 0, Some(Duration::from_millis(250)))
-        );
+        let mut host = Policy::default();
+        (host.limits.calls, host.limits.queue) = (Some(4), 7);
+        let policy = |text: &str, host: &Policy| {
+            parse(&format!("command = \"kv\"\n{text}")).expect("a manifest").policy.over(host)
+        };
+        let own = policy("max_calls = 2\ndeadline = 1\nbreaker = { errors = 3 }", &host);
+        assert_eq!((own.limits.calls, own.limits.queue), (Some(2), 7));
+        assert_eq!(own.limits.deadline, Some(Duration::from_secs(1)));
+        let breaker = own.breaker.clone().expect("it says so");
+        assert_eq!((breaker.errors, breaker.pause), (3, Breaker::default().pause));
+        assert_eq!(policy("max_queue = 7", &own), own);
+        let own = policy("max_queue = 0\ndeadline = 0.25\nbreaker = { pause = 0.5 }", &own);
+        assert_eq!((own.limits.calls, own.limits.queue), (Some(2), 0));
+        assert_eq!(own.limits.deadline, Some(Duration::from_millis(250)));
+        assert_eq!(own.breaker.expect("it says so").pause, Duration::from_millis(500));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lifecycle::{Manager, Shared};
 use super::states::States;
-use super::supervision::{Limits, Policy};
+use super::supervision::{Breaker, Limits, Policy};
 use super::timer::ThreadTimer;
 use crate::registry::Registry;
 
@@ -27,6 +27,13 @@ impl Builder {
             policy: Policy::default(),
             stop_deadline: Duration::from_secs(2),
         }
+    }
+
+    /// Calls plugins no more for a while that do not answer (by default they are always called). See also
+    /// [`Manager::with_breaker`].
+    pub fn breaker(mut self, breaker: Breaker) -> Self {
+        self.policy.breaker = Some(breaker);
+        self
     }
 
     /// How long calls on an old generation may take to end before it is unloaded all the same (by default 30 s).

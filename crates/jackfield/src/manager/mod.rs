@@ -18,7 +18,7 @@ mod watched;
 pub use builder::Builder;
 pub use error::{ReloadError, Reloaded};
 pub use lifecycle::Manager;
-pub use supervision::{Limits, Stats};
+pub use supervision::{Breaker, Circuit, Limits, Stats};
 
 pub(crate) use orders::{Desk, Failure, Order};
 pub(crate) use supervision::{Figures, Policy};

@@ -4,10 +4,10 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use jackfield::process::ProcessPlugin;
-use jackfield::{CallError, CallOptions, Error, Handle, Limits, Manager, State};
+use jackfield::{Breaker, CallError, CallOptions, Circuit, Error, Handle, Limits, Manager, State};
 use probe_interface::Probe;
 
-use crate::home::{Home, online};
+use crate::home::{Home, online, reason};
 use crate::supervision::{begun, stats};
 use crate::support::{block_on, libraries};
 
@@ -135,4 +135,93 @@ fn a_manifest_says_how_much_may_be_asked() {
     assert_eq!(home.told("probe"), [State::Loading, online(2)]);
     let _waiting = [begun!(probe.wait()), begun!(probe.wait())];
     assert!(matches!(probe.version(), Err(Error::Call(CallError::Busy { calls: 2, queue: 0 }))));
+}
+
+#[test]
+fn a_program_that_wants_too_much_memory_ends_and_comes_back() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let manifest = format!("command = {:?}\nmax_memory = 40_000_000\n", libraries().program("probe-one"));
+    home.write("probe.plugin.toml", &manifest);
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.get::<dyn Probe>("probe");
+    assert_eq!(probe.filled(1000).map(|bytes| bytes.len()), Ok(1000));
+    // Each is held by the plugin at least until it is sent, and several do not fit.
+    let greedy: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn({
+                let probe = probe.clone();
+                move || probe.filled(1 << 24)
+            })
+        })
+        .collect();
+    let answers: Vec<_> = greedy.into_iter().map(|call| call.join().expect("no panic")).collect();
+    let is_told = |answer: &Result<_, Error>| {
+        matches!(answer, Err(Error::Call(CallError::Exited { status, words }))
+            if status.contains("SIGABRT") && words.contains("memory allocation of"))
+    };
+    assert!(
+        answers.iter().any(is_told),
+        "{:?}",
+        answers.iter().map(|answer| answer.as_ref().err()).collect::<Vec<_>>()
+    );
+    let [failed, loading, back] = home.told("probe");
+    assert!(reason(&failed).contains("memory allocation of"), "{failed:?}");
+    assert_eq!((loading, back), (State::Loading, online(2)));
+    assert_eq!(probe.add(1, 2), Ok(3));
+}
+
+fn breaker(pause: Duration) -> Breaker {
+    let mut breaker = Breaker::default();
+    (breaker.errors, breaker.pause) = (2, pause);
+    breaker
+}
+
+#[test]
+fn a_plugin_that_does_not_answer_is_called_no_more_until_it_is_reloaded() {
+    let manager = Manager::new().with_breaker(breaker(Duration::from_secs(3600)));
+    let program = ProcessPlugin::new(libraries().program("probe-one"));
+    let probe = block_on(manager.load::<dyn Probe>("probe", &program)).expect("it loads");
+    let hurried = || Handle::with(&probe, CallOptions::new().timeout(Duration::from_millis(2)));
+    assert!(block_on(hurried().wait()).is_err());
+    assert_eq!((probe.version(), stats(&manager).circuit), (Ok(1), Some(Circuit::Closed)), "it answers");
+    for _ in 0..2 {
+        assert!(matches!(block_on(hurried().wait()), Err(Error::Call(CallError::DeadlineExceeded { .. }))));
+    }
+    let tripped = probe.version().expect_err("the circuit is open");
+    let text = tripped.to_string();
+    assert!(matches!(tripped, Error::Call(CallError::Tripped { errors: 2, .. })), "{text}");
+    assert!(
+        text.starts_with(
+            "the plugin left 2 calls in a row without an answer, and is not called for another 3"
+        )
+    );
+    assert!(text.contains("the deadline of the call of `/jackfield.test.Probe/Wait`"), "{text}");
+    assert!(matches!(block_on(probe.wait()), Err(Error::Call(CallError::Tripped { .. }))));
+    let stats = || stats(&manager);
+    assert_eq!((stats().circuit, stats().rejected, stats().errors), (Some(Circuit::Open), 2, 5));
+
+    block_on(manager.reload("probe", &program)).expect("it loads");
+    assert_eq!((probe.version(), stats().circuit), (Ok(1), Some(Circuit::Closed)));
+}
+
+#[test]
+fn a_plugin_that_answers_again_is_called_again() {
+    let manager = Manager::builder().breaker(breaker(Duration::from_millis(1))).build();
+    let program = ProcessPlugin::new(libraries().program("probe-one"));
+    let probe = block_on(manager.load::<dyn Probe>("probe", &program)).expect("it loads");
+    for _ in 0..2 {
+        let hurried = Handle::with(&probe, CallOptions::new().timeout(Duration::from_millis(2)));
+        assert!(block_on(hurried.wait()).is_err());
+    }
+    // Whoever tries it and gives up leaves that to the next.
+    let trying = loop {
+        let mut trying = Box::pin(probe.wait());
+        if trying.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            break trying;
+        }
+    };
+    assert_eq!(stats(&manager).circuit, Some(Circuit::HalfOpen));
+    assert!(matches!(probe.version(), Err(Error::Call(CallError::Tripped { left: Duration::ZERO, .. }))));
+    drop(trying);
+    assert_eq!((probe.version(), stats(&manager).circuit), (Ok(1), Some(Circuit::Closed)));
 }

@@ -14,6 +14,7 @@ mod limits;
 mod logs;
 mod lookup;
 mod manifest;
+mod metrics;
 mod native;
 mod reactor;
 mod restartable;

@@ -9,7 +9,9 @@ use std::process::Child;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getppid, getrlimit, pidfd_open, pidfd_send_signal, prlimit,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -127,6 +129,14 @@ fn seal(file: &File) -> io::Result<()> {
 
 /// Of some tenths of a second each.
 const MAX_TRIES: usize = 20;
+
+/// Limits how many bytes of data a child may have that nobody has waited for yet, or leaves it with less if the host has.
+pub(crate) fn limit_memory(child: &Child, bytes: u64) -> io::Result<()> {
+    let bytes = getrlimit(Resource::Data).maximum.map_or(bytes, |own| own.min(bytes));
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    prlimit(Some(Pid::from_child(child)), Resource::Data, limit)?;
+    Ok(())
+}
 
 /// Writes to a socket whose other end may be gone, without a SIGPIPE to this process.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {

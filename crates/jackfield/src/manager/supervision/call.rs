@@ -6,6 +6,7 @@ use std::time::Instant;
 use jackfield_core::{CallError, CallOptions, Error, Method, Parcel, Part};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::breaker::{Circuit, Ticket, Verdict};
 use super::counters::{Counters, add, subtract};
 use super::supervisor::Tenure;
 
@@ -15,14 +16,25 @@ pub(super) struct Call {
     tenure: Arc<Tenure>,
     method: &'static Method,
     options: Option<CallOptions>,
-    is_over: bool,
+    ticket: Option<Ticket>,
+    phase: Phase,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It has no place yet.
+    Asked,
+    /// The plugin was asked.
+    Begun,
+    Over,
 }
 
 impl Call {
     pub(super) fn new(tenure: &Arc<Tenure>, method: &'static Method, options: Option<CallOptions>) -> Self {
         add(&tenure.counters.calls);
         let options = tenure.gate.options(method, options);
-        Self { tenure: tenure.clone(), method, options, is_over: false }
+        Self { tenure: tenure.clone(), method, options, ticket: None, phase: Phase::Asked }
     }
 
     /// The options under which it is made.
@@ -32,14 +44,16 @@ impl Call {
 
     /// Waits until it may be made.
     pub(super) async fn begin(&mut self) -> Result<Flight, CallError> {
+        self.ticket = self.tenure.gate.admit().inspect_err(|error| self.refuse(error))?;
         let place = self.tenure.gate.enter(self.method, self.deadline()).await;
         let place = place.inspect_err(|error| self.refuse(error))?;
+        self.phase = Phase::Begun;
         Ok(Flight::begin(&self.tenure.counters, place))
     }
 
     /// Counts what came of it. It is in flight until its stream ends, if it has one.
     pub(super) fn end(mut self, flight: Flight, result: Result<Parcel, Error>) -> Result<Parcel, Error> {
-        self.is_over = true;
+        self.phase = Phase::Over;
         let counters = &self.tenure.counters;
         match &result {
             Err(Error::Call(_)) => add(&counters.errors),
@@ -49,6 +63,7 @@ impl Call {
                 counters.latency.record(flight.begun.elapsed());
             }
         }
+        self.settle(Verdict::of(&result));
         match result {
             Ok(parcel) if parcel.parts.iter().any(|(_, part)| matches!(part, Part::Stream(_))) => {
                 Ok(parcel.holding(&Arc::new(flight)))
@@ -57,11 +72,26 @@ impl Call {
         }
     }
 
+    /// Counts that it is not made.
     fn refuse(&mut self, error: &CallError) {
-        self.is_over = true;
-        add(&self.tenure.counters.errors);
-        if matches!(error, CallError::Busy { .. }) {
-            add(&self.tenure.counters.rejected);
+        self.phase = Phase::Over;
+        let counters = &self.tenure.counters;
+        add(&counters.errors);
+        if matches!(error, CallError::Busy { .. } | CallError::Tripped { .. }) {
+            add(&counters.rejected);
+        }
+        self.settle(Verdict::Unknown);
+    }
+
+    fn settle(&mut self, verdict: Verdict<'_>) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let plugin = &*self.tenure.plugin;
+        match self.tenure.gate.settle(ticket, verdict) {
+            Some(Circuit::Open) => {
+                tracing::warn!(plugin, "it does not answer, and is not called for a while")
+            }
+            Some(_) => tracing::info!(plugin, "it answers again"),
+            None => {}
         }
     }
 
@@ -73,8 +103,16 @@ impl Call {
 /// Whoever polls a call may see its deadline before the channel does, and drops it then.
 impl Drop for Call {
     fn drop(&mut self) {
-        if !self.is_over && self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+        let is_late = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if is_late && self.phase != Phase::Over {
             add(&self.tenure.counters.errors);
+        }
+        match self.phase {
+            Phase::Begun if is_late => {
+                let error = CallError::DeadlineExceeded { method: self.method.path.to_owned() };
+                self.settle(Verdict::DoesNotAnswer(&error));
+            }
+            _ => self.settle(Verdict::Unknown),
         }
     }
 }

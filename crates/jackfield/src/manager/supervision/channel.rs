@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jackfield_core::{BoxFuture, CallOptions, Channel, Error, Method, Parcel};
+use tracing::{Instrument as _, Span};
 
 use super::call::Call;
 use super::supervisor::Tenure;
@@ -19,6 +20,11 @@ impl SupervisedChannel {
     pub(super) fn new(channel: Arc<dyn Channel>, tenure: Arc<Tenure>) -> Self {
         Self { channel, tenure }
     }
+
+    /// Where nobody listens it costs one look at a flag.
+    fn span(&self, method: &Method) -> Span {
+        tracing::debug_span!("call", plugin = &*self.tenure.plugin, method = method.path)
+    }
 }
 
 impl Channel for SupervisedChannel {
@@ -32,11 +38,12 @@ impl Channel for SupervisedChannel {
     ) -> BoxFuture<'static, Result<Parcel, Error>> {
         let channel = self.channel.clone();
         let mut call = Call::new(&self.tenure, method, options.cloned());
-        Box::pin(async move {
+        let asking = async move {
             let flight = call.begin().await?;
             let result = channel.call(method, request, call.options()).await;
             call.end(flight, result)
-        })
+        };
+        Box::pin(asking.instrument(self.span(method)))
     }
 
     fn call_blocking(
@@ -49,6 +56,7 @@ impl Channel for SupervisedChannel {
             // It must not wait here, and says so itself.
             return self.channel.call_blocking(method, request, options);
         }
+        let _span = self.span(method).entered();
         let mut call = Call::new(&self.tenure, method, options.cloned());
         let flight = blocking::wait(call.begin())?;
         let result = self.channel.call_blocking(method, request, call.options());

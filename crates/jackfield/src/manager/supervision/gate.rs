@@ -1,26 +1,30 @@
-//! Lets the calls of one instance through, as far as its limits allow.
+//! Lets the calls of one instance through, as far as its policy allows.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jackfield_core::{CallError, CallOptions, Method, Timer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limits::Limits;
+use super::breaker::{Circuit, Switch, Ticket, Verdict};
+use super::policy::Policy;
 use crate::watch::{First, first, sleep_until};
 
 /// Lets the calls of one instance through.
 #[derive(Debug)]
 pub(super) struct Gate {
+    switch: Option<Mutex<Switch>>,
     places: Option<Places>,
     deadline: Option<Duration>,
 }
 
 impl Gate {
-    pub(super) fn new(limits: &Limits, timer: &Arc<dyn Timer>) -> Self {
+    pub(super) fn new(policy: &Policy, timer: &Arc<dyn Timer>) -> Self {
+        let Policy { breaker, limits } = policy;
+        let switch = breaker.clone().map(|breaker| Mutex::new(Switch::new(breaker)));
         let places = limits.calls.map(|calls| Places::new(calls, limits.queue, timer.clone()));
-        Self { places, deadline: limits.deadline }
+        Self { switch, places, deadline: limits.deadline }
     }
 
     /// The options under which a call is made.
@@ -34,7 +38,26 @@ impl Gate {
         Some(options.unwrap_or_default().timeout(deadline))
     }
 
-    /// Waits until a call may be made, which is in flight until what this returns is dropped.
+    /// Lets a call through if the circuit does.
+    pub(super) fn admit(&self) -> Result<Option<Ticket>, CallError> {
+        self.switch().map(|mut switch| switch.admit(Instant::now())).transpose()
+    }
+
+    /// Takes notice of what came of a call that was let through. Returns whether the circuit is another one for it.
+    pub(super) fn settle(&self, ticket: Ticket, verdict: Verdict<'_>) -> Option<Circuit> {
+        self.switch()?.settle(ticket, verdict, Instant::now())
+    }
+
+    /// Whether calls are let through; nothing if they always are.
+    pub(super) fn circuit(&self) -> Option<Circuit> {
+        self.switch().map(|switch| switch.circuit())
+    }
+
+    fn switch(&self) -> Option<MutexGuard<'_, Switch>> {
+        self.switch.as_ref().map(|switch| switch.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until there is a place for a call, which is in flight until what this returns is dropped.
     pub(super) async fn enter(
         &self,
         method: &Method,

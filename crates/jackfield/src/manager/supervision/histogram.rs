@@ -15,10 +15,15 @@ impl Histogram {
         self.0[bucket(time)].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How often each bucket was.
+    pub(super) fn counts(&self) -> Vec<u64> {
+        self.0.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
     /// How long so large a part of what was recorded took at most, for each of these parts; nothing if nothing was
     /// recorded. They are in order, and of the same moment, as far as others record meanwhile.
     pub(super) fn quantiles<const N: usize>(&self, parts: [f64; N]) -> [Option<Duration>; N] {
-        let counts: Vec<u64> = self.0.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let counts = self.counts();
         let all: u64 = counts.iter().sum();
         parts.map(|part| {
             let rank = ((part * all as f64).ceil() as u64).max(1);
@@ -53,7 +58,7 @@ fn bucket(time: Duration) -> usize {
 }
 
 /// The middle of a bucket.
-fn middle(bucket: usize) -> Duration {
+pub(super) fn middle(bucket: usize) -> Duration {
     let doublings = (bucket / STEPS).saturating_sub(1);
     let first = ((bucket - doublings * STEPS) as u64) << doublings;
     Duration::from_nanos(first + (1 << doublings) / 2)

@@ -1,5 +1,6 @@
 //! What is known of a plugin's calls, and of the process that answers them.
 
+mod breaker;
 mod call;
 mod channel;
 mod counters;
@@ -9,9 +10,12 @@ mod instance;
 mod limits;
 mod policy;
 mod process;
+#[cfg(feature = "metrics")]
+mod published;
 mod stats;
 mod supervisor;
 
+pub use breaker::{Breaker, Circuit};
 pub use limits::Limits;
 pub(crate) use policy::Policy;
 pub(crate) use stats::Figures;

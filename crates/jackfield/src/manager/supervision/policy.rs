@@ -1,11 +1,13 @@
 //! Under what plugins are loaded.
 
+use super::breaker::Breaker;
 use super::limits::Limits;
 use crate::manager::Manager;
 
 /// Under what a plugin is loaded, and loaded again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
+    pub(crate) breaker: Option<Breaker>,
     pub(crate) limits: Limits,
 }
 
@@ -28,7 +30,19 @@ impl Manager {
     /// ```
     #[must_use]
     pub fn with_limits(&self, limits: Limits) -> Self {
-        self.with_policy(Policy { limits })
+        self.with_policy(Policy { limits, ..self.policy.clone() })
+    }
+
+    /// The same manager, which loads plugins that it calls no more for a while if they do not answer. A plugin keeps this
+    /// when it is reloaded, as it does its [limits](Self::with_limits).
+    ///
+    /// ```
+    /// # use jackfield::{Breaker, Manager};
+    /// let manager = Manager::new().with_breaker(Breaker::default());
+    /// ```
+    #[must_use]
+    pub fn with_breaker(&self, breaker: Breaker) -> Self {
+        self.with_policy(Policy { breaker: Some(breaker), ..self.policy.clone() })
     }
 
     pub(crate) fn policy(&self) -> &Policy {

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::breaker::Circuit;
 use crate::manager::lifecycle::{Manager, Shared};
 use crate::registry::{GetError, PluginId};
 
@@ -17,6 +18,8 @@ use crate::registry::{GetError, PluginId};
 pub struct Stats {
     /// The calls that were asked for.
     pub calls: u64,
+    /// Whether the plugin is called, if it was loaded with a [`Breaker`](crate::Breaker).
+    pub circuit: Option<Circuit>,
     /// Those of them that got no answer, or none that could be understood ([`Error::Call`](crate::Error::Call)). One that
     /// its caller gave up before its deadline is not among them.
     pub errors: u64,
@@ -34,7 +37,7 @@ pub struct Stats {
     /// How long 99 of 100 answers took at most, in the same way.
     pub p99: Option<Duration>,
     /// Those of the errors that never reached the plugin, since as many calls were in flight and waited as its
-    /// [`Limits`](crate::Limits) allow.
+    /// [`Limits`](crate::Limits) allow, or its circuit was open.
     pub rejected: u64,
     /// How often a plugin of a [watched](Manager::watch) directory was started again after it had ended by itself, whatever
     /// came of it.

@@ -9,12 +9,14 @@ use super::gate::Gate;
 use super::instance::Supervised;
 use super::policy::Policy;
 use super::process::Process;
+#[cfg(feature = "metrics")]
+use super::published::Published;
 use super::stats::Stats;
 
 /// Supervises one plugin: it loads what is to be called, so that calls go through it from then on.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
     /// What counts the calls into this process, once there is something to call.
     tally: Arc<OnceLock<Arc<Tally>>>,
     timer: Arc<dyn Timer>,
@@ -22,6 +24,8 @@ pub(crate) struct Supervisor {
     policy: Mutex<Policy>,
     /// Of each instance that may still be there, the one that was loaded last at the end.
     tenures: Mutex<Vec<Weak<Tenure>>>,
+    #[cfg(feature = "metrics")]
+    pub(super) published: Mutex<Published>,
 }
 
 /// One instance, for as long as it is there or called.
@@ -29,6 +33,7 @@ pub(crate) struct Supervisor {
 pub(super) struct Tenure {
     pub(super) counters: Arc<Counters>,
     pub(super) gate: Gate,
+    pub(super) plugin: String,
     process: Option<Process>,
     tally: Arc<OnceLock<Arc<Tally>>>,
 }
@@ -47,7 +52,15 @@ impl Tenure {
 impl Supervisor {
     pub(crate) fn new(policy: Policy, timer: Arc<dyn Timer>) -> Self {
         let (counters, tally, tenures) = Default::default();
-        Self { counters, tally, timer, policy: Mutex::new(policy), tenures }
+        Self {
+            counters,
+            tally,
+            timer,
+            policy: Mutex::new(policy),
+            tenures,
+            #[cfg(feature = "metrics")]
+            published: Mutex::default(),
+        }
     }
 
     /// Loads a candidate.
@@ -57,10 +70,11 @@ impl Supervisor {
         load: &Load,
     ) -> Result<Box<dyn Instance>, LoadError> {
         let instance = candidate.load(load).await?;
-        let gate = Gate::new(&lock(&self.policy).limits, &self.timer);
+        let gate = Gate::new(&lock(&self.policy), &self.timer);
         let process = instance.process().and_then(Process::of);
+        let plugin = load.context.plugin().to_owned();
         let (counters, tally) = (self.counters.clone(), self.tally.clone());
-        let tenure = Arc::new(Tenure { counters, gate, process, tally });
+        let tenure = Arc::new(Tenure { counters, gate, plugin, process, tally });
         let mut tenures = lock(&self.tenures);
         tenures.retain(|tenure| tenure.strong_count() > 0);
         tenures.push(Arc::downgrade(&tenure));
@@ -86,6 +100,7 @@ impl Supervisor {
         let here = self.tally.get().map_or_else(Counts::default, |tally| tally.counts());
         Stats {
             calls: read(calls) + here.calls,
+            circuit: tenure.as_ref().and_then(|tenure| tenure.gate.circuit()),
             errors: read(errors) + here.errors,
             failures: read(failures) + here.failures,
             generation,
@@ -105,6 +120,6 @@ impl Supervisor {
     }
 }
 
-fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+pub(super) fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
