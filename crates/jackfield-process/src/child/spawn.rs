@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use super::spawn_error::SpawnError;
 use crate::handshake::inherited;
 
 /// What to start and with what environment.
@@ -52,8 +53,8 @@ pub(crate) enum Environment {
 /// Nothing here makes the standard library fork, which would copy the page tables of a large host.
 ///
 /// # Errors
-/// Whatever the system says, verbatim.
-pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Child> {
+/// The system says no.
+pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> Result<Child, SpawnError> {
     let mut command = match image {
         Some(image) => command(format!("/proc/self/fd/{}", image.as_raw_fd())),
         None => command(&launch.program),
@@ -64,7 +65,7 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
         // A log that nobody reads would end it, and so would a signal that a terminal sends to the host's group.
         command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
-    command.spawn()
+    command.spawn().map_err(|error| SpawnError::explain(launch, error))
 }
 
 /// Starts a program whose standard input and outputs are all pipes.
@@ -72,10 +73,11 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
 /// # Errors
 /// As [`spawn`].
 #[cfg(feature = "stdio")]
-pub(crate) fn spawn_talking(launch: &Launch) -> io::Result<Child> {
+pub(crate) fn spawn_talking(launch: &Launch) -> Result<Child, SpawnError> {
     let mut command = command(&launch.program);
     launch.prepare(&mut command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().map_err(|error| SpawnError::explain(launch, error))
 }
 
 /// A command whose child will be owned by this room.
