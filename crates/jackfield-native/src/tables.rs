@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use jackfield_core::file_kind;
 use object::{Architecture, Object, ObjectKind, ObjectSection as _};
 
 use crate::{elf, macho, pe};
@@ -80,7 +81,7 @@ pub(crate) fn check_start(bytes: &[u8], wanted: &str, starts: &[&[u8]]) -> Resul
         return Err("the file is empty".to_owned());
     }
     if !starts.iter().any(|start| bytes.starts_with(start)) {
-        return Err(format!("expected {wanted}, found {}", guess(bytes)));
+        return Err(format!("expected {wanted}, found {}", file_kind(bytes)));
     }
     Ok(())
 }
@@ -114,22 +115,6 @@ pub(crate) fn check_end(offset: u64, size: u64, len: usize) -> Result<(), String
 /// The content of a section.
 pub(crate) fn section<'data>(file: &impl Object<'data>, name: &str) -> Option<Vec<u8>> {
     Some(file.section_by_name(name)?.data().ok()?.to_vec())
-}
-
-/// What a file of another format probably is.
-fn guess(bytes: &[u8]) -> &'static str {
-    match bytes {
-        [b'#', b'!', ..] => "a script",
-        [0x7f, b'E', b'L', b'F', ..] => "an ELF file",
-        [b'M', b'Z', ..] => "a Windows executable",
-        [0xcf, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "a macOS binary",
-        [b'!', b'<', b'a', b'r', ..] => "a static library",
-        [0, b'a', b's', b'm', ..] => "a WebAssembly module",
-        _ if bytes.iter().take(512).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
-            "a text"
-        }
-        _ => "something else",
-    }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jackfield_core::Step;
 
 use crate::checksum::ChecksumError;
-use crate::child::{Death, GuardError};
+use crate::child::{Death, GuardError, SpawnError};
 use crate::grpc::status::innermost;
 use crate::grpc::{BrokerError, ConnectError};
 use crate::handshake::HandshakeError;
@@ -53,6 +53,17 @@ pub enum StartError {
         /// The end of the process, if it ended too.
         death: Option<Arc<Death>>,
     },
+    /// The program needs a shared library that is not there.
+    #[error(
+        "the plugin needs the shared library `{library}`, which is not found\n\
+         (hint: `ldd` lists what a program needs and where that is)"
+    )]
+    Library {
+        /// The library.
+        library: String,
+        /// How it ended, and what the loader said.
+        death: Arc<Death>,
+    },
     /// It closed its output, yet goes on.
     #[error("the plugin closed its standard output without a handshake")]
     NoLine,
@@ -76,8 +87,8 @@ pub enum StartError {
     Spawn {
         /// The program.
         program: String,
-        /// What the system said.
-        source: io::Error,
+        /// Why.
+        source: SpawnError,
     },
     /// The process could not be watched.
     #[error("failed to watch the plugin's process")]
@@ -128,6 +139,30 @@ pub enum BackendError {
     #[error("failed to start the I/O thread")]
     Thread(#[source] io::Error),
 }
+
+impl StartError {
+    /// The process ended before it announced itself.
+    pub(crate) fn exited(death: Arc<Death>) -> Self {
+        match missing_library(&death).map(str::to_owned) {
+            Some(library) => Self::Library { library, death },
+            None => Self::ExitedEarly { death },
+        }
+    }
+}
+
+/// The shared library that a loader did not find, by its own words: glibc's, or musl's.
+fn missing_library(death: &Death) -> Option<&str> {
+    death.status.and_then(|status| status.code()).filter(|code| *code == NOT_LOADED)?;
+    death.stderr_tail.lines().find_map(|line| {
+        let glibc = line.split_once("error while loading shared libraries: ");
+        let musl = || line.split_once("Error loading shared library ");
+        let (_, words) = glibc.or_else(musl)?;
+        words.split_once(": ").map(|(library, _)| library)
+    })
+}
+
+/// With which a loader ends that does not find what it needs.
+const NOT_LOADED: i32 = 127;
 
 fn tail(death: &Death) -> String {
     match death.stderr_tail.trim_end() {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::child::fuzz_logs;
+use crate::child::{fuzz_executable, fuzz_logs};
 use crate::fate::Fate;
 use crate::grpc::generated::go_plugin::ConnInfo;
 use crate::grpc::{Broker, Brokered, Limit, Mux, Splitter};
@@ -43,6 +43,11 @@ pub fn environment(bytes: &[u8]) {
     };
     let (offer, invalid) = PluginOffer::read(variable);
     assert!(offer.versions.len() + invalid.len() <= bytes.len(), "more versions than there are");
+}
+
+/// Reads what runs a file.
+pub fn executable(bytes: &[u8]) {
+    fuzz_executable(bytes);
 }
 
 /// Reads what a plugin writes to its standard error, in pieces of any size.

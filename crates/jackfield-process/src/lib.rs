@@ -92,7 +92,7 @@ pub mod yamux;
 pub use self::attach::AttachError;
 pub use self::backend::ProcessBackend;
 pub use self::checksum::ChecksumError;
-pub use self::child::{Death, GuardError};
+pub use self::child::{Death, GuardError, SpawnError};
 pub use self::discover::{DiscoverError, discover};
 pub use self::error::{BackendError, StartError};
 pub use self::grpc::{Broker, BrokerError, ConnectError, GrpcChannel, Served};

@@ -253,7 +253,7 @@ async fn hear(child: &ChildHandle, mut lines: FirstLines, plan: &Plan) -> Result
             (Ok(None) | Err(_), Some(source)) => source,
             (Ok(None), None) => {
                 return Err(match last_words(child).await {
-                    Some(death) => StartError::ExitedEarly { death },
+                    Some(death) => StartError::exited(death),
                     None => StartError::NoLine,
                 });
             }

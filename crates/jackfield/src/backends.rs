@@ -6,7 +6,7 @@ pub mod process {
     pub use jackfield_process::{
         Address, BackendError, Broker, BrokerError, Bubblewrap, Death, GrpcChannel, Handshake,
         HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program, Reattach, Runner, Running, Served,
-        StartError, Stream, TlsConfig,
+        SpawnError, StartError, Stream, TlsConfig,
     };
 
     /// How a host talks to a plugin that answers over net/rpc.

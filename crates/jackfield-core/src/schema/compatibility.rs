@@ -3,12 +3,13 @@
 //! A plugin may have more than the host asks for: methods, and fields of a message, which then hold their defaults. It
 //! may not lack a method that has no default, nor a field that the host sends, nor one that it reads and cannot do without
 //! (an option, a list and a map can be empty); and it may retype a field only where the encodings agree (<https://protobuf.dev/programming-guides/proto3/#updating>). So it goes on through all
-//! types that the interface uses, and through the other interfaces whose objects it passes.
+//! types that the interface uses, and through the other interfaces whose objects it passes. Of an object that the host gives
+//! to a plugin it is the plugin that calls and the host that serves: there the same rules hold the other way round.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::descriptor::{FieldDescriptor, MessageDescriptor, MethodDescriptor, Presence, Streams};
+use super::descriptor::{FieldDescriptor, MessageDescriptor, Presence, Streams};
 use super::{Descriptor, Method, Schema};
 
 /// Why a plugin cannot serve a host's interface.
@@ -24,12 +25,30 @@ pub enum Incompatibility {
         /// The field's number.
         number: u32,
     },
+    /// The host's message lacks a field, of an object that it gives to the plugin.
+    HostField {
+        /// The method of the object.
+        method: String,
+        /// The field, with the fields in which it lies.
+        field: String,
+        /// The field's number.
+        number: u32,
+    },
     /// The plugin would call a method that an object of the host's lacks.
     HostMethod {
         /// The interface.
         service: String,
         /// The method.
         method: String,
+    },
+    /// The host's enum lacks a variant, of an object that it gives to the plugin.
+    HostVariant {
+        /// The method of the object.
+        method: String,
+        /// The field, with the fields in which it lies.
+        field: String,
+        /// The variant.
+        variant: String,
     },
     /// The plugin lacks a method.
     Method {
@@ -86,7 +105,9 @@ impl Incompatibility {
     pub fn method(&self) -> Option<&str> {
         match self {
             Self::Field { method, .. }
+            | Self::HostField { method, .. }
             | Self::HostMethod { method, .. }
+            | Self::HostVariant { method, .. }
             | Self::Method { method, .. }
             | Self::Stream { method, .. }
             | Self::Type { method, .. }
@@ -98,7 +119,11 @@ impl Incompatibility {
     /// The field of the method that stands in the way, with the fields in which it lies, where it is one.
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::Field { field, .. } | Self::Type { field, .. } | Self::Variant { field, .. } => Some(field),
+            Self::Field { field, .. }
+            | Self::HostField { field, .. }
+            | Self::HostVariant { field, .. }
+            | Self::Type { field, .. }
+            | Self::Variant { field, .. } => Some(field),
             _ => None,
         }
     }
@@ -110,8 +135,21 @@ impl fmt::Display for Incompatibility {
             Self::Field { method, field, number } => {
                 write!(f, "method `{method}`: the plugin lacks the field `{field}` (number {number})")
             }
+            Self::HostField { method, field, number } => {
+                write!(
+                    f,
+                    "method `{method}`, which the plugin calls: the host lacks the field `{field}` (number {number})"
+                )
+            }
             Self::HostMethod { service, method } => {
                 write!(f, "the plugin calls the method `{method}` of `{service}`, which the host's lacks")
+            }
+            Self::HostVariant { method, field, variant } => {
+                write!(
+                    f,
+                    "method `{method}`, which the plugin calls: the host's type of the field `{field}` lacks the variant \
+                     `{variant}`"
+                )
             }
             Self::Method { method, .. } => write!(f, "the plugin lacks the method `{method}`"),
             Self::Service { expected, found } => {
@@ -191,7 +229,13 @@ impl Descriptor {
             let (expected, found) = (self.service.clone(), plugin.service.clone());
             return Err(Incompatibility::Service { expected, found });
         }
-        let place = Place { direction: Direction::Response, method: "", path: String::new(), depth: 0 };
+        let place = Place {
+            caller: Side::Host,
+            direction: Direction::Response,
+            method: "",
+            path: String::new(),
+            depth: 0,
+        };
         Check { host: self, plugin, seen: BTreeSet::new() }.service(&place, self, plugin)
     }
 }
@@ -200,12 +244,14 @@ impl Descriptor {
 struct Check<'a> {
     host: &'a Descriptor,
     plugin: &'a Descriptor,
-    seen: BTreeSet<(&'a str, &'a str, Direction)>,
+    seen: BTreeSet<(&'a str, &'a str, Side, Direction)>,
 }
 
 /// Where in an interface a field stands.
 #[derive(Clone)]
 struct Place<'a> {
+    /// Who calls the method.
+    caller: Side,
     method: &'a str,
     direction: Direction,
     path: String,
@@ -213,12 +259,18 @@ struct Place<'a> {
     depth: u32,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Host,
+    Plugin,
+}
+
 /// Who sends a field.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Direction {
-    /// The host.
+    /// Who calls.
     Request,
-    /// The plugin.
+    /// Who serves.
     Response,
 }
 
@@ -229,42 +281,79 @@ impl<'a> Place<'a> {
     }
 
     fn method(&self, method: &'a str, direction: Direction) -> Self {
-        Self { method, direction, path: String::new(), depth: self.depth + 1 }
+        Self { method, direction, path: String::new(), depth: self.depth + 1, ..*self }
+    }
+
+    /// The host's and the plugin's, of the caller's and that of who serves.
+    fn host_first<T>(&self, (caller, server): (T, T)) -> (T, T) {
+        match self.caller {
+            Side::Host => (caller, server),
+            Side::Plugin => (server, caller),
+        }
+    }
+
+    /// In an object of the caller's, whose methods the other side calls.
+    fn called_back(&self) -> Self {
+        let caller = match self.caller {
+            Side::Host => Side::Plugin,
+            Side::Plugin => Side::Host,
+        };
+        Self { caller, ..self.clone() }
     }
 }
 
+/// In each function the first of two descriptions is the caller's, the second that of who serves.
 impl<'a> Check<'a> {
-    /// Compares an interface. Its objects are the plugin's where the plugin is asked for them, or the host's where they
-    /// are among its requests.
+    fn caller(&self, place: &Place<'a>) -> &'a Descriptor {
+        match place.caller {
+            Side::Host => self.host,
+            Side::Plugin => self.plugin,
+        }
+    }
+
+    fn server(&self, place: &Place<'a>) -> &'a Descriptor {
+        match place.caller {
+            Side::Host => self.plugin,
+            Side::Plugin => self.host,
+        }
+    }
+
+    /// Compares an interface.
     fn service(
         &mut self,
         place: &Place<'a>,
-        host: &'a Descriptor,
-        plugin: &'a Descriptor,
+        caller: &'a Descriptor,
+        server: &'a Descriptor,
     ) -> Result<(), Incompatibility> {
-        if place.depth > MAX_DEPTH || !self.seen.insert((&host.service, "", place.direction)) {
+        let key = (caller.service.as_str(), "", place.caller, Direction::Response);
+        if place.depth > MAX_DEPTH || !self.seen.insert(key) {
             return Ok(());
         }
-        for method in &host.methods {
-            let Some(found) = plugin.methods.iter().find(|found| found.name == method.name) else {
-                if method.is_optional || place.direction == Direction::Request {
+        for method in &caller.methods {
+            let Some(served) = server.methods.iter().find(|served| served.name == method.name) else {
+                if method.is_optional {
                     continue;
                 }
-                let (service, method) = (host.service.clone(), method.name.clone());
-                return Err(Incompatibility::Method { service, method });
+                let (service, method) = (caller.service.clone(), method.name.clone());
+                return Err(match place.caller {
+                    Side::Host => Incompatibility::Method { service, method },
+                    Side::Plugin => Incompatibility::HostMethod { service, method },
+                });
             };
-            if method.streams != found.streams {
-                let (expected, found) = (describe_streams(method.streams), describe_streams(found.streams));
+            if method.streams != served.streams {
+                let texts = (describe_streams(method.streams), describe_streams(served.streams));
+                let (expected, found) = place.host_first(texts);
                 return Err(Incompatibility::Stream { method: method.name.clone(), expected, found });
             }
-            let sides = [
-                (Direction::Request, &method.request, &found.request),
-                (Direction::Response, &method.response, &found.response),
+            let directions = [
+                (Direction::Request, &method.request, &served.request),
+                (Direction::Response, &method.response, &served.response),
             ];
-            for (direction, host, plugin) in sides {
+            for (direction, own, other) in directions {
                 let place = place.method(&method.name, direction);
-                if let (Some(host), Some(plugin)) = (self.host.message(host), self.plugin.message(plugin)) {
-                    self.fields(&place, host, plugin)?;
+                let messages = (self.caller(&place).message(own), self.server(&place).message(other));
+                if let (Some(own), Some(other)) = messages {
+                    self.fields(&place, own, other)?;
                 }
             }
         }
@@ -274,17 +363,20 @@ impl<'a> Check<'a> {
     fn fields(
         &mut self,
         place: &Place<'a>,
-        host: &'a MessageDescriptor,
-        plugin: &'a MessageDescriptor,
+        caller: &'a MessageDescriptor,
+        server: &'a MessageDescriptor,
     ) -> Result<(), Incompatibility> {
-        for field in &host.fields {
+        for field in &caller.fields {
             let place = place.field(&field.name);
-            match plugin.fields.iter().find(|found| found.number == field.number) {
+            match server.fields.iter().find(|found| found.number == field.number) {
                 Some(found) => self.field(&place, field, found)?,
                 None if place.direction == Direction::Response && can_be_empty(field) => {}
                 None => {
-                    let (method, number) = (place.method.to_owned(), field.number);
-                    return Err(Incompatibility::Field { method, field: place.path, number });
+                    let (method, field, number) = (place.method.to_owned(), place.path, field.number);
+                    return Err(match place.caller {
+                        Side::Host => Incompatibility::Field { method, field, number },
+                        Side::Plugin => Incompatibility::HostField { method, field, number },
+                    });
                 }
             }
         }
@@ -294,104 +386,95 @@ impl<'a> Check<'a> {
     fn field(
         &mut self,
         place: &Place<'a>,
-        host: &'a FieldDescriptor,
-        plugin: &'a FieldDescriptor,
+        caller: &'a FieldDescriptor,
+        server: &'a FieldDescriptor,
     ) -> Result<(), Incompatibility> {
-        if !host.interface.is_empty() {
-            return self.interface(place, host, plugin);
+        if !caller.interface.is_empty() {
+            return self.interface(place, caller, server);
         }
-        match (self.host.entry(host), self.plugin.entry(plugin)) {
+        match (self.caller(place).entry(caller), self.server(place).entry(server)) {
             (Some(entry), Some(found)) => {
                 for (field, found) in entry.fields.iter().zip(&found.fields) {
                     self.kind(&place.field(&field.name), field, found)?;
                 }
                 Ok(())
             }
-            (None, None) if host.is_repeated == plugin.is_repeated => self.kind(place, host, plugin),
-            _ => Err(self.mismatch(place, host, plugin)),
+            (None, None) if caller.is_repeated == server.is_repeated => self.kind(place, caller, server),
+            _ => Err(self.mismatch(place, caller, server)),
         }
     }
 
     fn mismatch(
         &self,
         place: &Place<'a>,
-        host: &FieldDescriptor,
-        plugin: &FieldDescriptor,
+        caller: &FieldDescriptor,
+        server: &FieldDescriptor,
     ) -> Incompatibility {
-        Incompatibility::Type {
-            method: place.method.to_owned(),
-            field: place.path.clone(),
-            expected: self.host.type_text(host),
-            found: self.plugin.type_text(plugin),
-        }
+        let texts = (self.caller(place).type_text(caller), self.server(place).type_text(server));
+        let (expected, found) = place.host_first(texts);
+        Incompatibility::Type { method: place.method.to_owned(), field: place.path.clone(), expected, found }
     }
 
     fn interface(
         &mut self,
         place: &Place<'a>,
-        host: &'a FieldDescriptor,
-        plugin: &'a FieldDescriptor,
+        caller: &'a FieldDescriptor,
+        server: &'a FieldDescriptor,
     ) -> Result<(), Incompatibility> {
         // A peer in another language describes an object as the number that it is on the wire.
-        if plugin.interface.is_empty() && class(plugin.kind) == VARINT && !plugin.is_repeated {
+        if server.interface.is_empty() && class(server.kind) == VARINT && !server.is_repeated {
             return Ok(());
         }
-        if plugin.interface != host.interface {
-            return Err(self.mismatch(place, host, plugin));
+        if server.interface != caller.interface {
+            return Err(self.mismatch(place, caller, server));
         }
-        let service = host.interface.as_str();
-        let (Some(own), Some(other)) = (self.host.described(service), self.plugin.described(service)) else {
-            return Ok(());
-        };
-        // Of an object that the host gives, it is the plugin who calls the methods.
-        let lacks = |method: &&MethodDescriptor| {
-            !method.is_optional && !own.methods.iter().any(|own| own.name == method.name)
-        };
-        match other.methods.iter().find(lacks) {
-            Some(method) if place.direction == Direction::Request => {
-                let (service, method) = (service.to_owned(), method.name.clone());
-                Err(Incompatibility::HostMethod { service, method })
-            }
-            _ => self.service(place, own, other),
+        let service = caller.interface.as_str();
+        let described = (self.caller(place).described(service), self.server(place).described(service));
+        let (Some(own), Some(other)) = described else { return Ok(()) };
+        match place.direction {
+            Direction::Request => self.service(&place.called_back(), other, own),
+            Direction::Response => self.service(place, own, other),
         }
     }
 
     fn kind(
         &mut self,
         place: &Place<'a>,
-        host: &'a FieldDescriptor,
-        plugin: &'a FieldDescriptor,
+        caller: &'a FieldDescriptor,
+        server: &'a FieldDescriptor,
     ) -> Result<(), Incompatibility> {
-        if class(host.kind) != class(plugin.kind) {
-            return Err(self.mismatch(place, host, plugin));
+        if class(caller.kind) != class(server.kind) {
+            return Err(self.mismatch(place, caller, server));
         }
-        self.variants(place, host, plugin)?;
-        let messages = (self.host.message(&host.type_name), self.plugin.message(&plugin.type_name));
-        let (Some(own), Some(other)) = messages else { return Ok(()) };
-        let names = (host.type_name.as_str(), plugin.type_name.as_str(), place.direction);
+        self.variants(place, caller, server)?;
+        let (own, other) = (caller.type_name.as_str(), server.type_name.as_str());
+        let messages = (self.caller(place).message(own), self.server(place).message(other));
+        let (Some(caller), Some(server)) = messages else { return Ok(()) };
         // What is nested deeper cannot be read in a call either.
-        if place.depth > MAX_DEPTH || !self.seen.insert(names) {
+        if place.depth > MAX_DEPTH || !self.seen.insert((own, other, place.caller, place.direction)) {
             return Ok(());
         }
-        self.fields(place, own, other)
+        self.fields(place, caller, server)
     }
 
     fn variants(
         &self,
         place: &Place<'a>,
-        host: &FieldDescriptor,
-        plugin: &FieldDescriptor,
+        caller: &FieldDescriptor,
+        server: &FieldDescriptor,
     ) -> Result<(), Incompatibility> {
-        let enums = (self.host.enums.get(&host.type_name), self.plugin.enums.get(&plugin.type_name));
+        let (own, other) = (self.caller(place), self.server(place));
+        let enums = (own.enums.get(&caller.type_name), other.enums.get(&server.type_name));
         let (Some(own), Some(other)) = enums else { return Ok(()) };
-        match own.variants.iter().find(|(number, _)| !other.variants.contains_key(number)) {
-            Some((_, variant)) => Err(Incompatibility::Variant {
-                method: place.method.to_owned(),
-                field: place.path.clone(),
-                variant: variant.clone(),
-            }),
-            None => Ok(()),
-        }
+        let Some((_, variant)) = own.variants.iter().find(|(number, _)| !other.variants.contains_key(number))
+        else {
+            return Ok(());
+        };
+        let (method, field, variant) = (place.method.to_owned(), place.path.clone(), variant.clone());
+        Err(match place.caller {
+            Side::Host => Incompatibility::Variant { method, field, variant },
+            Side::Plugin => Incompatibility::HostVariant { method, field, variant },
+        })
     }
 }
 
@@ -562,6 +645,82 @@ mod tests {
             Ok(()),
             "a peer in another language"
         );
+    }
+
+    /// An interface whose method takes and gives these.
+    fn listener(arguments: &'static [Field], result: &'static [Field]) -> &'static Schema {
+        let method = Method {
+            name: "Hear",
+            path: "/proto.Listener/Hear",
+            mode: Mode::Async,
+            arguments,
+            result,
+            is_optional: false,
+        };
+        let methods = std::slice::from_ref(leak(method));
+        leak(Schema { service: "proto.Listener", version: "1.0", methods })
+    }
+
+    /// What the host gives to the plugin, and what the plugin gives to the host: the same rules with the sides swapped.
+    #[test]
+    fn of_an_object_the_side_that_got_it_is_the_caller() {
+        let given = |schema| one(Shape::Interface(ObjectType::described(schema)));
+        let returned = |listener: &'static Schema| {
+            let method = Method { arguments: &[], result: given(listener), ..schema(&[]).methods[0] };
+            leak(Schema { methods: std::slice::from_ref(leak(method)), ..*schema(&[]) })
+        };
+        let to_plugin = |host, plugin| check(given(host), given(plugin));
+        let to_host = |host, plugin| {
+            let plugin =
+                Descriptor::parse(&returned(plugin).to_file_descriptor()).expect("our own description");
+            returned(host).check(&plugin).map_err(|error| error.to_string())
+        };
+        let (few, many) = (&[KEY] as &[_], &[KEY, SIZE] as &[_]);
+        for (asks, serves, is_fine, lack) in [
+            // The server may read and send more than the caller does, and the caller not more than the server.
+            (listener(few, few), listener(many, few), true, "size"),
+            (listener(few, few), listener(few, many), true, "size"),
+            (listener(many, few), listener(few, few), false, "size"),
+            (listener(few, many), listener(few, few), false, "size"),
+            // So it is inside of the types that are reached.
+            (
+                listener(one(Shape::Singular(message(few))), few),
+                listener(one(Shape::Singular(message(many))), few),
+                true,
+                "",
+            ),
+            (
+                listener(one(Shape::Singular(message(many))), few),
+                listener(one(Shape::Singular(message(few))), few),
+                false,
+                "item.size",
+            ),
+        ] {
+            let refused = |place: &str, side: &str| {
+                let number = "(number 2)";
+                if is_fine {
+                    Ok(())
+                } else {
+                    Err(format!("method `Hear`{place}: the {side} lacks the field `{lack}` {number}"))
+                }
+            };
+            // The plugin calls the host's object.
+            assert_eq!(to_plugin(serves, asks), refused(", which the plugin calls", "host"));
+            // The host calls the plugin's.
+            assert_eq!(to_host(asks, serves), refused("", "plugin"));
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_given_back_turns_the_sides_once_more() {
+        let given = |schema| one(Shape::Interface(ObjectType::described(schema)));
+        // The host's object is given one of the plugin's, which the host calls.
+        let store = |arguments| leak(Schema { service: "proto.Store", ..*schema(arguments) });
+        let host = given(listener(given(store(&[KEY, SIZE])), &[]));
+        let plugin = given(listener(given(store(&[KEY])), &[]));
+        let error = "method `Put`: the plugin lacks the field `size` (number 2)";
+        assert_eq!(check(host, plugin), Err(error.to_owned()));
+        assert_eq!(check(plugin, host), Ok(()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! them for life, notices the death by pidfd and sweeps away what the child left behind.
 
 mod crash;
+mod executable;
 mod guard;
 mod log_line;
 mod logs;
@@ -12,9 +13,12 @@ mod os;
 mod pipe;
 mod socket_dir;
 mod spawn;
+mod spawn_error;
 mod stop;
 mod supervise;
 
+#[cfg(fuzzing)]
+pub(crate) use self::executable::fuzz as fuzz_executable;
 pub use self::guard::GuardError;
 pub(crate) use self::guard::{Guard, Unstarted};
 #[cfg(fuzzing)]
@@ -25,6 +29,7 @@ pub(crate) use self::socket_dir::SocketDirectory;
 #[cfg(feature = "stdio")]
 pub(crate) use self::spawn::spawn_talking;
 pub(crate) use self::spawn::{Bond, Environment, Launch, spawn};
+pub use self::spawn_error::SpawnError;
 pub(crate) use self::stop::{Ending, stop};
 pub use self::supervise::Death;
 pub(crate) use self::supervise::{ChildHandle, FirstLines, attend, supervise};

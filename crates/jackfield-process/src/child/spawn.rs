@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::os::limit_memory;
+use super::spawn_error::SpawnError;
 use super::supervise::kill_and_reap;
 use crate::handshake::inherited;
 
@@ -56,8 +57,8 @@ pub(crate) enum Environment {
 /// Nothing here makes the standard library fork, which would copy the page tables of a large host.
 ///
 /// # Errors
-/// Whatever the system says, verbatim.
-pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Child> {
+/// The system says no.
+pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> Result<Child, SpawnError> {
     let mut command = match image {
         Some(image) => command(format!("/proc/self/fd/{}", image.as_raw_fd())),
         None => command(&launch.program),
@@ -76,7 +77,7 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> io::Result<Chil
 /// # Errors
 /// As [`spawn`].
 #[cfg(feature = "stdio")]
-pub(crate) fn spawn_talking(launch: &Launch) -> io::Result<Child> {
+pub(crate) fn spawn_talking(launch: &Launch) -> Result<Child, SpawnError> {
     let mut command = command(&launch.program);
     launch.prepare(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -100,10 +101,11 @@ impl Launch {
     }
 
     /// Spawns the child, and limits it from outside: to do so in between would make the standard library fork.
-    fn begin(&self, mut command: Command) -> io::Result<Child> {
-        let mut child = command.spawn()?;
+    fn begin(&self, mut command: Command) -> Result<Child, SpawnError> {
+        let mut child = command.spawn().map_err(|error| SpawnError::explain(self, error))?;
         if let Some(bytes) = self.memory {
-            limit_memory(&child, bytes).inspect_err(|_| kill_and_reap(&mut child))?;
+            let limited = limit_memory(&child, bytes).inspect_err(|_| kill_and_reap(&mut child));
+            limited.map_err(SpawnError::System)?;
         }
         Ok(child)
     }

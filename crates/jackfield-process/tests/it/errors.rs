@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jackfield_process::{ChecksumError, ConnectError, Handshake, HandshakeError, ProcessPlugin, StartError};
+use jackfield_process::{
+    ChecksumError, ConnectError, Handshake, HandshakeError, ProcessPlugin, SpawnError, StartError,
+};
 
 use crate::calls::run;
 use crate::peers::{chain, handshake, our_plugin};
@@ -24,27 +26,60 @@ fn each_failure_is_a_kind_of_its_own() {
 
 fn cases(home: &Path) -> Vec<Case> {
     use HandshakeError as Line;
-    use StartError::{Checksum, Connect, ExitedEarly, Handshake as Refused, NoLine, Spawn, Timeout};
+    use StartError::{Checksum, Connect, ExitedEarly, Handshake as Refused, Library, NoLine, Spawn, Timeout};
     let ours = || ProcessPlugin::new(our_plugin()).handshake(handshake());
     let echo = |line: &str| ProcessPlugin::new("echo").args([line]);
     let certificate = format!("1|1|unix|/s|grpc|{}", "!".repeat(60));
     vec![
-        (ProcessPlugin::new("/nowhere"), |e| matches!(e, Spawn { .. }), "`/nowhere`: No such file"),
-        (changed(home, "permission", 0o644, |_| {}), |e| matches!(e, Spawn { .. }), "Permission denied"),
         (
-            changed(home, "machine", 0o755, |bytes| bytes[18] = 0xff),
-            |e| matches!(e, Spawn { .. }),
-            "Exec format error",
+            ProcessPlugin::new("/nowhere"),
+            |e| matches!(e, Spawn { source: SpawnError::Missing { .. }, .. }),
+            "failed to start `/nowhere`: there is no such file",
+        ),
+        (
+            ProcessPlugin::new("nobody-has-this"),
+            |e| matches!(e, Spawn { source: SpawnError::Missing { .. }, .. }),
+            "there is no such file\n(hint: without a slash it is looked up in `PATH`)",
+        ),
+        (
+            ours().current_dir("/nowhere"),
+            |e| matches!(e, Spawn { source: SpawnError::Directory { .. }, .. }),
+            "there is no directory `/nowhere`, in which it starts",
+        ),
+        (
+            changed(home, "permission", 0o644, |_| {}),
+            |e| matches!(e, Spawn { source: SpawnError::Permission, .. }),
+            "expected a file that this user may execute, found one that it must not\n(hint: `chmod +x`",
+        ),
+        (
+            changed(home, "machine", 0o755, |bytes| bytes[18..20].copy_from_slice(&[243, 0])),
+            |e| matches!(e, Spawn { source: SpawnError::Machine { .. }, .. }),
+            FOREIGN,
+        ),
+        (
+            changed(home, "text", 0o755, |bytes| *bytes = b"hello".to_vec()),
+            |e| matches!(e, Spawn { source: SpawnError::Kind { .. }, .. }),
+            "expected a program, found a text\n(hint: a script begins with `#!`",
+        ),
+        (
+            changed(home, "script", 0o755, |bytes| *bytes = b"#!/nowhere/python3 -u\n".to_vec()),
+            |e| matches!(e, Spawn { source: SpawnError::Interpreter { .. }, .. }),
+            "it needs `/nowhere/python3` to run it, which is not there\n(hint: it stands behind `#!`",
+        ),
+        (
+            changed(home, "windows", 0o755, |bytes| *bytes = b"#!/bin/sh\r\n".to_vec()),
+            |e| matches!(e, Spawn { source: SpawnError::Interpreter { .. }, .. }),
+            "it needs `/bin/sh\\r` to run it",
+        ),
+        (
+            changed(home, "loader", 0o755, |bytes| replace(bytes, b"/ld-linux", b"/no-linux")),
+            |e| matches!(e, Spawn { source: SpawnError::Interpreter { .. }, .. }),
+            "to run it, which is not there\n(hint: it was built for another C library)",
         ),
         (
             changed(home, "library", 0o755, |bytes| replace(bytes, b"libc.so.6\0", b"libq.so.6\0")),
-            |e| matches!(e, ExitedEarly { .. }),
-            "exit status: 127 before the handshake\n(its standard error ends with)\n",
-        ),
-        (
-            changed(home, "library-named", 0o755, |bytes| replace(bytes, b"libc.so.6\0", b"libq.so.6\0")),
-            |e| matches!(e, ExitedEarly { .. }),
-            "libq.so.6: cannot open shared object file",
+            |e| matches!(e, Library { library, .. } if library == "libq.so.6"),
+            "the plugin needs the shared library `libq.so.6`, which is not found\n(hint: `ldd` lists",
         ),
         (
             ours().handshake(Handshake::new(1, "OTHER", "cookie")),
@@ -136,3 +171,10 @@ fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     assert!(!places.is_empty());
     places.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to));
 }
+
+/// What is said of a program for another machine.
+const FOREIGN: &str = if cfg!(target_arch = "x86_64") {
+    "it is for riscv64, but this machine is x86_64"
+} else {
+    "it is for riscv64, but this machine is aarch64"
+};
