@@ -10,6 +10,7 @@ use jackfield::stdio::{StdioCodec, StdioPlugin};
 
 /// A wire over which `measure-grpc-plugin`, or its peer in Go, can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Wire {
     /// Gobs over stdin and stdout.
     Gob,
