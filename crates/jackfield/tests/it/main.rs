@@ -18,6 +18,7 @@ mod metrics;
 mod native;
 mod reactor;
 mod restartable;
+mod saves;
 mod scan_loop;
 mod scenario;
 mod seen;
