@@ -15,6 +15,7 @@ mod logs;
 mod lookup;
 mod manifest;
 mod metrics;
+mod model;
 mod native;
 mod reactor;
 mod restartable;
