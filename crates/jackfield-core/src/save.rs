@@ -17,6 +17,9 @@ use crate::{BoxFuture, Mode, Parcel, Service};
 /// saved by [`Context::saved`]; at last the calls go on there. So nothing that a call has changed is lost. If any of it
 /// fails, the calls go on at the old plugin, which is as it was.
 ///
+/// That is so of plugins that are linked in and of shared libraries; a child process is reloaded as if it did not save. Calls
+/// of objects that the plugin has returned, and threads of its own, are not waited for.
+///
 /// The format is the plugin's own affair, and should bear to be read by another version of it.
 ///
 /// ```

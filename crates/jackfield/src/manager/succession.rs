@@ -107,7 +107,8 @@ fn ways(entry: &Entry<Control>) -> Vec<Way> {
 /// Calls that wait. They go on where they would have gone when this is dropped, or when they have waited for too long.
 pub(super) struct Held {
     hold: Arc<Hold>,
-    _alarm: Box<dyn Send>,
+    /// Missing where they may wait for longer than the clock can tell.
+    _alarm: Option<Box<dyn Send>>,
 }
 
 struct Hold {
@@ -145,9 +146,9 @@ impl Held {
             ways: Mutex::new(Some(ways)),
             resumed: Notify::new(),
         });
-        let deadline = Instant::now() + manager.shared.hand_over_deadline;
-        let alarm = manager.shared.timer.wake_at(deadline, Waker::from(hold.clone()));
-        (Self { hold, _alarm: alarm }, retired)
+        let deadline = Instant::now().checked_add(manager.shared.hand_over_deadline);
+        let wake = |deadline| manager.shared.timer.wake_at(deadline, Waker::from(hold.clone()));
+        (Self { _alarm: deadline.map(wake), hold }, retired)
     }
 
     /// Lets the calls go on in the slots as `swap` leaves them, unless they have gone on already.
