@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::buffer::{Keep, View};
 use crate::cross::Output as _;
 use crate::object::{Object, Passed, RawObject};
+use crate::save::SAVED;
 
 /// What a plugin is given when it is constructed: its name, its configuration, and what its host offers.
 ///
@@ -53,7 +54,9 @@ impl Context {
         name: impl Into<String>,
         make: impl Fn() -> Passed + Send + Sync + 'static,
     ) -> Self {
-        self.offers.push((name.into(), Offer::Made(Arc::new(make))));
+        let name = name.into();
+        self.offers.retain(|(other, _)| *other != name);
+        self.offers.push((name, Offer::Made(Arc::new(make))));
         self
     }
 
@@ -85,7 +88,7 @@ impl Context {
         let is_here = |name: &str| self.offers.iter().any(|(other, _)| other == name);
         let elsewhere = self.attachments.iter().map(|(name, _)| name.as_str());
         let here = self.offers.iter().map(|(name, _)| name.as_str());
-        here.chain(elsewhere.filter(move |name| !is_here(name)))
+        here.chain(elsewhere.filter(move |name| !is_here(name))).filter(|name| *name != SAVED)
     }
 
     /// The name under which the host loads the plugin.

@@ -143,6 +143,14 @@ impl<T> Offered<T> {
     }
 }
 
+impl<T> Clone for Offered<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Offered<T> {}
+
 impl<T> fmt::Debug for Offered<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entry.fmt(f)

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
-use syn::{Error, Expr, ExprCast, ExprPath, LitStr, Path, Token, Type};
+use syn::{BinOp, Error, Expr, ExprBinary, ExprCast, ExprPath, LitStr, Path, Token, Type};
 
 /// The package that exports a plugin.
 #[derive(Clone, Debug)]
@@ -44,10 +44,7 @@ pub(crate) fn expand(arguments: TokenStream, package: &Package) -> syn::Result<T
     let serve = (!exports.is_empty()).then(|| quote!(::jackfield_plugin::__serve! { #handshake }));
     let schemas =
         exports.iter().map(|Export { interface, .. }| quote!(<#interface as jackfield::Interface>::SCHEMA));
-    let entries = exports.iter().map(|Export { constructor, interface }| match runtime {
-        Runtime::None => quote!(jackfield::export::<#interface, _, _>(#constructor)),
-        Runtime::Tokio => quote!(jackfield::export_at::<#interface, _, _, jackfield::Tokio>(#constructor)),
-    });
+    let entries = exports.iter().map(|export| export.entry(runtime));
     let check_runtime = (runtime == Runtime::Tokio).then(|| quote!(::jackfield_plugin::__tokio! {}));
     Ok(quote! {
         /// The plugin that this crate exports.
@@ -94,6 +91,26 @@ struct Arguments {
 struct Export {
     constructor: Expr,
     interface: Type,
+    /// Whether its objects save.
+    saves: bool,
+}
+
+impl Export {
+    fn entry(&self, runtime: Runtime) -> TokenStream {
+        let Self { constructor, interface, saves } = self;
+        let kind = match runtime {
+            Runtime::None => quote!(jackfield::Inline),
+            Runtime::Tokio => quote!(jackfield::Tokio),
+        };
+        match (saves, runtime) {
+            (true, _) => {
+                let methods = quote!({ <#interface as jackfield::Interface>::SPECS.len() + 1 });
+                quote!(jackfield::export_saving::<#interface, #methods, _, _, #kind>(#constructor))
+            }
+            (false, Runtime::None) => quote!(jackfield::export::<#interface, _, _>(#constructor)),
+            (false, Runtime::Tokio) => quote!(jackfield::export_at::<#interface, _, _, #kind>(#constructor)),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -140,14 +157,24 @@ impl Arguments {
     fn parse_item(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         let expression: Expr = input.parse()?;
         let span = expression.span();
+        let (expression, saves) = without_save(expression);
         match expression {
             Expr::Cast(ExprCast { expr, ty, .. }) if matches!(*ty, Type::TraitObject(_)) => {
-                self.exports.push(Export { constructor: *expr, interface: *ty });
+                self.exports.push(Export { constructor: *expr, interface: *ty, saves });
             }
             Expr::Path(ExprPath { path, .. }) => self.symbols.push(path),
             _ => return Err(Error::new(span, EXPECTED)),
         }
         Ok(())
+    }
+}
+
+/// Takes `+ Save` off, and says whether it was there: for syntax, `open as dyn Kv + Save` is a sum.
+fn without_save(expression: Expr) -> (Expr, bool) {
+    let is_save = |right: &Expr| matches!(right, Expr::Path(ExprPath { path, .. }) if path.segments.last().is_some_and(|last| last.ident == "Save"));
+    match expression {
+        Expr::Binary(ExprBinary { left, op: BinOp::Add(_), right, .. }) if is_save(&right) => (*left, true),
+        other => (other, false),
     }
 }
 

@@ -203,6 +203,8 @@ pub enum LoadErrorKind {
     },
     /// The plugin's constructor refused or panicked.
     Refused(Error),
+    /// The old plugin could not save what it holds.
+    Save(Error),
     /// The plugin does not say what it serves.
     Silent,
 }
@@ -224,6 +226,7 @@ impl LoadErrorKind {
             Self::Bind(_) | Self::Incompatible(_) | Self::Interface { .. } | Self::Silent => Step::Check,
             Self::Init(_) => Step::Init,
             Self::Refused(_) => Step::Construct,
+            Self::Save(_) => Step::Save,
         }
     }
 }
@@ -243,6 +246,7 @@ impl fmt::Display for LoadErrorKind {
                 write!(f, "expected the interface `{expected}`, but it implements `{}`", found.join("`, `"))
             }
             Self::Refused(_) => f.write_str("its constructor refused"),
+            Self::Save(_) => f.write_str("the old one could not save what it holds"),
             Self::Silent => f.write_str(
                 "it does not say what it serves\n(hint: a program says it by gRPC's server reflection)",
             ),
@@ -257,7 +261,7 @@ impl std::error::Error for LoadErrorKind {
             Self::Bind(error) => Some(error),
             Self::Incompatible(error) => Some(error),
             Self::Interface { .. } | Self::Silent => None,
-            Self::Init(error) | Self::Refused(error) => Some(error),
+            Self::Init(error) | Self::Refused(error) | Self::Save(error) => Some(error),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use jackfield_abi::{CallOptions, Mode};
@@ -9,7 +10,7 @@ use jackfield_abi::{CallOptions, Mode};
 use crate::codec::has_field;
 use crate::error::{CallError, Error};
 use crate::schema::{Descriptor, Field, Kind, Method, MethodDescriptor, Schema, Shape};
-use crate::slot::{Lane, Slot};
+use crate::slot::{Generation, Lane, Slot};
 use crate::{BoxFuture, Description, Messages, Parcel, Part, Service};
 
 /// What callers hold of a plugin whose interface is known only at run time, such as a command, a script or a gateway.
@@ -84,15 +85,26 @@ impl DynamicHandle {
         Box::pin(async move { this.call_at(index?, requests).await })
     }
 
+    /// The current generation, once it is known, and when a call of it began if its time is taken.
+    async fn enter(&self) -> (Arc<Generation>, Option<Instant>) {
+        loop {
+            let gate = {
+                let entered = self.slot.enter();
+                let Lane::Held(gate) = entered.lane() else {
+                    let began = entered.lane().tally().and_then(|tally| entered.begin(tally));
+                    return (entered.share(), began);
+                };
+                gate.clone()
+            };
+            gate.opened().await;
+        }
+    }
+
     async fn call_at(&self, index: usize, requests: Messages) -> Result<Messages, Error> {
         let schema = self.slot.schema();
         let (method, options) = (&schema.methods[index], self.options.as_deref());
         // It is held until the call has ended, so that draining waits for it.
-        let (generation, began) = {
-            let entered = self.slot.enter();
-            let began = entered.lane().tally().and_then(|tally| entered.begin(tally));
-            (entered.share(), began)
-        };
+        let (generation, began) = self.enter().await;
         let response = match generation.lane() {
             Lane::Bound(bound) => {
                 let service = Service::of_bound(schema, bound);
@@ -115,6 +127,7 @@ impl DynamicHandle {
                 channel.call(method, request, options).await?
             }
             Lane::Closed(error) => return Err(error.clone().into()),
+            Lane::Held(_) => unreachable!("it was waited for"),
         };
         let Parcel { bytes, parts } = response.holding(&generation);
         let stream = parts.into_iter().find_map(|(_, part)| match part {

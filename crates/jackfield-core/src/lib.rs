@@ -30,6 +30,7 @@ pub mod codec;
 mod dynamic;
 mod error;
 mod file_kind;
+mod gate;
 mod generated;
 mod handle;
 mod interface;
@@ -39,6 +40,7 @@ pub mod note;
 mod object;
 mod offers;
 mod parcel;
+mod save;
 pub mod schema;
 mod service;
 mod slot;
@@ -57,10 +59,12 @@ pub use codec::{DecodeError, Key, Repeatable, Singular, Value};
 pub use dynamic::DynamicHandle;
 pub use error::{CallError, Code, Error, Failure, Fault};
 pub use file_kind::file_kind;
+pub use gate::Gate;
 pub use handle::Handle;
 pub use interface::{Description, Interface, Outcome};
 pub use offers::{OfferedObject, offered_objects, with_host_object};
 pub use parcel::{Messages, Offer, Parcel, Part, Peer};
+pub use save::Save;
 pub use schema::{Field, Kind, Method, Mode, ObjectType, Schema, Shape};
 pub use service::{Plugin, Service};
 pub use slot::{Generation, Lane, Slot, Timer};
@@ -95,13 +99,14 @@ pub mod __private {
     pub use crate::handle::Without;
     pub use crate::interface::{Interface, Outcome};
     pub use crate::note::{Section, Source};
+    pub use crate::save::export_saving;
     pub use crate::schema::{
         EMPTY, EnumType, Field, Kind, MessageType, Method, Mode, Schema, Shape, TypeName, Variant,
     };
     pub use crate::{BoxFuture, Code, Error, Failure, Fault, Handle, Value};
     pub use bytes::Bytes;
     pub use jackfield_abi::Reply;
-    pub use jackfield_abi::runtime;
+    pub use jackfield_abi::runtime::{self, Inline};
     pub use jackfield_abi::symbols::{
         CrossesAs, Exports, Function, Holds, Portable, Symbol, TypeText, Variable,
     };

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use jackfield_abi::{Announced, Bound, Derived, Entered, HotSlot, Retired, Tally};
 
-use crate::{CallError, Channel, Description, DynamicHandle, Handle, Interface, Schema};
+use crate::{CallError, Channel, Description, DynamicHandle, Gate, Handle, Interface, Schema};
 
 /// Where the current generation of a plugin is swapped. It belongs to one interface.
 pub struct Slot {
@@ -82,6 +82,34 @@ impl Slot {
         self.hot.swap(Arc::new(Generation { number, lane }))
     }
 
+    /// How calls reach the current generation.
+    pub fn lane(&self) -> Lane {
+        self.hot.enter().lane().clone()
+    }
+
+    /// The current generation, for whoever wants to know when it has ended: no call uses it any more, nor does a slot.
+    pub fn current(&self) -> Weak<Generation> {
+        Arc::downgrade(&self.hot.enter().share())
+    }
+
+    /// Lets later calls wait at a gate, until the slot is [swapped](Self::swap) or [resumed](Self::resume) and the gate
+    /// opens. Those that have begun go on; the caller drains them.
+    pub fn hold(&self, gate: Gate) -> Retired<Generation> {
+        self.replace(Lane::Held(gate))
+    }
+
+    /// Lets calls that were held go on in the same generation, which is reached by this lane.
+    pub fn resume(&self, lane: Lane) {
+        // Nobody is inside of a slot that is held.
+        drop(self.replace(lane));
+    }
+
+    /// Replaces the lane of the current generation.
+    fn replace(&self, lane: Lane) -> Retired<Generation> {
+        let number = self.hot.enter().number;
+        self.hot.swap(Arc::new(Generation { number, lane }))
+    }
+
     /// Lets the library from which the current generation came close this slot before it goes.
     pub(crate) fn watch_peer(self: &Arc<Self>) {
         if let Lane::Bound(bound) = self.hot.enter().lane() {
@@ -141,7 +169,7 @@ impl Generation {
 }
 
 /// How calls reach a generation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Lane {
     /// The code is in this process: arguments cross as they are, or encoded where the two sides' types differ.
@@ -150,6 +178,8 @@ pub enum Lane {
     Channel(Arc<dyn Channel>),
     /// There is none any more.
     Closed(CallError),
+    /// It is not known yet: calls wait here.
+    Held(Gate),
 }
 
 impl Lane {
@@ -162,7 +192,7 @@ impl Lane {
     pub fn tally(&self) -> Option<&Tally> {
         match self {
             Self::Bound(bound) => bound.tally(),
-            Self::Channel(_) | Self::Closed(_) => None,
+            Self::Channel(_) | Self::Closed(_) | Self::Held(_) => None,
         }
     }
 }

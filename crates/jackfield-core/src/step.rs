@@ -9,6 +9,10 @@ use std::fmt;
 pub enum Step {
     /// Its name is entered.
     Register,
+    /// Calls of the old one, which hands over what it holds, come to their end.
+    Drain,
+    /// The old one saves what it holds.
+    Save,
     /// What is there is read: its file, its manifest, its digest.
     Read,
     /// It is mapped, or its process starts and is connected.
@@ -27,6 +31,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Register => "register",
+            Self::Drain => "drain",
+            Self::Save => "save",
             Self::Read => "read",
             Self::Start => "start",
             Self::Check => "check",

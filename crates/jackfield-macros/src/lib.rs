@@ -64,7 +64,8 @@ pub fn portable(item: TokenStream) -> TokenStream {
 /// Exports a plugin: `export!(FileKv::open as dyn Kv)`, `export!(greet, NAME, init = setup)`.
 ///
 /// It lists, separated by commas, the interfaces, each with its constructor: a function from `&Context` to
-/// `Result<T, Error>`; and the paths of the symbols.
+/// `Result<T, Error>`; and the paths of the symbols. `FileKv::open as dyn Kv + Save` is a plugin that hands over what it holds
+/// to the one that replaces it.
 ///
 /// | setting | meaning |
 /// | --- | --- |

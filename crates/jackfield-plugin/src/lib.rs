@@ -66,7 +66,7 @@ mod tracing_events;
 pub use jackfield_core::symbols::{Channel, Closed, Func, Init, Object, Portable, Select, Var};
 pub use jackfield_core::{
     BoxFuture, ByteStream, Bytes, CallError, CallOptions, Code, Context, Error, Failure, Fault, Handle,
-    Plugin, Stream, Streaming, Value,
+    Plugin, Save, Stream, Streaming, Value,
 };
 pub use jackfield_macros::{export, plugin, symbol};
 #[cfg(feature = "process")]

@@ -59,8 +59,8 @@ mod watch;
 
 pub use jackfield_core::{
     BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, DynamicHandle, Error,
-    Failure, Fault, Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Messages, Plugin, Step,
-    Stream, Streaming, Unloaded, Value, schema,
+    Failure, Fault, Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Messages, Plugin, Save,
+    Step, Stream, Streaming, Unloaded, Value, schema,
 };
 
 #[cfg(feature = "netrpc")]

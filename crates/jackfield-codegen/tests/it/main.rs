@@ -58,6 +58,23 @@ fn an_export_is_what_the_hand_wrote() {
 }
 
 #[test]
+fn an_export_may_save() {
+    let package = Package { name: "kv".to_owned(), version: "1.0.0".to_owned() };
+    let export = |text| jackfield_codegen::export(tokens(text), &package).map(|text| text.to_string());
+    for (arguments, kind) in [
+        ("Kv::open as dyn Kv + Save", "Inline"),
+        ("Kv::open as dyn Kv + jackfield_plugin::Save, runtime = tokio", "Tokio"),
+    ] {
+        let text = export(arguments).expect("an export");
+        let methods = "{ < dyn Kv as jackfield :: Interface > :: SPECS . len () + 1 }";
+        let call =
+            format!("export_saving :: < dyn Kv , {methods} , _ , _ , jackfield :: {kind} > (Kv :: open)");
+        assert!(text.contains(&call), "{text}");
+    }
+    export("Kv::open as dyn Kv + Send").expect_err("that is nothing that a plugin does");
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let error = jackfield_codegen::interface(
         tokens(r#"service = "proto.KV", version = "1.0""#),

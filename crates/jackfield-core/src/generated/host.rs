@@ -16,7 +16,7 @@ use crate::codec::DecodeError;
 use crate::error::{CallError, Error, Failure, Fault};
 use crate::parcel::Parcel;
 use crate::slot::{Generation, Lane, Timer};
-use crate::{BoxFuture, Handle};
+use crate::{BoxFuture, Gate, Handle};
 
 type Outcome<M> = Result<<M as MethodOf>::Output, Error<<M as MethodOf>::Fault>>;
 
@@ -63,7 +63,14 @@ fn call_slowly<'a, M: MethodOf>(
     handle: &Handle<M::Interface>,
     arguments: Given<'a, M>,
 ) -> Result<Outcome<M>, Given<'a, M>> {
-    let generation = handle.slot().enter();
+    let mut generation = handle.slot().enter();
+    while let Lane::Held(gate) = generation.lane() {
+        let gate = gate.clone();
+        // Whoever hands over waits until nobody is inside.
+        drop(generation);
+        gate.wait();
+        generation = handle.slot().enter();
+    }
     let options = handle.options();
     Ok(match generation.lane() {
         Lane::Bound(bound) if bound.lacks(M::INDEX) => return Err(arguments),
@@ -87,6 +94,7 @@ fn call_slowly<'a, M: MethodOf>(
             decode_response::<M>(response, &generation.share())
         }
         Lane::Closed(error) => Err(error.clone().into()),
+        Lane::Held(_) => unreachable!("it was waited for"),
     })
 }
 
@@ -158,6 +166,7 @@ enum State<'a, M: MethodOf> {
     RunningDefault(BoxFuture<'a, Outcome<M>>),
     RunningDirect(Running<Crossed<M>>, Counted, Arc<Generation>),
     RunningEncoded(Running<abi::Parcel>, Counted, Arc<Generation>),
+    Waiting(Gate, Given<'a, M>, Default<'a, M>),
 }
 
 /// A call of code in this process that is counted, and when it began if its time is taken.
@@ -179,8 +188,11 @@ impl<'a, M: MethodOf> State<'a, M> {
     fn poll(&mut self, handle: &'a Handle<M::Interface>, context: &mut TaskContext<'_>) -> Poll<Outcome<M>> {
         let options = handle.options();
         let outcome = match self {
-            Self::Ready(..) => match std::mem::replace(self, Self::Done) {
-                Self::Ready(arguments, default) => return self.begin(handle, arguments, default, context),
+            Self::Waiting(gate, ..) if gate.poll(context).is_pending() => return Poll::Pending,
+            Self::Ready(..) | Self::Waiting(..) => match std::mem::replace(self, Self::Done) {
+                Self::Ready(arguments, default) | Self::Waiting(_, arguments, default) => {
+                    return self.begin(handle, arguments, default, context);
+                }
                 _ => unreachable!("it was matched one line above"),
             },
             Self::RunningChannel(running, generation) => {
@@ -252,6 +264,11 @@ impl<'a, M: MethodOf> State<'a, M> {
                 return Poll::Pending;
             }
             Lane::Closed(error) => return Poll::Ready(Err(error.clone().into())),
+            Lane::Held(gate) => {
+                *self = Self::Waiting(gate.clone(), arguments, default);
+                drop(generation);
+                return self.poll(handle, context);
+            }
         }
         drop(generation);
         *self = Self::RunningDefault(default(handle, arguments));

@@ -15,6 +15,7 @@ use crate::registry::Registry;
 pub struct Builder {
     drain_deadline: Duration,
     event_capacity: usize,
+    hand_over_deadline: Duration,
     policy: Policy,
     stop_deadline: Duration,
 }
@@ -24,6 +25,7 @@ impl Builder {
         Self {
             drain_deadline: Duration::from_secs(30),
             event_capacity: 256,
+            hand_over_deadline: Duration::from_secs(5),
             policy: Policy::default(),
             stop_deadline: Duration::from_secs(2),
         }
@@ -49,6 +51,13 @@ impl Builder {
         self
     }
 
+    /// How long calls may wait while a plugin that [saves](crate::Save) is replaced, until those that run have ended and the
+    /// new one is constructed (by default 5 s). After that they go on at the old one, and the reload has failed.
+    pub fn hand_over_deadline(mut self, deadline: Duration) -> Self {
+        self.hand_over_deadline = deadline;
+        self
+    }
+
     /// How much may be asked of each plugin at once (by default any amount). See also
     /// [`Manager::with_limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -64,7 +73,7 @@ impl Builder {
 
     /// The manager.
     pub fn build(self) -> Manager {
-        let Self { drain_deadline, event_capacity, policy, stop_deadline } = self;
+        let Self { drain_deadline, event_capacity, hand_over_deadline, policy, stop_deadline } = self;
         let timer = Arc::new(ThreadTimer::default());
         let (registry, states) = (Registry::new(), States::new(event_capacity));
         let (versions, orders) = Default::default();
@@ -76,6 +85,7 @@ impl Builder {
                 states,
                 timer,
                 drain_deadline,
+                hand_over_deadline,
                 stop_deadline,
             }),
             policy,

@@ -1,12 +1,11 @@
 //! What the manager keeps of a plugin.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
-use jackfield_core::{Candidate, Description, Instance, Lane, Load, LoadError, Slot};
+use jackfield_core::{Bytes, Candidate, Description, Generation, Instance, Lane, Load, LoadError, Slot};
 use tokio::sync::Mutex;
 
-use super::drain::Drain;
 use super::supervision::Supervisor;
 
 /// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
@@ -22,8 +21,9 @@ pub(super) struct Control {
     pub(super) generation: AtomicU64,
     /// Why it ended by itself, if it did.
     failure: std::sync::Mutex<Option<String>>,
-    /// Calls that began here under a name that another version has now.
-    leaving: std::sync::Mutex<Vec<Drain>>,
+    /// Generations whose calls began here and may still run: those under a name that another version has now, and those
+    /// that outlasted a hand-over.
+    leaving: std::sync::Mutex<Vec<Weak<Generation>>>,
 }
 
 impl Control {
@@ -44,25 +44,43 @@ impl Control {
     }
 
     /// Keeps what has to end before the instance may.
-    pub(super) fn leave(&self, drain: Drain) {
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(drain);
+    pub(super) fn leave(&self, generation: Weak<Generation>) {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(generation);
     }
 
     /// What has to end before the instance may.
-    pub(super) fn take_leaving(&self) -> Vec<Drain> {
-        std::mem::take(&mut self.leaving.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn leaving(&self) -> Vec<Weak<Generation>> {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|generation| generation.strong_count() > 0);
+        leaving.clone()
     }
 
-    /// Loads another generation, with all interfaces that were asked for.
-    pub(super) async fn load_next(&self, candidate: &dyn Candidate) -> Result<Loaded, LoadError> {
-        let new = self.supervisor.load(candidate, &self.load).await?;
+    /// Loads another generation, with all interfaces that were asked for. What the one before it has saved is in their
+    /// order, the plugin's own first.
+    pub(super) async fn load_next(
+        &self,
+        candidate: &dyn Candidate,
+        saved: Vec<Option<Bytes>>,
+    ) -> Result<Loaded, LoadError> {
+        let mut saved = saved.into_iter();
+        let load = self.load_from(self.load.interface, saved.next());
+        let new = self.supervisor.load(candidate, &load).await?;
         let mut others = Vec::new();
         let served = self.others().clone();
         for (description, slot) in served {
-            let load = Load::new(self.load.context.clone(), description);
+            let load = self.load_from(description, saved.next());
             others.push((slot, new.interface(&load).await.map_err(|kind| load.error(kind))?));
         }
         Ok(Loaded { instance: new, others })
+    }
+
+    fn load_from(&self, interface: Description, saved: Option<Option<Bytes>>) -> Load {
+        let context = self.load.context.clone();
+        let context = match saved.flatten() {
+            Some(saved) => context.with_saved(saved),
+            None => context,
+        };
+        Load::new(context, interface)
     }
 
     pub(super) fn others(&self) -> MutexGuard<'_, Vec<(Description, Arc<Slot>)>> {

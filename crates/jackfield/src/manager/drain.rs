@@ -1,6 +1,6 @@
 //! Waits until nobody uses a generation any more.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jackfield_core::Generation;
@@ -9,12 +9,20 @@ use tokio::sync::oneshot;
 /// A generation that was replaced, with the shares that calls may still hold.
 type Retired = jackfield_core::__private::Retired<Generation>;
 
-/// Waits until the calls that began on these generations have ended, all of them by one deadline.
-pub(super) async fn drain_all(retired: Vec<Retired>, deadline: Duration) -> bool {
-    let end = Instant::now() + deadline;
+/// Waits until the calls that began on these generations have ended, all of them by one deadline. Those that are leaving
+/// are dropped by somebody else.
+pub(super) async fn drain_all(
+    retired: Vec<Retired>,
+    leaving: Vec<Weak<Generation>>,
+    deadline: Duration,
+) -> bool {
+    let retired = retired.into_iter().map(|retired| Drain::begin(retired, deadline));
+    let leaving = leaving.into_iter().map(|leaving| Drain::watch(leaving, deadline));
+    // All are begun before the first is waited for: whoever stops waiting leaves none behind that nobody drops.
+    let drains: Vec<_> = retired.chain(leaving).collect();
     let mut is_drained = true;
-    for retired in retired {
-        is_drained &= Drain::begin(retired, end.saturating_duration_since(Instant::now())).ended().await;
+    for drain in drains {
+        is_drained &= drain.ended().await;
     }
     is_drained
 }
@@ -29,7 +37,16 @@ pub(super) struct Drain(Option<oneshot::Receiver<bool>>);
 impl Drain {
     /// Begins to wait, and drops the generation once its calls have ended, however late.
     pub(super) fn begin(retired: Retired, deadline: Duration) -> Self {
-        let Err(busy) = try_drain(retired) else { return Self(None) };
+        Self::wait(Busy::Entered(retired), deadline)
+    }
+
+    /// Begins to wait for calls whose generation somebody else drops.
+    pub(super) fn watch(leaving: Weak<Generation>, deadline: Duration) -> Self {
+        Self::wait(Busy::Leaving(leaving), deadline)
+    }
+
+    fn wait(busy: Busy, deadline: Duration) -> Self {
+        let Err(busy) = busy.look() else { return Self(None) };
         let (done, wait) = oneshot::channel();
         let thread = std::thread::Builder::new().name("jackfield-drain".to_owned());
         // Without a thread the calls cannot be waited for; they still end on the generation on which they began.
@@ -37,7 +54,7 @@ impl Drain {
             let left = poll(busy, Instant::now() + deadline, Duration::from_millis(1));
             let _ = done.send(left.is_none());
             // Nobody waits any more, but the last call that ends must find somebody who frees what it used.
-            if let Some(busy) = left {
+            if let Some(busy @ (Busy::Entered(_) | Busy::Shared(_))) = left {
                 poll(busy, Instant::now() + FOR_EVER, Duration::from_millis(50));
             }
         });
@@ -53,10 +70,23 @@ impl Drain {
     }
 }
 
-/// What is still in use: by a call that is running, or by one that is pending.
+/// What is still in use: by a call that is running, by one that is pending, or by either, where somebody else looks.
 enum Busy {
     Entered(Retired),
     Shared(Arc<Generation>),
+    Leaving(Weak<Generation>),
+}
+
+impl Busy {
+    /// Frees what is not in use any more.
+    fn look(self) -> Result<(), Self> {
+        match self {
+            Self::Entered(retired) => try_drain(retired),
+            Self::Shared(shared) => try_drop(shared),
+            Self::Leaving(leaving) if leaving.strong_count() == 0 => Ok(()),
+            Self::Leaving(leaving) => Err(Self::Leaving(leaving)),
+        }
+    }
 }
 
 fn try_drain(retired: Retired) -> Result<(), Busy> {
@@ -76,11 +106,7 @@ fn poll(mut busy: Busy, deadline: Instant, longest_pause: Duration) -> Option<Bu
     while Instant::now() < deadline {
         std::thread::sleep(pause);
         pause = (pause * 2).min(longest_pause);
-        let result = match busy {
-            Busy::Entered(retired) => try_drain(retired),
-            Busy::Shared(shared) => try_drop(shared),
-        };
-        match result {
+        match busy.look() {
             Ok(()) => return None,
             Err(still) => busy = still,
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jackfield_core::__private::Retired;
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{
-    Candidate, Context, Description, DynamicHandle, Generation, Handle, Interface, Lane, Load, LoadError,
-    LoadErrorKind, Slot, Step, Timer, Unloaded,
+    Candidate, Context, Description, DynamicHandle, Generation, Handle, Instance, Interface, Lane, Load,
+    LoadError, LoadErrorKind, Slot, Step, Timer, Unloaded,
 };
 
 use super::builder::Builder;
@@ -20,6 +20,7 @@ use super::ending::Ending;
 use super::error::{ReloadError, Reloaded};
 use super::orders::Orders;
 use super::states::States;
+use super::succession::Next;
 use super::supervision::{Policy, Supervisor};
 use super::versions::Versions;
 use crate::events::{Events, State, chain};
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) states: States,
     pub(super) timer: Arc<dyn Timer>,
     pub(super) drain_deadline: Duration,
+    pub(super) hand_over_deadline: Duration,
     pub(super) stop_deadline: Duration,
 }
 
@@ -290,6 +292,10 @@ impl Manager {
     ///
     /// Calls that have begun end on the old one, later ones go to the new one, and none fails for the swap.
     ///
+    /// A plugin that [saves](crate::Save) hands over what it holds: later calls wait until those that have begun have ended,
+    /// it has saved, and the new one is constructed, for no longer than the
+    /// [`hand_over_deadline`](Builder::hand_over_deadline). If any of it fails, they go on at the old one.
+    ///
     /// # Errors
     ///
     /// The new one cannot be loaded. Then the old one goes on serving.
@@ -307,20 +313,19 @@ impl Manager {
             return Err(self.shared.registry.find(&id).err().map_or_else(|| closed(&entry, &id), Into::into));
         }
         let attempt = self.shared.states.begin(&id);
-        let Loaded { instance: new, others } = match entry.extra.load_next(candidate).await {
-            Ok(loaded) => loaded,
+        let brought = match self.load_next(&id, &entry, candidate).await {
+            Ok(next) => self.bring(&id, &entry, next),
+            Err(error) => Err(error),
+        };
+        let (new, retired) = match brought {
+            Ok(brought) => brought,
             Err(error) => {
                 attempt.failed(chain(&error));
                 return Err(error.into());
             }
         };
-        let mut retired = vec![entry.slot.swap(new.lane())];
-        retired.extend(others.into_iter().map(|(slot, lane)| slot.swap(lane)));
-        entry.extra.set_failure(None);
-        let shared = self.follow(&id, &entry, &*new);
         let old = instance.replace(new);
         attempt.succeeded(entry.extra.generation.fetch_add(1, Ordering::Relaxed) + 1);
-        retired.extend(shared);
         let drained = self.drain(&entry.extra, retired).await;
         let unloaded = match old {
             Some(old) => old.unload(self.shared.stop_deadline).await,
@@ -328,6 +333,24 @@ impl Manager {
         };
         tracing::info!(plugin = %id, drained, old = %unloaded, "reloaded");
         Ok(Reloaded { is_drained: drained, old: unloaded })
+    }
+
+    /// Swaps all slots of a plugin to its next generation, whose instance this returns with what was retired.
+    fn bring(&self, id: &PluginId, entry: &Entry<Control>, next: Next) -> Result<Brought, LoadError> {
+        let Next { loaded: Loaded { instance: new, others }, held } = next;
+        let swap = || {
+            let mut retired = vec![entry.slot.swap(new.lane())];
+            retired.extend(others.into_iter().map(|(slot, lane)| slot.swap(lane)));
+            entry.extra.set_failure(None);
+            retired.extend(self.follow(id, entry, &*new));
+            retired
+        };
+        let retired = match held {
+            None => Some(swap()),
+            Some(held) => held.pass(swap),
+        };
+        let retired = retired.ok_or_else(|| self.too_late(entry, Step::Construct))?;
+        Ok((new, retired))
     }
 
     /// Unloads a plugin. From now on its handles return an error at once.
@@ -359,13 +382,12 @@ impl Manager {
 
     /// Waits until all calls on an old generation have ended, those too that began under a name that it has lost since.
     pub(super) async fn drain(&self, control: &Control, retired: Vec<Retired<Generation>>) -> bool {
-        let mut is_drained = drain_all(retired, self.shared.drain_deadline).await;
-        for drain in control.take_leaving() {
-            is_drained &= drain.ended().await;
-        }
-        is_drained
+        drain_all(retired, control.leaving(), self.shared.drain_deadline).await
     }
 }
+
+/// An instance to which the slots were swapped, and what they held before.
+type Brought = (Box<dyn Instance>, Vec<Retired<Generation>>);
 
 fn taken(load: &Load) -> LoadErrorKind {
     let reason = format!("a plugin `{}` is loaded already", load.context.plugin());

@@ -10,6 +10,7 @@ mod lifecycle;
 mod lookup;
 mod orders;
 mod states;
+mod succession;
 mod supervision;
 mod timer;
 mod versions;

@@ -1,10 +1,10 @@
 //! The versions of a plugin, and which of them serves under the name that they share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jackfield_core::__private::Retired;
-use jackfield_core::{CallError, Generation, Instance, Lane, Slot};
+use jackfield_core::{CallError, Gate, Generation, Instance, Lane, Slot};
 use semver::{Version, VersionReq};
 
 use super::control::Control;
@@ -74,11 +74,14 @@ impl Served {
 
     /// Lets another version serve. Calls that began on the one before are drained before that is unloaded.
     fn pass_to(&mut self, next: Serving, lane: Lane, manager: &Manager) {
+        let leaving = self.slot.current();
         let retired = self.slot.swap(lane);
         self.generation += 1;
         if let Some(before) = self.by.replace(next) {
-            before.control.leave(Drain::begin(retired, manager.shared.drain_deadline));
+            before.control.leave(leaving);
         }
+        // It goes on by itself.
+        drop(Drain::begin(retired, manager.shared.drain_deadline));
     }
 
     /// Lets another version serve, if its instance is free now.
@@ -273,6 +276,28 @@ impl Manager {
         };
         self.tell(name);
         Some(retired)
+    }
+
+    /// Lets calls under the name wait, if this version serves under it. Its instance is locked.
+    pub(super) fn hold_name(
+        &self,
+        id: &PluginId,
+        control: &Arc<Control>,
+        gate: &Gate,
+    ) -> Option<(Weak<Generation>, Retired<Generation>)> {
+        let (name, _) = version::split(id.as_str())?;
+        let mut all = self.shared.versions.lock();
+        let served = all.get_mut(name).filter(|served| served.is_by(control))?;
+        Some((served.slot.current(), served.slot.hold(gate.clone())))
+    }
+
+    /// Lets calls that were held under the name go on, unless another version serves by now.
+    pub(super) fn resume_name(&self, id: &PluginId, control: &Arc<Control>, lane: &Lane) {
+        let Some((name, _)) = version::split(id.as_str()) else { return };
+        let mut all = self.shared.versions.lock();
+        if let Some(served) = all.get_mut(name).filter(|served| served.is_by(control)) {
+            served.slot.resume(lane.clone());
+        }
     }
 
     /// Lets another version serve in place of one that is not registered any more, and whose instance is locked. Without

@@ -1,0 +1,198 @@
+//! Replaces a plugin by one that goes on from what the old one saved.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use jackfield_core::__private::Retired;
+use jackfield_core::{Bytes, Candidate, Gate, Generation, Lane, LoadError, LoadErrorKind, Slot, Step};
+use tokio::sync::Notify;
+
+use super::control::{Control, Loaded};
+use super::lifecycle::{Manager, Shared};
+use crate::registry::{Entry, PluginId};
+use crate::watch::{First, first};
+
+/// The next generation, and the calls that wait for it, if the old one saved.
+pub(super) struct Next {
+    pub(super) loaded: Loaded,
+    pub(super) held: Option<Held>,
+}
+
+impl Manager {
+    /// Loads the next generation of a plugin, whose instance is locked. If the present one saves, calls wait from then on.
+    pub(super) async fn load_next(
+        &self,
+        id: &PluginId,
+        entry: &Entry<Control>,
+        candidate: &dyn Candidate,
+    ) -> Result<Next, LoadError> {
+        let ways = ways(entry);
+        if !ways.iter().any(|way| way.lane.saves()) {
+            let loaded = entry.extra.load_next(candidate, Vec::new()).await?;
+            return Ok(Next { loaded, held: None });
+        }
+        let step = Mutex::new(Step::Drain);
+        let (held, retired) = Held::begin(self, id, entry, ways.clone());
+        let succeed = self.succeed(entry, candidate, Old { ways, retired }, &step);
+        match first(succeed, held.hold.resumed.notified()).await {
+            First::Left(loaded) => Ok(Next { loaded: loaded?, held: Some(held) }),
+            First::Right(()) => Err(self.too_late(entry, *lock(&step))),
+        }
+    }
+
+    /// Drains, saves, and loads the next generation with what was saved.
+    async fn succeed(
+        &self,
+        entry: &Entry<Control>,
+        candidate: &dyn Candidate,
+        Old { ways, retired }: Old,
+        step: &Mutex<Step>,
+    ) -> Result<Loaded, LoadError> {
+        let control = &entry.extra;
+        if !self.drain(control, retired).await {
+            return Err(self.too_late(entry, Step::Drain));
+        }
+        *lock(step) = Step::Save;
+        let mut saved = Vec::new();
+        for way in ways {
+            saved.push(save(&way.lane).await.map_err(|kind| control.load.error(kind))?);
+        }
+        *lock(step) = Step::Start;
+        control.load_next(candidate, saved).await
+    }
+
+    /// That calls had to wait for too long. They go on at the old generation.
+    pub(super) fn too_late(&self, entry: &Entry<Control>, step: Step) -> LoadError {
+        let Shared { hand_over_deadline: deadline, drain_deadline, .. } = *self.shared;
+        let reason = match step {
+            Step::Drain => format!(
+                "expected the calls of the old one to end within {:?}, for it to save what it holds\n\
+                 (hint: a stream that is being read is such a call; so is one that waits for this very plugin)",
+                deadline.min(drain_deadline)
+            ),
+            _ => format!("calls had to wait for longer than {deadline:?}, and go on at the old one"),
+        };
+        entry.extra.load.error(LoadErrorKind::backend("manager", step, reason))
+    }
+}
+
+async fn save(lane: &Lane) -> Result<Option<Bytes>, LoadErrorKind> {
+    if !lane.saves() {
+        return Ok(None);
+    }
+    lane.save().await.map(Some).map_err(LoadErrorKind::Save)
+}
+
+/// The old generation, which has to end.
+struct Old {
+    ways: Vec<Way>,
+    retired: Vec<Retired<Generation>>,
+}
+
+/// A slot, and how calls through it reach the old generation.
+#[derive(Clone)]
+struct Way {
+    slot: Arc<Slot>,
+    lane: Lane,
+}
+
+/// How calls reach a plugin now: by its own slot, then by those of its other interfaces.
+fn ways(entry: &Entry<Control>) -> Vec<Way> {
+    let mut slots = vec![entry.slot.clone()];
+    slots.extend(entry.extra.others().iter().map(|(_, slot)| slot.clone()));
+    slots.into_iter().map(|slot| Way { lane: slot.lane(), slot }).collect()
+}
+
+/// Calls that wait. They go on where they would have gone when this is dropped, or when they have waited for too long.
+pub(super) struct Held {
+    hold: Arc<Hold>,
+    /// Missing where they may wait for longer than the clock can tell.
+    _alarm: Option<Box<dyn Send>>,
+}
+
+struct Hold {
+    manager: Manager,
+    plugin: PluginId,
+    control: Arc<Control>,
+    gate: Gate,
+    /// The generations that are drained.
+    leaving: Vec<Weak<Generation>>,
+    /// What is held; nothing once the calls go on.
+    ways: Mutex<Option<Vec<Way>>>,
+    resumed: Notify,
+}
+
+impl Held {
+    fn begin(
+        manager: &Manager,
+        plugin: &PluginId,
+        entry: &Entry<Control>,
+        ways: Vec<Way>,
+    ) -> (Self, Vec<Retired<Generation>>) {
+        let gate = Gate::default();
+        let mut leaving: Vec<_> = ways.iter().map(|way| way.slot.current()).collect();
+        let mut retired: Vec<_> = ways.iter().map(|way| way.slot.hold(gate.clone())).collect();
+        if let Some((generation, held)) = manager.hold_name(plugin, &entry.extra, &gate) {
+            leaving.push(generation);
+            retired.push(held);
+        }
+        let hold = Arc::new(Hold {
+            manager: manager.clone(),
+            plugin: plugin.clone(),
+            control: entry.extra.clone(),
+            gate,
+            leaving,
+            ways: Mutex::new(Some(ways)),
+            resumed: Notify::new(),
+        });
+        let deadline = Instant::now().checked_add(manager.shared.hand_over_deadline);
+        let wake = |deadline| manager.shared.timer.wake_at(deadline, Waker::from(hold.clone()));
+        (Self { _alarm: deadline.map(wake), hold }, retired)
+    }
+
+    /// Lets the calls go on in the slots as `swap` leaves them, unless they have gone on already.
+    pub(super) fn pass<V>(&self, swap: impl FnOnce() -> V) -> Option<V> {
+        let mut ways = lock(&self.hold.ways);
+        ways.take()?;
+        let swapped = swap();
+        self.hold.gate.open();
+        Some(swapped)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.hold.resume();
+    }
+}
+
+impl Hold {
+    /// Lets the calls go on where they would have gone.
+    fn resume(&self) {
+        let mut ways = lock(&self.ways);
+        let Some(ways) = ways.take() else { return };
+        // Calls that are still running have begun on what is no slot's generation any more.
+        self.leaving.iter().for_each(|generation| self.control.leave(generation.clone()));
+        if let Some(own) = ways.first() {
+            self.manager.resume_name(&self.plugin, &self.control, &own.lane);
+        }
+        for Way { slot, lane } in ways {
+            slot.resume(lane);
+        }
+        self.gate.open();
+    }
+}
+
+/// They have waited for too long. Whoever loads the next generation may be unable to tell them: a call that waits on its
+/// thread may be one of those.
+impl Wake for Hold {
+    fn wake(self: Arc<Self>) {
+        self.resume();
+        self.resumed.notify_one();
+    }
+}
+
+fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,137 @@
+//! A plugin that is replaced hands over what it holds, and no call that changes it is lost.
+
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use jackfield::{Candidate, Context as Configuration, Handle, Manager, State, Step, Unloaded};
+use jackfield_fixtures::{Build, Stop};
+use tally::Tally;
+
+use crate::home::online;
+use crate::support::{block_on, chain, native};
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A plugin that is configured so, behind the name that its version shares.
+fn loaded(manager: &Manager, config: &str) -> Handle<dyn Tally> {
+    let context = Configuration::new("tally@1", [(config.to_owned(), "not today".to_owned())]);
+    block_on(manager.load_with::<dyn Tally>(context, &tally::PLUGIN)).expect("linked in");
+    manager.get("tally").expect("it serves")
+}
+
+/// Reloads a hundred times while four threads count, and returns what became of the old ones.
+fn count_while_reloading(candidate: &dyn Candidate) -> Vec<Unloaded> {
+    let manager = Manager::new();
+    let own = block_on(manager.load::<dyn Tally>("tally@1", candidate)).expect("it loads");
+    let shared = manager.get::<dyn Tally>("tally").expect("it serves");
+    let (stop, counted) = (Stop::default(), AtomicU64::new(0));
+    let olds = std::thread::scope(|scope| {
+        for tally in [&own, &shared] {
+            scope.spawn(|| {
+                while !stop.is_told() {
+                    tally.add().expect("no call fails");
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            scope.spawn(|| {
+                while !stop.is_told() {
+                    block_on(tally.add_later()).expect("no call fails");
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _stopping = stop.when_dropped();
+        let reload = |_| block_on(manager.reload("tally@1", candidate)).expect("it loads");
+        (0..100).map(reload).map(|reloaded| reloaded.old).collect()
+    });
+    assert_eq!(own.count(), Ok(counted.into_inner()), "none is lost, and none is counted twice");
+    assert_eq!([Handle::generation(&own), Handle::generation(&shared)], [101, 101]);
+    olds
+}
+
+#[test]
+fn no_increment_is_lost_in_a_hundred_reloads_of_a_plugin_that_is_linked_in() {
+    let olds = count_while_reloading(&tally::PLUGIN);
+    assert!(olds.iter().all(|old| *old == Unloaded::Dropped), "{olds:?}");
+}
+
+#[test]
+fn no_increment_is_lost_in_a_hundred_reloads_of_a_library() {
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let olds = count_while_reloading(&native().library(built.library("tally")));
+    assert!(olds.iter().all(|old| *old == Unloaded::Unmapped), "{olds:?}");
+}
+
+#[test]
+fn a_failure_rolls_back_to_the_old_one_with_what_it_holds() {
+    for (config, step) in [("refuse to save", Step::Save), ("refuse what was saved", Step::Construct)] {
+        let manager = Manager::new();
+        let tally = loaded(&manager, config);
+        assert_eq!(tally.add(), Ok(1));
+        let mut events = manager.events();
+        let error = block_on(manager.reload("tally@1", &tally::PLUGIN)).expect_err("it refuses");
+        assert_eq!(error.step(), Some(step), "{error:?}");
+        assert!(chain(&error).ends_with(": not today"), "{}", chain(&error));
+        let told = [(); 3].map(|()| events.next().expect("the manager is there"));
+        let told = told.map(|event| format!("{event:?}"));
+        assert!(told[1].contains("Failed") && told[2].contains("Online { generation: 1 }"), "{told:?}");
+        assert_eq!((tally.add(), Handle::generation(&tally)), (Ok(2), 1), "the old one serves on");
+        assert_eq!(manager.states(), [("tally".into(), online(1)), ("tally@1".into(), online(1))]);
+    }
+}
+
+#[test]
+fn a_call_that_does_not_end_in_time_is_waited_for_the_next_time_too() {
+    let manager = Manager::builder().hand_over_deadline(Duration::from_millis(20)).build();
+    let tally = loaded(&manager, "");
+    let mut waits = pin!(tally.wait());
+    assert!(poll(waits.as_mut()).is_pending());
+    for _ in 0..2 {
+        let error = block_on(manager.reload("tally@1", &tally::PLUGIN)).expect_err("a call is running");
+        assert_eq!(error.step(), Some(Step::Drain), "{error:?}");
+        assert!(chain(&error).contains("expected the calls of the old one to end within 20ms"), "{error:?}");
+        tally.add().expect("the old one serves on");
+    }
+    tally.release().expect("the old one serves on");
+    assert_eq!(block_on(waits), Ok(3));
+    // It is the thread's affair that drains when it sees the end of the call.
+    while block_on(manager.reload("tally@1", &tally::PLUGIN)).is_err() {}
+    assert_eq!((tally.count(), Handle::generation(&tally)), (Ok(3), 2));
+}
+
+/// A host with one thread only: a call blocks it, and nobody drives the reload for which the call waits.
+#[test]
+fn a_call_that_blocks_the_thread_of_the_reload_goes_on_at_the_old_one() {
+    let manager = Manager::builder().hand_over_deadline(Duration::from_millis(20)).build();
+    let tally = loaded(&manager, "");
+    let mut waits = pin!(tally.wait());
+    assert!(poll(waits.as_mut()).is_pending());
+    let mut reload = pin!(manager.reload("tally@1", &tally::PLUGIN));
+    assert!(poll(reload.as_mut()).is_pending());
+    let mut later = pin!(tally.add_later());
+    assert!(poll(later.as_mut()).is_pending(), "it waits for the new one");
+    assert_eq!(tally.add(), Ok(1));
+    assert_eq!(block_on(reload).expect_err("a call is running").step(), Some(Step::Drain));
+    assert_eq!(block_on(later), Ok(2));
+}
+
+#[test]
+fn a_reload_that_is_given_up_lets_calls_go_on() {
+    let manager = Manager::new();
+    let tally = loaded(&manager, "");
+    let mut waits = pin!(tally.wait());
+    assert!(poll(waits.as_mut()).is_pending());
+    let mut later = pin!(tally.add_later());
+    {
+        let mut reload = pin!(manager.reload("tally@1", &tally::PLUGIN));
+        assert!(poll(reload.as_mut()).is_pending());
+        assert!(poll(later.as_mut()).is_pending());
+        assert_eq!(manager.states()[1], ("tally@1".into(), State::Loading));
+    }
+    assert_eq!((block_on(later), tally.add()), (Ok(1), Ok(2)));
+    assert_eq!(manager.states()[1], ("tally@1".into(), online(1)));
+}
