@@ -135,7 +135,7 @@ typedef struct {
     jackfield_text name;
     uint64_t signature;
     uint32_t mode; /* 0 blocks, 1 is asynchronous. */
-    uint32_t reserved;
+    uint32_t types; /* What its arguments and result are; 0 does not say. */
     jackfield_function direct;
     jackfield_function encoded;
 } jackfield_method;
@@ -452,7 +452,7 @@ JACKFIELD_ASSERT(sizeof(jackfield_method) == 48, "jackfield_method has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_method, name) == 0, "jackfield_method.name has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_method, signature) == 16, "jackfield_method.signature has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_method, mode) == 24, "jackfield_method.mode has moved");
-JACKFIELD_ASSERT(offsetof(jackfield_method, reserved) == 28, "jackfield_method.reserved has moved");
+JACKFIELD_ASSERT(offsetof(jackfield_method, types) == 28, "jackfield_method.types has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_method, direct) == 32, "jackfield_method.direct has moved");
 JACKFIELD_ASSERT(offsetof(jackfield_method, encoded) == 40, "jackfield_method.encoded has moved");
 JACKFIELD_ASSERT(sizeof(jackfield_table) == 48, "jackfield_table has moved");

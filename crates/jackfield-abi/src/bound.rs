@@ -298,6 +298,16 @@ impl Bound {
     }
 }
 
+impl Object {
+    /// The first of these methods that the object is known to have with other types, though they cross alike.
+    pub fn differs(&self, specs: &[MethodSpec]) -> Option<&'static str> {
+        let entries = self.table().methods();
+        let differs =
+            |spec: &&MethodSpec| entries.iter().any(|entry| entry.name() == spec.name && entry.differs(spec));
+        specs.iter().find(differs).map(MethodSpec::name)
+    }
+}
+
 impl Export {
     /// Checks that a host's methods can be bound, before anything is constructed.
     ///

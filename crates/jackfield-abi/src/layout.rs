@@ -49,7 +49,7 @@ fn nothing_that_crosses_has_moved() {
     layout!(text, RawObject: data, table);
     layout!(text, RawPart: field, kind, content);
     layout!(text, RawParcel: bytes, parts, len, free);
-    layout!(text, MethodEntry: name, signature, mode, reserved, direct, encoded);
+    layout!(text, MethodEntry: name, signature, mode, types, direct, encoded);
     layout!(text, Table: service, methods, drop, scope);
     layout!(text, Export: table, create);
     layout!(text, Entry: magic, abi, size, note, exports, attach, detach, doors, symbols, init);

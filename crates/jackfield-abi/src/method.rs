@@ -86,7 +86,9 @@ pub struct MethodEntry {
     /// Stands for the types of arguments and result, and for the arguments' numbers on the wire.
     pub(crate) signature: u64,
     pub(crate) mode: u32,
-    pub(crate) reserved: u32,
+    /// Stands for what arguments and result are in the schema, where that is known: what crosses as a message has one
+    /// signature, whatever it holds. 0 if it is not known.
+    pub(crate) types: u32,
     pub(crate) direct: Erased,
     pub(crate) encoded: Erased,
 }
@@ -100,8 +102,8 @@ pub struct Offered<T> {
 
 impl<T> Offered<T> {
     /// A blocking method: `M` with its own types, `E` with encoded messages. `fields` stands for the numbers of the
-    /// arguments on the wire, see [`signature::fields`].
-    pub const fn blocking<M, E>(name: &'static str, fields: u64) -> Self
+    /// arguments on the wire, see [`signature::fields`], and `types` for what is in them, see [`signature::types`].
+    pub const fn blocking<M, E>(name: &'static str, fields: u64, types: u32) -> Self
     where
         M: Call<T>,
         M::Arguments: BlockingShim<T, M>,
@@ -109,11 +111,11 @@ impl<T> Offered<T> {
     {
         let direct = <M::Arguments as BlockingShim<T, M>>::SHIM;
         let encoded = <(Parcel,) as BlockingShim<T, E>>::SHIM;
-        Self::new::<M::Arguments, M::Output>(name, fields, Mode::Blocking, [direct, encoded])
+        Self::new::<M::Arguments, M::Output>(name, [fields, types as u64], Mode::Blocking, [direct, encoded])
     }
 
     /// An asynchronous method: `M` with its own types, `E` with encoded messages.
-    pub const fn asynchronous<M, E>(name: &'static str, fields: u64) -> Self
+    pub const fn asynchronous<M, E>(name: &'static str, fields: u64, types: u32) -> Self
     where
         T: 'static,
         M: CallAsync<T>,
@@ -122,12 +124,12 @@ impl<T> Offered<T> {
     {
         let direct = <M::Arguments as AsyncShim<T, M>>::SHIM;
         let encoded = <(Parcel,) as AsyncShim<T, E>>::SHIM;
-        Self::new::<M::Arguments, M::Output>(name, fields, Mode::Async, [direct, encoded])
+        Self::new::<M::Arguments, M::Output>(name, [fields, types as u64], Mode::Async, [direct, encoded])
     }
 
     const fn new<A: Arguments, R: Output>(
         name: &'static str,
-        fields: u64,
+        [fields, types]: [u64; 2],
         mode: Mode,
         [direct, encoded]: [Erased; 2],
     ) -> Self {
@@ -135,7 +137,7 @@ impl<T> Offered<T> {
             name: Text::new(name),
             signature: signature::method(A::SIGNATURE, <R as Output>::NAME, fields),
             mode: mode as u32,
-            reserved: 0,
+            types: types as u32,
             direct,
             encoded,
         };
@@ -185,6 +187,14 @@ impl MethodEntry {
     }
 }
 
+impl MethodEntry {
+    /// Whether it is known to take or give other types than a caller that expects `spec`, though they cross alike.
+    pub(crate) fn differs(&self, spec: &MethodSpec) -> bool {
+        let is_known = self.types != 0 && spec.types != 0;
+        is_known && self.types != spec.types
+    }
+}
+
 impl fmt::Debug for MethodEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MethodEntry")
@@ -201,19 +211,26 @@ pub struct MethodSpec {
     pub(crate) name: &'static str,
     pub(crate) mode: Mode,
     signature: u64,
+    types: u32,
     /// Whether a plugin may lack the method, since the host has a default for it.
     pub(crate) is_optional: bool,
     pub(crate) id: fn() -> TypeId,
 }
 
 impl MethodSpec {
-    /// Describes a method by its types and what stands for its arguments' numbers.
-    pub const fn new<A: Arguments, R: Output>(name: &'static str, mode: Mode, fields: u64) -> Self {
+    /// Describes a method by its types, what stands for its arguments' numbers, and for what is in them.
+    pub const fn new<A: Arguments, R: Output>(
+        name: &'static str,
+        mode: Mode,
+        fields: u64,
+        types: u32,
+    ) -> Self {
         let is_blocking = matches!(mode, Mode::Blocking);
         Self {
             name,
             mode,
             signature: signature::method(A::SIGNATURE, <R as Output>::NAME, fields),
+            types,
             is_optional: false,
             id: if is_blocking { identity::<A, R, true> } else { identity::<A, R, false> },
         }

@@ -30,6 +30,14 @@ pub const fn method(arguments: u64, output: &str, fields: u64) -> u64 {
     list(bytes(START, b"fn"), &[arguments, of(output), fields])
 }
 
+/// What stands for the types of a method in the schema, folded to what an entry has room for. It is never 0, which stands
+/// for types that are not known.
+pub const fn types(of: &[u64]) -> u32 {
+    let whole = tuple(of);
+    let folded = (whole ^ (whole >> 32)) as u32;
+    if folded == 0 { 1 } else { folded }
+}
+
 const fn list(mut hash: u64, numbers: &[u64]) -> u64 {
     let mut index = 0;
     while index < numbers.len() {

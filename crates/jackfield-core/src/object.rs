@@ -73,12 +73,17 @@ impl Object {
             Origin::Nowhere => None,
         };
         let object = object.ok_or_else(|| error("it was handed over twice".to_owned()))?;
+        let other = object.differs(I::SPECS);
         let bound = Bound::bind(object, I::SPECS, abi::Lane::Direct).map_err(|bind| error(reason(&bind)))?;
         let is_other = |index: &usize| !bound.lacks(*index) && bound.lane(*index) != Some(abi::Lane::Direct);
-        if let Some(index) = (0..I::SPECS.len()).find(is_other) {
-            return Err(error(format!("its method `{}` has other types", I::SPECS[index].name())));
+        let crosses_otherwise = || (0..I::SPECS.len()).find(is_other).map(|index| I::SPECS[index].name());
+        if let Some(method) = other.or_else(crosses_otherwise) {
+            return Err(error(format!("its method `{method}` has other types")));
         }
-        Ok(Handle::from_slot(Arc::new(Slot::new::<I>(Lane::Bound(bound)))))
+        let slot = Arc::new(Slot::new::<I>(Lane::Bound(bound)));
+        // The library from which the object came closes the handle before it goes.
+        slot.watch_peer();
+        Ok(Handle::from_slot(slot))
     }
 }
 

@@ -46,7 +46,7 @@ pub const fn result<M: MethodOf>() -> &'static [Field] {
 /// What a host expects of a method.
 pub const fn spec<M: MethodOf>() -> MethodSpec {
     let method = method::<M>();
-    let spec = MethodSpec::new::<Lend<M>, Crossed<M>>(method.name, method.mode, fields::<M>());
+    let spec = MethodSpec::new::<Lend<M>, Crossed<M>>(method.name, method.mode, fields::<M>(), types::<M>());
     if method.is_optional { spec.optional() } else { spec }
 }
 
@@ -60,6 +60,24 @@ pub(super) const fn fields<M: MethodOf>() -> u64 {
         index += 1;
     }
     abi::signature::fields(&numbers)
+}
+
+/// What stands for the types of a method's arguments and result in the schema.
+pub(super) const fn types<M: MethodOf>() -> u32 {
+    let method = method::<M>();
+    abi::signature::types(&[all(method.arguments), all(method.result)])
+}
+
+/// What stands for the types of fields.
+const fn all(fields: &[Field]) -> u64 {
+    let mut number = 0;
+    let mut index = 0;
+    while index < fields.len() {
+        number =
+            abi::signature::tuple(&[number, fields[index].is_stream as u64, fields[index].shape.number()]);
+        index += 1;
+    }
+    number
 }
 
 pub(super) const fn method<M: MethodOf>() -> &'static Method {

@@ -9,7 +9,7 @@ use jackfield_abi::{
 
 use super::answer::Answer;
 use super::arguments::Arguments;
-use super::method::{Crossed, Given, Held, Lend, MethodOf, Own, fields, method, result};
+use super::method::{Crossed, Given, Held, Lend, MethodOf, Own, fields, method, result, types};
 use crate::codec::DecodeError;
 use crate::error::{Error, Failure, Fault};
 use crate::parcel::Parcel;
@@ -45,7 +45,7 @@ pub const fn blocking<T: 'static, M: Blocking<T>>() -> Offered<T>
 where
     Lend<M>: BlockingShim<T, Direct<M>>,
 {
-    Offered::blocking::<Direct<M>, Encoded<M>>(method::<M>().name, fields::<M>())
+    Offered::blocking::<Direct<M>, Encoded<M>>(method::<M>().name, fields::<M>(), types::<M>())
 }
 
 /// The entry of an asynchronous method.
@@ -53,7 +53,7 @@ pub const fn asynchronous<T: Sync + 'static, M: Asynchronous<T>>() -> Offered<T>
 where
     Own<M>: AsyncShim<T, Direct<M>>,
 {
-    Offered::asynchronous::<Direct<M>, Encoded<M>>(method::<M>().name, fields::<M>())
+    Offered::asynchronous::<Direct<M>, Encoded<M>>(method::<M>().name, fields::<M>(), types::<M>())
 }
 
 /// The export of an interface by a constructor, which must be a function or a closure without captures.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jackfield_abi::signature::{of, tuple};
 use jackfield_abi::{Passed, StaticRef};
 
 use super::Schema;
@@ -63,6 +64,19 @@ pub enum Shape {
     Repeated(Kind),
     /// Once. A default is left out.
     Singular(Kind),
+}
+
+impl Shape {
+    /// What stands for it. Types with a name are told apart by it alone: what is in them may grow.
+    pub(crate) const fn number(self) -> u64 {
+        match self {
+            Self::Interface(ty) => tuple(&[1, of(ty.schema().service)]),
+            Self::Map(key, value) => tuple(&[2, key.identity(), value.identity()]),
+            Self::Optional(kind) => tuple(&[3, kind.identity()]),
+            Self::Repeated(kind) => tuple(&[4, kind.identity()]),
+            Self::Singular(kind) => tuple(&[5, kind.identity()]),
+        }
+    }
 }
 
 /// An interface as the type of a field.
@@ -143,6 +157,28 @@ impl Kind {
             Self::Uint32 => 13,
             Self::Uint64 => 4,
         }
+    }
+}
+
+impl Kind {
+    /// What stands for it, as for a [`Shape`].
+    const fn identity(self) -> u64 {
+        let name = match self {
+            Self::Enum(ty) => of(ty.get().name),
+            Self::Message(ty) => match ty.get().name {
+                TypeName::Named(name) => of(name),
+                TypeName::Tuple => {
+                    let (fields, mut number, mut index) = (ty.get().fields, 0, 0);
+                    while index < fields.len() {
+                        number = tuple(&[number, fields[index].shape.number()]);
+                        index += 1;
+                    }
+                    number
+                }
+            },
+            _ => 0,
+        };
+        tuple(&[self.number() as u64, name])
     }
 }
 

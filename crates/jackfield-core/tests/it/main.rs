@@ -2,5 +2,6 @@
 
 mod codec;
 mod compile;
+mod object;
 mod schema;
 mod types;

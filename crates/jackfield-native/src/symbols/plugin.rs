@@ -201,6 +201,7 @@ fn missing(table: &Table, name: &str) -> LookupError {
 fn close(old: Generation, replaced: Vec<Retired<Live>>, threads: Duration) -> Unloaded {
     let is_drained = drain(replaced);
     let library = old.into_library();
+    library.close_objects();
     let shares = Arc::strong_count(&library) - 1;
     match Arc::into_inner(library) {
         Some(library) => library.close(threads),

@@ -74,6 +74,24 @@ fn go_provides() {
     }
 }
 
+/// As a person tries it: `printf LINE | stdio_plugin provider json`.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a program is started as a person starts it")]
+fn a_provider_answers_a_line_that_is_piped_into_it() {
+    use std::io::Write as _;
+    let mut command = Command::new(our_program());
+    command.args(["provider", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut provider = command.spawn().unwrap();
+    let line = br#"{"method":"Plugin.SayHi","params":["bob"],"id":0}"#;
+    let mut stdin = provider.stdin.take().unwrap();
+    stdin.write_all(&[line, &b"\n"[..]].concat()).unwrap();
+    drop(stdin);
+    let output = provider.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, b"{\"id\":0,\"result\":\"Hi bob\",\"error\":null}\n");
+    assert_eq!(output.stderr, b"got call for SayHi with name \"bob\"\n");
+}
+
 #[test]
 fn we_provide_to_ourselves() {
     let backend = ProcessBackend::start().unwrap();

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use jackfield::symbols::{DowncastError, Event, Func, LookupError, OpenError, Plugin, Var};
-use jackfield::{CallError, Unloaded};
+use jackfield::symbols::{DowncastError, Event, Func, LookupError, Object, OpenError, Plugin, Var};
+use jackfield::{CallError, Error, Unloaded};
+use jackfield_core::interface;
 
 use crate::support::{copy, libraries, native};
 
@@ -403,4 +404,21 @@ async fn init_runs_in_a_plugin_that_is_linked_in_too() {
     assert!(
         matches!(error.kind(), jackfield::LoadErrorKind::Init(reason) if reason.to_string() == "not on a Thursday")
     );
+}
+
+/// What this side wants of a driver.
+#[interface(service = "jackfield.test.Driver", version = "1.0")]
+trait Driver {
+    fn name(&self) -> Result<String, Error>;
+}
+
+#[test]
+fn an_object_that_was_asserted_is_closed_with_its_library() {
+    let plugin = native().open(libraries().library("symbols-driver")).expect("it opens");
+    let new_driver = plugin.lookup("NewDriver").expect("exported").assert::<fn() -> Object>();
+    let driver = new_driver.call().expect("an object").assert::<dyn Driver>().expect("it has a name");
+    assert_eq!(driver.name(), Ok("mydriver".to_owned()));
+    assert_eq!(plugin.unload().expect("it was open"), Unloaded::Unmapped);
+    let error = driver.name().expect_err("its library is gone");
+    assert!(matches!(error, Error::Call(CallError::Closed { .. })), "{error}");
 }
