@@ -204,3 +204,25 @@ const TITLES: [&str; COLUMNS] =
     ["PLUGIN", "STATE", "GENERATION", "CALLS", "ERRORS", "P50", "P99", "RESTARTS", "MEMORY"];
 /// The first column that is a number.
 const FIRST_NUMBER: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_stands_behind_the_state() {
+        let stats = json!({
+            "calls": 1204, "errors": 3, "restarts": 0, "circuit": "open", "p50_ns": 52_400, "p99_ns": 1_240_000,
+            "memory": 4_509_696,
+        });
+        let plugin = json!({ "name": "kv", "state": "online", "generation": 2, "stats": stats });
+        assert_eq!(text(&plugin), "kv  online    generation 2, 1204 calls, 3 errors, its circuit is open");
+        let table = table(&[plugin]).to_string();
+        assert_eq!(
+            table.lines().last(),
+            Some(
+                "kv      online           2   1204       3  52 µs  1.2 ms         0  4.3 MiB  its circuit is open"
+            )
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! The figures of plugins, as a recorder of the crate `metrics` and a subscriber of `tracing` get them.
+//! The figures of plugins, as a recorder of the crate `metrics` gets them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,6 @@ use metrics::{
     SharedString, Unit, with_local_recorder,
 };
 use probe_interface::Probe;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
 
 use crate::supervision::begun;
 use crate::support::{block_on, libraries};
@@ -124,51 +122,4 @@ fn figures_are_published_once_each() {
     assert_eq!(told.of("jackfield_calls_total"), Some(5.0));
     assert_eq!(told.of("jackfield_call_duration_seconds"), Some(3.0));
     assert_eq!(told.of("jackfield_calls_in_flight"), Some(0.0));
-}
-
-/// Keeps the spans of calls.
-#[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Spans {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.is_span() && metadata.target().starts_with("jackfield::")
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut fields = String::new();
-        span.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-            fields += &format!(" {field}={value:?}");
-        });
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.push(format!("{}{fields}", span.metadata().name()));
-        Id::from_u64(spans.len() as u64)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, _: &Event<'_>) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-#[test]
-fn each_call_has_a_span_where_somebody_listens() {
-    let manager = Manager::new();
-    let program = ProcessPlugin::new(libraries().program("probe-one"));
-    let probe = block_on(manager.load::<dyn Probe>("probe", &program)).expect("it loads");
-    let spans = Spans::default();
-    tracing::subscriber::with_default(spans.clone(), || {
-        assert_eq!(probe.add(1, 2), Ok(3));
-        assert_eq!(block_on(probe.add_async(1, 2)), Ok(3));
-    });
-    assert_eq!(probe.add(1, 2), Ok(3));
-    let spans = spans.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let expected = ["Add", "AddAsync"]
-        .map(|method| format!("call plugin=\"probe\" method=\"/jackfield.test.Probe/{method}\""));
-    assert_eq!(*spans, expected);
 }

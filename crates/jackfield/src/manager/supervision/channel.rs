@@ -71,3 +71,92 @@ impl Channel for SupervisedChannel {
         self.channel.may_block()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::future::ready;
+    use std::sync::{Mutex, PoisonError};
+
+    use jackfield_core::Mode;
+    use tracing::field::Field;
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    static METHOD: Method = Method {
+        name: "Get",
+        path: "/proto.KV/Get",
+        mode: Mode::Async,
+        arguments: &[],
+        result: &[],
+        is_optional: false,
+    };
+
+    /// Answers everything with nothing.
+    #[derive(Debug)]
+    struct Empty;
+
+    impl Channel for Empty {
+        fn call(
+            &self,
+            _: &'static Method,
+            _: Parcel,
+            _: Option<&CallOptions>,
+        ) -> BoxFuture<'static, Result<Parcel, Error>> {
+            Box::pin(ready(Ok(Parcel::default())))
+        }
+
+        fn call_blocking(
+            &self,
+            _: &'static Method,
+            _: Parcel,
+            _: Option<&CallOptions>,
+        ) -> Result<Parcel, Error> {
+            Ok(Parcel::default())
+        }
+    }
+
+    /// Keeps the spans of calls.
+    #[derive(Clone, Default)]
+    struct Spans(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Spans {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            let mut text = span.metadata().name().to_owned();
+            span.record(&mut |field: &Field, value: &dyn Debug| text += &format!(" {field}={value:?}"));
+            let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            spans.push(text);
+            Id::from_u64(spans.len() as u64)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {}
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn each_call_has_a_span_where_somebody_listens() {
+        let channel = SupervisedChannel::new(Arc::new(Empty), Tenure::for_test("kv"));
+        let call = || {
+            assert!(channel.call_blocking(&METHOD, Parcel::default(), None).is_ok());
+            assert!(blocking::wait(channel.call(&METHOD, Parcel::default(), None)).is_ok());
+        };
+        let spans = Spans::default();
+        tracing::subscriber::with_default(spans.clone(), call);
+        call();
+        let spans = spans.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(*spans, ["call plugin=\"kv\" method=\"/proto.KV/Get\""; 2]);
+    }
+}

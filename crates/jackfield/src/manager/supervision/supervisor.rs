@@ -39,6 +39,14 @@ pub(super) struct Tenure {
 }
 
 impl Tenure {
+    #[cfg(test)]
+    pub(super) fn for_test(plugin: &str) -> Arc<Self> {
+        let timer: Arc<dyn Timer> = Arc::new(crate::manager::timer::ThreadTimer::default());
+        let (counters, tally) = Default::default();
+        let gate = Gate::new(&Policy::default(), &timer);
+        Arc::new(Self { counters, gate, plugin: plugin.to_owned(), process: None, tally })
+    }
+
     /// What counts the calls into this process. The times that it takes are among all others.
     pub(super) fn tally(&self) -> Arc<Tally> {
         let new = || {
