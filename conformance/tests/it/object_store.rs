@@ -171,8 +171,8 @@ fn what_cannot_be_picked_is_named() {
     assert_eq!(
         home.refusal("example.io/mem", "colour = \"blue\""),
         format!(
-            "{skipped}Error failed to load the plugin `example.io/mem`: its constructor refused: the configuration: \
-             expected the key `label`, found `colour`\n"
+            "{skipped}Error failed to load the plugin `example.io/mem` (step `construct`): its constructor refused: \
+             the configuration: expected the key `label`, found `colour`\n"
         )
     );
     home.program("object-store-mem", "other");
@@ -254,7 +254,7 @@ fn a_program_that_cannot_be_started_ten_times_is_given_up() {
     fs::rename(&program, &hidden).expect("renamed");
     let failed = host.answer_after_end("exists one");
     let beginning = "Error the plugin is closed: it ended, and was not started again: failed to load the plugin \
-                     `example.io/mem`: the `process` backend failed: ";
+                     `example.io/mem` (step `start`): the `process` backend failed: ";
     assert!(failed.starts_with(beginning), "{failed}");
     for _ in 2..=10 {
         assert_eq!(host.answer("exists one"), failed);

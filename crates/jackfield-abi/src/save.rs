@@ -27,7 +27,7 @@ impl Context {
     /// The same, for a constructor that is to go on from what an older generation saved.
     #[must_use]
     pub fn with_saved(self, saved: Bytes) -> Self {
-        const METHODS: &[Offered<Saved>] = &[Offered::asynchronous::<Give, Give>(SAVE, 0)];
+        const METHODS: &[Offered<Saved>] = &[Offered::asynchronous::<Give, Give>(SAVE, 0, 0)];
         self.with_object(SAVED, move || Passed::new(SAVED, METHODS, Saved(saved.clone())))
     }
 

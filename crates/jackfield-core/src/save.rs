@@ -57,7 +57,7 @@ struct Saving<I: ?Sized, T, const N: usize>(PhantomData<fn(&I, &T)>);
 
 impl<I: Exposes<T> + ?Sized, T: Save, const N: usize> Saving<I, T, N> {
     const ALL: [Offered<T>; N] = {
-        let mut all = [Offered::asynchronous::<Saver, Saver>(SAVE, 0); N];
+        let mut all = [Offered::asynchronous::<Saver, Saver>(SAVE, 0, 0); N];
         let mut index = 0;
         while index < I::METHODS.len() {
             all[index] = I::METHODS[index];

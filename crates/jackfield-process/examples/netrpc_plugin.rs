@@ -8,6 +8,10 @@ use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{Bytes, Context, Error, Failure, Interface, Plugin, interface};
 use jackfield_process::{Handshake, ServeConfig};
 
+#[path = "../tests/it/own_tls.rs"]
+#[expect(clippy::unwrap_used, reason = "a test that brings no files should see it")]
+mod own_tls;
+
 /// Greets, and remembers.
 #[interface(service = "proto.Greeter", version = "1.0")]
 pub trait Greeter {
@@ -81,8 +85,11 @@ static PLUGIN: Plugin = Plugin {
 };
 
 fn main() -> ExitCode {
-    ServeConfig::new(Handshake::new(1, "BASIC_PLUGIN", "hello"))
+    let config = ServeConfig::new(Handshake::new(1, "BASIC_PLUGIN", "hello"))
         .net_rpc_in(1, "greeter", &PLUGIN)
-        .plugin_in(2, &PLUGIN)
-        .serve()
+        .plugin_in(2, &PLUGIN);
+    match std::env::var_os("GREETER_TLS") {
+        Some(directory) => config.tls(own_tls::load(directory.as_ref(), "plugin", "host")).serve(),
+        None => config.serve(),
+    }
 }

@@ -13,6 +13,8 @@ use jackfield_process::netrpc::NetRpc;
 use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin, Stream};
 
 use crate::calls::run;
+use crate::options::make_certificates;
+use crate::own_tls;
 use crate::peers::{Go, chain};
 
 /// The interface of the peers.
@@ -94,6 +96,33 @@ fn we_call_our_own_plugin_in_whichever_version() {
     run(round_trip(plugin(our_plugin(), &backend).auto_mtls()));
     // This host speaks the newer version too, in which the plugin answers over gRPC.
     run(round_trip(plugin(our_plugin(), &backend).versions([2])));
+}
+
+/// TLS lies around yamux, whoever brings it.
+#[test]
+fn either_side_may_bring_its_own_tls() {
+    if !Go::is_here() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    make_certificates(home.path());
+    let stranger = tempfile::tempdir().unwrap();
+    make_certificates(stranger.path());
+    std::fs::copy(home.path().join("plugin.pem"), stranger.path().join("plugin.pem")).unwrap();
+    let backend = ProcessBackend::start().unwrap();
+    for program in [Go::Newest.programs().join("netrpc-plugin"), our_plugin()] {
+        let plugin = plugin(program, &backend).env("GREETER_TLS", home.path());
+        run(round_trip(plugin.clone().tls(own_tls::load(home.path(), "host", "plugin"))));
+        // A host with a key of its own making is refused, and so is one without TLS.
+        for refused in [plugin.clone().tls(own_tls::load(stranger.path(), "host", "plugin")), plugin] {
+            let load = Load::new(Context::new("greeter", []), Description::of::<dyn Greeter>());
+            let error = run(refused.load(&load)).unwrap_err();
+            assert!(chain(&error).contains("failed to talk to the plugin over net/rpc"), "{}", chain(&error));
+        }
+    }
+    let output = go_host(Go::Newest, &[("GREETER_TLS", home.path().to_str().unwrap())], &["kv"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "v|no such key: missing|42|printed\n");
 }
 
 #[test]

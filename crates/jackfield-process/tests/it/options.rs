@@ -276,7 +276,7 @@ fn a_plugin_that_cannot_multiplex_is_refused() {
 }
 
 /// Makes the certificates and keys of both ends.
-fn make_certificates(directory: &Path) {
+pub(crate) fn make_certificates(directory: &Path) {
     for name in ["host", "plugin"] {
         let rcgen::CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -188,8 +188,8 @@ fn it_is_given_up_with_the_last_failure_that_the_policy_allows() {
     fake.is_broken.store(true, Ordering::SeqCst);
     fake.kill();
     let why = |error: Error| chain(&error);
-    let broken = "the plugin is closed: it ended, and was not started again: failed to load the plugin `store`: the \
-                  `fake` backend failed: it is broken";
+    let broken = "the plugin is closed: it ended, and was not started again: failed to load the plugin `store` (step \
+                  `start`): the `fake` backend failed: it is broken";
     for start in 2..=4 {
         assert_eq!(program.start().map_err(why), Err(broken.to_owned()));
         assert_eq!(fake.starts(), start);
