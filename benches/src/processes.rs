@@ -13,7 +13,8 @@ use anyhow::Context as _;
 pub(crate) fn children() -> anyhow::Result<Vec<u32>> {
     let mut children = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
-        let listed = fs::read_to_string(task?.path().join("children"))?;
+        // A thread may end meanwhile.
+        let listed = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
         children.extend(listed.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
     }
     Ok(children)
@@ -50,7 +51,7 @@ pub fn resident_kb(pid: u32) -> anyhow::Result<u64> {
 pub fn running_ns() -> anyhow::Result<u64> {
     let mut sum = 0;
     for task in fs::read_dir("/proc/self/task")? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
         let ran = text.split_whitespace().next().context("no time in schedstat")?;
         sum += ran.parse::<u64>()?;
     }

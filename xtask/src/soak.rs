@@ -11,7 +11,7 @@ pub(crate) struct Options {
     /// How long, in seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// What happens when follows from it.
+    /// From which number the things that happen are drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -22,6 +22,6 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     command.current_dir(root).args(["run", "--quiet", "-p", "jackfield-soak", "--"]);
     command.arg(format!("--seconds={}", options.seconds)).arg(format!("--seed={}", options.seed));
     let status = command.status().context("cargo cannot be started")?;
-    ensure!(status.success(), "the soak has found something; `--seed {}` repeats it", options.seed);
+    ensure!(status.success(), "the soak has found something, drawing from `--seed {}`", options.seed);
     Ok(())
 }

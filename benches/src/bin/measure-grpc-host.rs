@@ -138,7 +138,7 @@ async fn many(manager: &Manager, plugin: &dyn Candidate, count: usize) -> anyhow
     tokio::time::sleep(SETTLE).await;
     let (began, ran) = (Instant::now(), running_ns()?);
     tokio::time::sleep(IDLE).await;
-    let busy = (running_ns()? - ran) as f64 / began.elapsed().as_nanos() as f64;
+    let busy = running_ns()?.saturating_sub(ran) as f64 / began.elapsed().as_nanos() as f64;
     let memory = resident_kb(std::process::id())?;
     for name in &names {
         manager.unload(name).await?;

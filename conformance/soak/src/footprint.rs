@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::Pid;
@@ -23,6 +24,25 @@ impl Footprint {
         };
         let descriptors = fs::read_dir("/proc/self/fd")?.count() as u64;
         Ok(Self { memory_kb: number("VmRSS:")?, descriptors, threads: number("Threads:")? })
+    }
+
+    /// What it holds once what is under way has ended: what was mended last may still be swapped and drained.
+    pub(crate) async fn settled(before: Option<&Self>) -> anyhow::Result<Self> {
+        let (began, mut least) = (Instant::now(), Self::now()?);
+        while began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = Self::now()?;
+            least = Self {
+                memory_kb: least.memory_kb.min(now.memory_kb),
+                descriptors: least.descriptors.min(now.descriptors),
+                threads: least.threads.min(now.threads),
+            };
+            let is_calm = began.elapsed() > CALM;
+            if is_calm && before.is_none_or(|before| least.check_against(before).is_ok()) {
+                break;
+            }
+        }
+        Ok(least)
     }
 
     /// Whether it has not grown since by more than it breathes.
@@ -61,5 +81,8 @@ fn is_guard(child: Pid) -> bool {
 
 /// What a heap may hold back.
 const MEMORY_KB: u64 = 8 * 1024;
+/// How long everything is given to settle.
+const CALM: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What is under way at any time.
 const FEW: u64 = 8;

@@ -29,7 +29,7 @@ struct Options {
     /// How long, in seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// What happens when follows from it: with the same number the same things are done in the same order.
+    /// From which number the things that happen are drawn. What comes of them depends on the machine, too.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -56,8 +56,9 @@ async fn soak(options: &Options) -> anyhow::Result<()> {
         chaos.rage(round).await?;
         done.add(&chaos.calm().await?);
         host.wait_until_online().await?;
-        footprints.push(Footprint::now()?);
-        println!("round {number} of {ROUNDS}: {}, {}", calls.seen(), footprints[footprints.len() - 1]);
+        let footprint = Footprint::settled(footprints.first()).await?;
+        println!("round {number} of {ROUNDS}: {}, {footprint}", calls.seen());
+        footprints.push(footprint);
     }
     let seen = calls.end().await?;
     println!("{done}\n{seen}");

@@ -84,6 +84,11 @@ pub trait Instance: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What another host needs to attach itself to the plugin, as the backend writes it. Without this method none can.
+    fn reattach(&self) -> Option<String> {
+        None
+    }
+
     /// Resolves when the plugin has ended by itself, with what is known of its end. It never resolves for code in
     /// this process.
     fn closed(&self) -> BoxFuture<'static, CallError>;

@@ -4,18 +4,26 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind, Step};
 use tokio::time::timeout;
 
-use crate::backend::ProcessBackend;
+use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
-use crate::child::{Bond, ProcessHandle, attend, listens};
+use crate::child::{Bond, ChildHandle, ProcessHandle, attend, listens};
+use crate::conform::conform;
+use crate::error::StartError;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::{Address, Protocol};
+use crate::instance::ProcessInstance;
+#[cfg(feature = "netrpc")]
+use crate::netrpc::{NetRpc, binding::compiled, plugin};
 use crate::printed::Printed;
 use crate::reattach::{Owner, Reattach};
 use crate::running::Running;
 use crate::serve::Place;
-use crate::start::{Wires, connect};
+#[cfg(feature = "netrpc")]
+use crate::start::Announced;
+use crate::start::{Started, Wires, connect};
 use crate::tls::TlsError;
 
 impl Reattach {
@@ -27,6 +35,8 @@ impl Reattach {
     /// Its process is killed, if it does not end when it is asked, only if it is known to be the one that listens on the
     /// socket: the number that this holds may be another's by now.
     ///
+    /// For calls of a trait, and for plugins over net/rpc, see [`plugin`](Self::plugin).
+    ///
     /// # Errors
     /// If no plugin listens there, or another process than the one with this number does.
     pub async fn attach(
@@ -37,24 +47,113 @@ impl Reattach {
         let shared = Arc::clone(backend.shared());
         let (owner, reattach, name) = (Arc::clone(&shared), self.clone(), name.into());
         let attaching = owner.io.start_task(async move {
-            if reattach.protocol != Protocol::Grpc {
-                return Err(AttachError::Protocol { found: reattach.protocol });
-            }
-            let process = find(&reattach).await?;
-            let bond = match reattach.owner {
-                Owner::Host => Bond::Loose,
-                Owner::Somebody => Bond::Lent,
-            };
-            let (child, watch) = attend(reattach.pid, process, bond).map_err(AttachError::Watch)?;
-            shared.io.keep(watch);
-            tracing::debug!(plugin = name, pid = reattach.pid, "attached to a plugin");
-            let wires = Wires::attached(&reattach, Place::of(&shared.sockets))?;
-            let connecting = connect(&shared, child, wires, Printed::default());
-            let started = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
-            Ok((started, shared))
+            let started = reattach.connect(&shared, &name).await;
+            started.map(|started| (started, shared))
         });
         let (started, shared) = attaching.await.map_err(|_| AttachError::NoThread)??;
         Ok(Running::new(Link { started, shared, lanes: None }))
+    }
+
+    /// The plugin as something that is loaded, and so can be called by its trait: what starts nothing, but attaches this
+    /// host.
+    ///
+    /// It was constructed by whoever started it: it hears nothing of the name and configuration of this load, nor of what
+    /// this host offers. Unloading it ends it, unless it is [somebody's](Owner::Somebody); dropping it leaves it as it is.
+    ///
+    /// ```no_run
+    /// # use jackfield_process::{ProcessBackend, Reattach};
+    /// # fn host(text: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let backend = ProcessBackend::start()?;
+    /// let plugin = text.parse::<Reattach>()?.plugin(&backend);
+    /// // manager.load::<dyn Kv>("kv", &plugin)
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn plugin(&self, backend: &ProcessBackend) -> AttachedPlugin {
+        AttachedPlugin {
+            reattach: self.clone(),
+            backend: backend.clone(),
+            #[cfg(feature = "netrpc")]
+            net_rpc: None,
+        }
+    }
+
+    /// Must run on the I/O thread.
+    async fn connect(&self, shared: &Shared, name: &str) -> Result<Started, AttachError> {
+        if self.protocol != Protocol::Grpc {
+            return Err(AttachError::Protocol { found: self.protocol });
+        }
+        let (child, wires) = self.find(shared, name).await?;
+        let connecting = connect(shared, child, wires, Printed::default());
+        Ok(timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??)
+    }
+
+    /// The plugin's process, and what leads to it.
+    async fn find(&self, shared: &Shared, name: &str) -> Result<(ChildHandle, Wires), AttachError> {
+        let process = find(self).await?;
+        let bond = match self.owner {
+            Owner::Host => Bond::Loose,
+            Owner::Somebody => Bond::Lent,
+        };
+        let (child, watch) = attend(self.pid, process, bond).map_err(AttachError::Watch)?;
+        shared.io.keep(watch);
+        tracing::debug!(plugin = name, pid = self.pid, "attached to a plugin");
+        Ok((child, Wires::attached(self, Place::of(&shared.sockets))?))
+    }
+}
+
+/// A plugin that runs already, as something that is loaded. See [`Reattach::plugin`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AttachedPlugin {
+    reattach: Reattach,
+    backend: ProcessBackend,
+    #[cfg(feature = "netrpc")]
+    net_rpc: Option<NetRpc>,
+}
+
+impl AttachedPlugin {
+    /// Talks to it over net/rpc, if that is what it speaks.
+    #[cfg(feature = "netrpc")]
+    pub fn net_rpc(mut self, net_rpc: NetRpc) -> Self {
+        self.net_rpc = Some(net_rpc);
+        self
+    }
+
+    async fn load_instance(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
+        let shared = Arc::clone(self.backend.shared());
+        let (owner, this) = (Arc::clone(&shared), self.clone());
+        let (name, interface) = (load.context.plugin().to_owned(), load.interface);
+        let task = owner.io.start_task(async move {
+            #[cfg(feature = "netrpc")]
+            if let (Protocol::NetRpc, Some(options)) = (this.reattach.protocol, &this.net_rpc) {
+                let schema = compiled(interface)?;
+                let (child, wires) = this.reattach.find(&shared, &name).await?;
+                let wanted = plugin::Wanted { schema, printed: Printed::default(), offers: Vec::new() };
+                let announced = Announced { child, wires, protocol: Protocol::NetRpc };
+                let connecting = plugin::connect(&shared, announced, options, wanted);
+                let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
+                return Ok(Box::new(instance) as Box<dyn Instance>);
+            }
+            let started = this.reattach.connect(&shared, &name).await?;
+            let conforms = timeout(PATIENCE, conform(&started.connection, interface)).await;
+            conforms.map_err(|_| AttachError::Silent)??;
+            let link = Link { started, shared, lanes: None };
+            Ok(Box::new(ProcessInstance::new(link)) as Box<dyn Instance>)
+        });
+        task.await.map_err(|_| StartError::NoThread)?
+    }
+}
+
+impl Candidate for AttachedPlugin {
+    fn load<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Box<dyn Instance>, LoadError>> {
+        Box::pin(async { self.load_instance(load).await.map_err(|kind| load.error(kind)) })
+    }
+}
+
+impl From<AttachError> for LoadErrorKind {
+    fn from(error: AttachError) -> Self {
+        Self::backend("process", Step::Start, error)
     }
 }
 

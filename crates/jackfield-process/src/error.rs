@@ -157,7 +157,9 @@ fn missing_library(death: &Death) -> Option<&str> {
         let glibc = line.split_once("error while loading shared libraries: ");
         let musl = || line.split_once("Error loading shared library ");
         let (_, words) = glibc.or_else(musl)?;
-        words.split_once(": ").map(|(library, _)| library)
+        // Of a library that is there it may say that it cannot be mapped, or is for another machine.
+        let (library, reason) = words.split_once(": ")?;
+        reason.contains("No such file").then_some(library)
     })
 }
 

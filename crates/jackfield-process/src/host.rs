@@ -126,8 +126,8 @@ impl ProcessPlugin {
         self
     }
 
-    /// Lets the plugin go on when this host lets go of it or ends, so that another can
-    /// [attach](crate::Reattach::attach) itself. Whoever stops it must do so by that.
+    /// Lets the plugin go on when this host lets go of it or ends, so that another can go on with it: see
+    /// [`Reattach::plugin`](crate::Reattach::plugin). Whoever stops it must do so by that.
     ///
     /// Its log goes nowhere, it reads nothing from the terminal, and its socket lies among the system's temporary files.
     pub fn detached(mut self) -> Self {

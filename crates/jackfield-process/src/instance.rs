@@ -13,6 +13,7 @@ use crate::conform::{conform, served};
 use crate::error::StartError;
 use crate::grpc::{Asked, shutdown};
 use crate::host::START_TIMEOUT;
+use crate::reattach::Reattach;
 use crate::start::{End, Started, tell};
 
 /// One plugin in its own process. Dropping it kills the process.
@@ -30,6 +31,16 @@ impl ProcessInstance {
     /// The plugin itself.
     pub(crate) fn link(&self) -> &Arc<Link> {
         &self.link
+    }
+
+    /// What another host needs to attach itself; `None` if all connections share one socket.
+    pub(crate) fn attachable(&self) -> Option<Reattach> {
+        let started = &self.link.started;
+        if started.target.mux.is_some() {
+            return None;
+        }
+        let (version, address) = (started.version, started.target.address.clone());
+        Some(Reattach::of(&started.child, version, address, started.keys.clone()))
     }
 
     async fn end(self: Box<Self>, deadline: Duration) -> Unloaded {
@@ -86,6 +97,10 @@ impl Instance for ProcessInstance {
 
     fn process(&self) -> Option<u32> {
         self.link.started.child.running_pid()
+    }
+
+    fn reattach(&self) -> Option<String> {
+        self.attachable().map(|reattach| reattach.to_string())
     }
 
     fn closed(&self) -> BoxFuture<'static, CallError> {

@@ -89,7 +89,7 @@ mod tasks;
 mod tls;
 pub mod yamux;
 
-pub use self::attach::AttachError;
+pub use self::attach::{AttachError, AttachedPlugin};
 pub use self::backend::ProcessBackend;
 pub use self::checksum::ChecksumError;
 pub use self::child::{Death, GuardError, SpawnError};

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
+use crate::child::{Bond, ChildHandle};
 use crate::handshake::{Address, Protocol};
 use crate::tls::{Identity, TlsConfig, TlsError};
 
@@ -73,6 +74,12 @@ impl Reattach {
             owner: Owner::Host,
             keys: None,
         }
+    }
+
+    /// Where this process listens, which this host has.
+    pub(crate) fn of(child: &ChildHandle, version: i32, address: Address, keys: Option<Keys>) -> Self {
+        let owner = if child.bond() == Bond::Lent { Owner::Somebody } else { Owner::Host };
+        Self { pid: child.pid(), owner, keys, ..Self::new(version, address) }
     }
 
     /// Reads what a variable such as `TF_REATTACH_PROVIDERS` holds: plugins by name.

@@ -9,10 +9,9 @@ use jackfield_core::{CallError, Instance, Unloaded};
 use tokio::time::timeout;
 
 use crate::channel::Link;
-use crate::child::Bond;
 use crate::grpc::{Broker, GrpcChannel};
 use crate::instance::ProcessInstance;
-use crate::reattach::{Owner, Reattach};
+use crate::reattach::Reattach;
 
 /// A plugin in its own process. Dropping it kills the process.
 ///
@@ -62,17 +61,7 @@ impl Running {
     ///
     /// Unless the plugin was started [detached](crate::ProcessPlugin::detached), it ends with this host all the same.
     pub fn reattach(&self) -> Option<Reattach> {
-        let started = &self.link().started;
-        if started.target.mux.is_some() {
-            return None;
-        }
-        let mut reattach = Reattach::new(started.version, started.target.address.clone());
-        reattach.pid = self.pid();
-        reattach.keys = started.keys.clone();
-        if started.child.bond() == Bond::Lent {
-            reattach.owner = Owner::Somebody;
-        }
-        Some(reattach)
+        self.instance.attachable()
     }
 
     /// Asks the plugin whether it is well, and waits for the answer as long as `patience` lasts.

@@ -348,8 +348,8 @@ pub(crate) struct Wires {
     trunk: Option<Cutter>,
     place: Place,
     translator: Option<Translator>,
-    version: i32,
-    keys: Option<Keys>,
+    pub(crate) version: i32,
+    pub(crate) keys: Option<Keys>,
     limit: Limit,
 }
 

@@ -4,9 +4,9 @@
 #[cfg(feature = "process")]
 pub mod process {
     pub use jackfield_process::{
-        Address, BackendError, Broker, BrokerError, Bubblewrap, Death, GrpcChannel, Handshake,
-        HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program, Reattach, Runner, Running, Served,
-        SpawnError, StartError, Stream, TlsConfig,
+        Address, AttachError, AttachedPlugin, BackendError, Broker, BrokerError, Bubblewrap, Death,
+        GrpcChannel, Handshake, HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program, Reattach,
+        Runner, Running, Served, SpawnError, StartError, Stream, TlsConfig,
     };
 
     /// How a host talks to a plugin that answers over net/rpc.

@@ -54,11 +54,18 @@ impl FileStore {
     }
 
     /// A file of its own for an object that is coming.
-    fn upload(&self) -> io::Result<PathBuf> {
+    fn upload(&self) -> io::Result<(Upload, File)> {
         let uploads = self.root.join(UPLOADS);
         fs::create_dir_all(&uploads)?;
-        let number = self.uploads.fetch_add(1, Ordering::Relaxed);
-        Ok(uploads.join(format!("{}-{number}", std::process::id())))
+        loop {
+            let number = self.uploads.fetch_add(1, Ordering::Relaxed);
+            let path = uploads.join(format!("{}-{number}", std::process::id()));
+            match File::create_new(&path) {
+                // Another store has it: one of the same process, or of one that had its number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created.map(|file| (Upload(path), file)),
+            }
+        }
     }
 }
 
@@ -66,8 +73,7 @@ impl FileStore {
 impl ObjectStore for FileStore {
     async fn put_object(&self, bucket: &str, key: &str, mut body: ByteStream) -> Result<(), Error> {
         let path = self.path(bucket, key)?;
-        let upload = Upload(self.upload()?);
-        let mut file = File::create(&upload.0)?;
+        let (upload, mut file) = self.upload()?;
         while let Some(piece) = body.next().await {
             file.write_all(&piece?)?;
         }

@@ -38,7 +38,7 @@ pub(crate) fn idle(runtime: &Runtime, plugin: &Path, count: usize) -> anyhow::Re
     std::thread::sleep(SETTLE);
     let (began, ran) = (Instant::now(), running_ns()?);
     std::thread::sleep(MINUTE);
-    let busy = (running_ns()? - ran) as f64 / began.elapsed().as_nanos() as f64;
+    let busy = running_ns()?.saturating_sub(ran) as f64 / began.elapsed().as_nanos() as f64;
     runtime.block_on(watch.stop());
     for name in manager.names() {
         runtime.block_on(manager.unload(name.as_str()))?;

@@ -84,7 +84,7 @@ impl Tally {
     pub(super) fn count(&self, record: &Record) -> bool {
         let Some(counter) = record.counters.get(self.index) else { return false };
         let before = counter.load(Ordering::Relaxed);
-        if before % SAMPLED == 0 {
+        if before % SAMPLED == WARM {
             return false;
         }
         // No other thread writes it.
@@ -102,7 +102,7 @@ impl Tally {
             }
             None => self.shared.fetch_add(1, Ordering::Relaxed),
         };
-        (before % SAMPLED == 0).then(Instant::now)
+        (before % SAMPLED == WARM).then(Instant::now)
     }
 }
 
@@ -160,6 +160,8 @@ mod counters {
 
 /// Of so many calls of a thread the time of one is taken.
 const SAMPLED: u64 = 1024;
+/// Not of the first: it finds nothing in the caches yet.
+const WARM: u64 = 16;
 
 #[cfg(all(test, not(loom)))]
 mod tests {

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use super::os::limit_memory;
 use super::spawn_error::SpawnError;
@@ -90,6 +92,21 @@ pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }
 
+/// Spawns a child, and tries again for a moment if its file is still open for writing: who has just written it may be
+/// starting another program at this time, which has the file too until it is executed.
+fn spawn_when_written(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(PAUSE),
+            spawned => return spawned,
+        }
+    }
+    command.spawn()
+}
+
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(5);
+
 impl Launch {
     fn prepare(&self, command: &mut Command) {
         command.arg0(&self.program).args(&self.arguments).env_clear();
@@ -102,7 +119,7 @@ impl Launch {
 
     /// Spawns the child, and limits it from outside: to do so in between would make the standard library fork.
     fn begin(&self, mut command: Command) -> Result<Child, SpawnError> {
-        let mut child = command.spawn().map_err(|error| SpawnError::explain(self, error))?;
+        let mut child = spawn_when_written(&mut command).map_err(|error| SpawnError::explain(self, error))?;
         if let Some(bytes) = self.memory {
             let limited = limit_memory(&child, bytes).inspect_err(|_| kill_and_reap(&mut child));
             limited.map_err(SpawnError::System)?;

@@ -88,7 +88,7 @@ impl SpawnError {
             Executable::Elf { loader, .. } => (loader?, "\n(hint: it was built for another C library)"),
             Executable::None(_) => return None,
         };
-        Some(Self::Interpreter { interpreter, hint })
+        (!interpreter.exists()).then_some(Self::Interpreter { interpreter, hint })
     }
 
     /// Why nothing runs it here. It is not asked before: a system may have an emulator.

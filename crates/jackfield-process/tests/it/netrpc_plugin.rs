@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::{
-    Bytes, CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, interface,
+    Bytes, CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Unloaded,
+    interface,
 };
 use jackfield_fixtures::{Build, Profile};
 use jackfield_process::netrpc::NetRpc;
-use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin, Stream};
+use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin, Reattach, Stream};
 
 use crate::calls::run;
 use crate::options::make_certificates;
@@ -48,7 +49,7 @@ fn our_plugin() -> PathBuf {
     jackfield_fixtures::build(&build).expect("the example builds").program("netrpc_plugin").to_owned()
 }
 
-async fn load(plugin: &ProcessPlugin) -> (Box<dyn Instance>, Handle<dyn Greeter>) {
+async fn load(plugin: &dyn Candidate) -> (Box<dyn Instance>, Handle<dyn Greeter>) {
     let load = Load::new(Context::new("greeter", []), Description::of::<dyn Greeter>());
     let instance = plugin.load(&load).await.unwrap();
     let slot = Arc::new(Slot::new::<dyn Greeter>(instance.lane()));
@@ -123,6 +124,42 @@ fn either_side_may_bring_its_own_tls() {
     let output = go_host(Go::Newest, &[("GREETER_TLS", home.path().to_str().unwrap())], &["kv"]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "v|no such key: missing|42|printed\n");
+}
+
+/// A host that was detached from its plugin goes, and another one goes on, by the same trait.
+#[test]
+fn a_second_host_goes_on_where_the_first_ended() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![plugin(our_plugin(), &backend), plugin(our_plugin(), &backend).auto_mtls()];
+    // And over gRPC, which this plugin speaks in its second version.
+    plugins.push(plugin(our_plugin(), &backend).versions([2]));
+    if Go::is_here() {
+        plugins.extend([go_plugin(Go::Newest, &backend), go_plugin(Go::V1_4, &backend)]);
+    }
+    for plugin in plugins.into_iter().map(ProcessPlugin::detached) {
+        run(goes_on(&backend, &plugin));
+    }
+}
+
+async fn goes_on(backend: &ProcessBackend, plugin: &ProcessPlugin) {
+    let (first, greeter) = load(plugin).await;
+    assert_eq!(greeter.greet().await.unwrap(), "Hello!");
+    let reattach: Reattach = first.reattach().unwrap().parse().unwrap();
+    drop((first, greeter));
+    let attached = reattach.plugin(backend).net_rpc(NetRpc::new("greeter").map_arguments("Put"));
+    for _ in 0..2 {
+        let (again, greeter) = load(&attached).await;
+        assert_eq!(greeter.greet().await.unwrap(), "Hello!", "{plugin:?}");
+        let same: Reattach = again.reattach().unwrap().parse().unwrap();
+        assert_eq!(same, reattach, "it has the same number, and goes on");
+    }
+    let (last, greeter) = load(&attached).await;
+    let unloaded = last.unload(Duration::from_secs(2)).await;
+    assert!(matches!(unloaded, Unloaded::Exited { .. }), "{plugin:?}: {unloaded}");
+    assert!(matches!(greeter.greet().await, Err(Error::Call(_))));
+    let load = Load::new(Context::new("greeter", []), Description::of::<dyn Greeter>());
+    let error = attached.load(&load).await.unwrap_err();
+    assert!(chain(&error).contains("reattachment process not found"), "{}", chain(&error));
 }
 
 #[test]

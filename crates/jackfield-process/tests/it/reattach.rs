@@ -167,8 +167,9 @@ fn under_auto_mtls_a_third_process_cannot_connect() {
     }
 }
 
+/// There generated clients of `tonic` make the calls.
 #[test]
-fn a_plugin_over_net_rpc_is_not_attached_to() {
+fn a_plugin_over_net_rpc_is_not_attached_to_as_raw_grpc() {
     let backend = ProcessBackend::start().unwrap();
     for protocol in ["netrpc", ""] {
         let text = format!(r#"{{"Protocol":"{protocol}","Addr":{{"Network":"unix","String":"/nowhere"}}}}"#);

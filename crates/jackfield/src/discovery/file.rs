@@ -162,10 +162,12 @@ impl Scanner {
         let mut before = std::mem::take(&mut self.manifests);
         for entry in entries {
             let path = entry.path();
+            // Also of one that leads nowhere now.
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            self.is_all_here &= name(&path).is_none() || !is_link;
             // A file that went since the directory was read is one that is not there.
             if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
                 let (mut plugin, kind) = classify(name, stamp.kind());
-                self.is_all_here &= !entry.file_type().is_ok_and(|kind| kind.is_symlink());
                 let is_manifest = kind == Kind::Manifest;
                 let manifest = is_manifest.then(|| self.read(&path, stamp, before.remove(&path)));
                 if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {

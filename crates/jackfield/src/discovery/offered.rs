@@ -37,7 +37,8 @@ impl Directory {
     /// ```
     ///
     /// It is looked at once, so that a file may be half written. Of files with one name all are returned, first the one that
-    /// a [watch](crate::Manager::watch) would load; what a manifest disables is left out.
+    /// a [watch](crate::Manager::watch) would load; what a manifest disables is left out. What a manifest says of limits and
+    /// of a breaker is for a watch: a host that loads by itself says it by [`with_limits`](crate::Manager::with_limits).
     ///
     /// # Errors
     ///
@@ -48,8 +49,15 @@ impl Directory {
             let found = Scanner::new(path, place).scan();
             files.extend(found.map_err(|source| WatchError::Read { path: path.to_owned(), source })?);
         }
-        files.retain(|file| !file.is_disabled());
         files.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        // A manifest that disables a plugin speaks for the files behind it, too.
+        let mut disabled = None;
+        files.retain(|file| {
+            if file.is_disabled() {
+                disabled = Some(file.plugin.clone());
+            }
+            disabled.as_ref() != Some(&file.plugin)
+        });
         let offer =
             |file: File| Offered { candidate: self.candidate(&file), name: file.plugin, path: file.path };
         Ok(files.into_iter().map(offer).collect())

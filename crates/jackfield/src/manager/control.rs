@@ -45,7 +45,9 @@ impl Control {
 
     /// Keeps what has to end before the instance may.
     pub(super) fn leave(&self, generation: Weak<Generation>) {
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(generation);
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|generation| generation.strong_count() > 0);
+        leaving.push(generation);
     }
 
     /// What has to end before the instance may.

@@ -51,7 +51,7 @@ impl Drain {
         let thread = std::thread::Builder::new().name("jackfield-drain".to_owned());
         // Without a thread the calls cannot be waited for; they still end on the generation on which they began.
         let _ = thread.spawn(move || {
-            let left = poll(busy, Instant::now() + deadline, Duration::from_millis(1));
+            let left = poll(busy, Instant::now() + deadline.min(FOR_EVER), Duration::from_millis(1));
             let _ = done.send(left.is_none());
             // Nobody waits any more, but the last call that ends must find somebody who frees what it used.
             if let Some(busy @ (Busy::Entered(_) | Busy::Shared(_))) = left {

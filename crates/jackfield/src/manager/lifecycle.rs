@@ -257,6 +257,38 @@ impl Manager {
         Ok(slot)
     }
 
+    /// What another host needs to attach itself to a plugin that runs on when this host lets go of it (one that was started
+    /// [detached](crate::process::ProcessPlugin::detached)); nothing for code in this process.
+    ///
+    /// It is the text of a [`Reattach`](crate::process::Reattach), which may hold a key and so is kept as a password is.
+    ///
+    /// ```no_run
+    /// # use jackfield::process::{ProcessBackend, ProcessPlugin, Reattach};
+    /// # use jackfield::{Interface, Manager};
+    /// # async fn hosts<I: Interface + ?Sized>(backend: ProcessBackend) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (old, new) = (Manager::new(), Manager::new());
+    /// old.load::<I>("kv", &ProcessPlugin::new("plugins/kv").detached().backend(&backend)).await?;
+    /// let text = old.reattach("kv").await?.expect("a process");
+    /// drop(old);
+    /// let kv = new.load::<I>("kv", &text.parse::<Reattach>()?.plugin(&backend)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    #[cfg(feature = "process")]
+    pub async fn reattach(&self, name: &str) -> Result<Option<String>, GetError> {
+        let entry = self.shared.registry.find(&self.resolve(name)?)?;
+        let instance = entry.extra.instance.lock().await;
+        Ok(instance.as_ref().and_then(|instance| instance.reattach()))
+    }
+
     /// What becomes of the plugins from now on. Each reader gets every event.
     ///
     /// ```

@@ -49,6 +49,8 @@ impl Manager {
         let mut found = BTreeMap::new();
         for plugin in self.names() {
             let shared = version::split(plugin.as_str()).map(|(name, _)| PluginId::from(name));
+            // A plugin that was loaded under the very name is none of its versions.
+            let shared = shared.filter(|name| !self.shared.registry.contains(name));
             for name in shared.into_iter().chain([plugin]) {
                 if let Ok(handle) = self.get(name.as_str()) {
                     found.insert(name, handle);

@@ -108,11 +108,12 @@ impl Attempt<'_> {
 
     /// Tells why. The one that is online already serves on, which is told too.
     pub(super) fn failed(mut self, reason: String) {
-        if let Some(before) = self.before.take() {
-            self.states.set(&self.plugin, State::Failed { reason });
-            if matches!(before, State::Online { .. }) {
-                self.states.set(&self.plugin, before);
-            }
+        let Some(before) = self.before.take() else { return };
+        // Somebody else's load under the same name may have come to an end meanwhile.
+        let is_ours = |present: &State| *present == State::Loading;
+        let told = self.states.set_if(&self.plugin, State::Failed { reason }, is_ours);
+        if told.is_some() && matches!(before, State::Online { .. }) {
+            self.states.set(&self.plugin, before);
         }
     }
 }
@@ -193,6 +194,15 @@ mod tests {
         drop(states.begin(&plugin));
         assert_eq!(told(&mut events), [State::Loading, State::Offline]);
         assert!(states.all().is_empty());
+    }
+
+    #[test]
+    fn a_load_that_fails_takes_nothing_from_one_that_was_faster() {
+        let (states, plugin) = (States::new(8), PluginId::from("kv"));
+        let (first, second) = (states.begin(&plugin), states.begin(&plugin));
+        second.succeeded(1);
+        first.failed("it is loaded already".to_owned());
+        assert_eq!(states.all(), [(plugin, State::Online { generation: 1 })]);
     }
 
     #[test]

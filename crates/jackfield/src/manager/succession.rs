@@ -68,7 +68,7 @@ impl Manager {
         let reason = match step {
             Step::Drain => format!(
                 "expected the calls of the old one to end within {:?}, for it to save what it holds\n\
-                 (hint: a stream that is being read is such a call; so is one that waits for this very plugin)",
+                 (hint: one that waits for this very plugin never ends)",
                 deadline.min(drain_deadline)
             ),
             _ => format!("calls had to wait for longer than {deadline:?}, and go on at the old one"),
@@ -153,9 +153,12 @@ impl Held {
 
     /// Lets the calls go on in the slots as `swap` leaves them, unless they have gone on already.
     pub(super) fn pass<V>(&self, swap: impl FnOnce() -> V) -> Option<V> {
-        let mut ways = lock(&self.hold.ways);
-        ways.take()?;
-        let swapped = swap();
+        let swapped = {
+            let mut ways = lock(&self.hold.ways);
+            ways.take()?;
+            swap()
+        };
+        // Whom it wakes may poll at once, and end the hand-over.
         self.hold.gate.open();
         Some(swapped)
     }
@@ -170,8 +173,8 @@ impl Drop for Held {
 impl Hold {
     /// Lets the calls go on where they would have gone.
     fn resume(&self) {
-        let mut ways = lock(&self.ways);
-        let Some(ways) = ways.take() else { return };
+        let mut held = lock(&self.ways);
+        let Some(ways) = held.take() else { return };
         // Calls that are still running have begun on what is no slot's generation any more.
         self.leaving.iter().for_each(|generation| self.control.leave(generation.clone()));
         if let Some(own) = ways.first() {
@@ -180,6 +183,7 @@ impl Hold {
         for Way { slot, lane } in ways {
             slot.resume(lane);
         }
+        drop(held);
         self.gate.open();
     }
 }

@@ -92,6 +92,11 @@ fn what_a_link_leads_to_is_followed_too() {
     assert_eq!(home.told("probe"), [State::Loading, online(1)]);
     put("probe-two");
     assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+    // Nothing of this happens in the directory.
+    fs::remove_file(elsewhere.path().join("libprobe.so")).expect("it is there");
+    assert_eq!(home.told("probe"), [State::Draining, State::Offline]);
+    put("probe-one");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
 }
 
 #[test]

@@ -99,7 +99,9 @@ fn a_call_that_does_not_end_in_time_is_waited_for_the_next_time_too() {
     tally.release().expect("the old one serves on");
     assert_eq!(block_on(waits), Ok(3));
     // It is the thread's affair that drains when it sees the end of the call.
-    while block_on(manager.reload("tally@1", &tally::PLUGIN)).is_err() {}
+    while let Err(error) = block_on(manager.reload("tally@1", &tally::PLUGIN)) {
+        assert_eq!(error.step(), Some(Step::Drain), "{error:?}");
+    }
     assert_eq!((tally.count(), Handle::generation(&tally)), (Ok(3), 2));
 }
 

@@ -15,9 +15,11 @@ use crate::backend::Shared;
 use crate::error::StartError;
 use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
+use crate::handshake::Protocol;
 use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
 use crate::printed::{Printed, Stream as Output};
+use crate::reattach::Reattach;
 use crate::start::{Announced, Wires, live, tell};
 use crate::tls::TlsConfig;
 use crate::yamux::{Config, Role, Session, Stream, session};
@@ -95,7 +97,7 @@ pub(crate) async fn connect(
     Wanted { schema, printed, offers }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
     options.check(schema)?;
-    let Announced { child, wires: Wires { target, .. }, .. } = announced;
+    let Announced { child, wires: Wires { target, version, keys, .. }, .. } = announced;
     let (socket, cutter) =
         open(&target.address).await.map_err(ConnectError::Socket).map_err(StartError::from)?;
     let (session, driver) = match &target.tls {
@@ -128,8 +130,10 @@ pub(crate) async fn connect(
     let dispenser = Dispenser { control, objects };
     let arguments = options.arguments.clone();
     let channel = dispenser.dispense(&options.plugin, arguments).await.map_err(StartError::from)?;
-    let (address, shared) = (target.address, Arc::clone(shared));
-    Ok(NetRpcInstance { child, dispenser, channel, ending, address, shared, options: options.clone() })
+    let mut reattach = Reattach::of(&child, version, target.address, keys);
+    reattach.protocol = Protocol::NetRpc;
+    let (shared, options) = (Arc::clone(shared), options.clone());
+    Ok(NetRpcInstance { child, dispenser, channel, ending, reattach, shared, options })
 }
 
 /// What is wanted of a plugin.

@@ -12,15 +12,15 @@ use tokio::time::timeout;
 
 use super::host::{Dispenser, NetRpc};
 use crate::backend::Shared;
-use crate::child::{ChildHandle, Ending, stop};
+use crate::child::{Bond, ChildHandle, Ending, stop};
 use crate::error::StartError;
-use crate::handshake::Address;
 use crate::host::START_TIMEOUT;
 use crate::netrpc::RpcError;
 use crate::netrpc::binding::compiled;
+use crate::reattach::Reattach;
 use crate::start::{End, tell};
 
-/// One plugin in its own process. Dropping it kills the process.
+/// One plugin in its own process. Dropping it kills the process, if it is bound to this host.
 pub(crate) struct NetRpcInstance {
     pub(super) child: Arc<ChildHandle>,
     pub(super) dispenser: Dispenser,
@@ -28,12 +28,16 @@ pub(crate) struct NetRpcInstance {
     pub(super) options: NetRpc,
     /// Where it is said that it can no longer be called.
     pub(super) ending: watch::Sender<Option<End>>,
-    pub(super) address: Address,
+    /// What another host needs to attach itself.
+    pub(super) reattach: Reattach,
     pub(super) shared: Arc<Shared>,
 }
 
 impl NetRpcInstance {
     async fn stop(self: Box<Self>, deadline: Duration) -> Unloaded {
+        if self.child.bond() == Bond::Lent {
+            return Unloaded::Left;
+        }
         tell(&self.ending, End::Unloaded);
         let begun = Instant::now();
         let quit = self.dispenser.control.call::<Dynamic>("Control.Quit", &true);
@@ -80,6 +84,10 @@ impl Instance for NetRpcInstance {
         self.child.running_pid()
     }
 
+    fn reattach(&self) -> Option<String> {
+        Some(self.reattach.to_string())
+    }
+
     fn closed(&self) -> BoxFuture<'static, CallError> {
         let fate = self.dispenser.objects.fate.clone();
         Box::pin(async move { fate.ended().await })
@@ -96,15 +104,19 @@ impl Instance for NetRpcInstance {
 
 impl fmt::Debug for NetRpcInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NetRpcInstance").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("NetRpcInstance").field("address", &self.reattach.address).finish_non_exhaustive()
     }
 }
 
 impl Drop for NetRpcInstance {
     fn drop(&mut self) {
         // Callers may hold the channel still; it is of no use any more.
-        self.child.kill();
-        self.shared.remove_socket(&self.address);
+        self.child.let_go();
+        if self.child.bond() == Bond::Tight {
+            self.shared.remove_socket(&self.reattach.address);
+        } else {
+            self.dispenser.objects.broker.close();
+        }
     }
 }
 

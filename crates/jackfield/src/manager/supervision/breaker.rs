@@ -8,7 +8,7 @@ use jackfield_core::{CallError, Error, Parcel};
 ///
 /// After so many calls in a row without an answer (the connection failed, the plugin has ended, or the deadline came) the
 /// circuit is *open*: calls fail with [`CallError::Tripped`]. After the pause it is *half open*: one call is let through,
-/// and if it is answered the circuit is *closed* again, as it was at first. Whatever the plugin says is an answer, an error
+/// and another one after each further pause, until one is answered: the circuit is *closed* again, as it was at first. Whatever the plugin says is an answer, an error
 /// of its own and a panic too. A call that is given up before its deadline says nothing.
 ///
 /// It holds for calls that leave this process, and each generation begins with a closed circuit.
@@ -65,7 +65,10 @@ enum State {
     Closed {
         row: u32,
     },
-    HalfOpen,
+    /// One call tries, and the next one may at this time if that has not been answered.
+    HalfOpen {
+        until: Option<Instant>,
+    },
     Open {
         until: Option<Instant>,
     },
@@ -110,7 +113,7 @@ impl Switch {
     pub(super) fn circuit(&self) -> Circuit {
         match self.state {
             State::Closed { .. } => Circuit::Closed,
-            State::HalfOpen => Circuit::HalfOpen,
+            State::HalfOpen { .. } => Circuit::HalfOpen,
             State::Open { .. } => Circuit::Open,
         }
     }
@@ -119,8 +122,11 @@ impl Switch {
     pub(super) fn admit(&mut self, now: Instant) -> Result<Ticket, CallError> {
         match self.state {
             State::Closed { .. } => {}
-            State::HalfOpen => return Err(self.tripped(Duration::ZERO)),
-            State::Open { until: Some(until) } if until <= now => self.turn(State::HalfOpen),
+            // The one that tries may take for ever, as a stream does that begins late.
+            State::Open { until: Some(until) } | State::HalfOpen { until: Some(until) } if until <= now => {
+                self.turn(State::HalfOpen { until: now.checked_add(self.breaker.pause) });
+            }
+            State::HalfOpen { .. } => return Err(self.tripped(Duration::ZERO)),
             State::Open { until } => {
                 let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
                 return Err(self.tripped(left));
@@ -147,13 +153,13 @@ impl Switch {
                     return Some(Circuit::Open);
                 }
             }
-            (State::HalfOpen, Verdict::Answers) => {
+            (State::HalfOpen { .. }, Verdict::Answers) => {
                 self.turn(State::Closed { row: 0 });
                 return Some(Circuit::Closed);
             }
-            (State::HalfOpen, Verdict::DoesNotAnswer(_)) => self.turn(open),
+            (State::HalfOpen { .. }, Verdict::DoesNotAnswer(_)) => self.turn(open),
             // The next one tries.
-            (State::HalfOpen, Verdict::Unknown) => self.turn(State::Open { until: Some(now) }),
+            (State::HalfOpen { .. }, Verdict::Unknown) => self.turn(State::Open { until: Some(now) }),
             (State::Closed { .. }, Verdict::Unknown) | (State::Open { .. }, _) => {}
         }
         None
@@ -235,6 +241,16 @@ mod tests {
         assert_eq!(switch.settle(probe, Verdict::Answers, later), Some(Circuit::Closed));
         let tickets = [(); 2].map(|()| switch.admit(later).expect("it is closed"));
         assert_eq!(switch.settle(tickets[0], Verdict::DoesNotAnswer(&error()), later), None, "a new row");
+    }
+
+    #[test]
+    fn one_that_tries_for_long_does_not_keep_out_the_others() {
+        let (mut switch, now) = open();
+        let slow = switch.admit(now + 10 * SECOND).expect("it tries");
+        assert_eq!(left(&mut switch, now + 19 * SECOND), Duration::ZERO);
+        let quick = switch.admit(now + 20 * SECOND).expect("it tries too");
+        assert_eq!(switch.settle(slow, Verdict::DoesNotAnswer(&error()), now + 20 * SECOND), None);
+        assert_eq!(switch.settle(quick, Verdict::Answers, now + 20 * SECOND), Some(Circuit::Closed));
     }
 
     #[test]

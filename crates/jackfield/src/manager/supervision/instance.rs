@@ -51,6 +51,10 @@ impl Instance for Supervised {
         self.instance.process()
     }
 
+    fn reattach(&self) -> Option<String> {
+        self.instance.reattach()
+    }
+
     fn closed(&self) -> BoxFuture<'static, CallError> {
         self.instance.closed()
     }

@@ -20,8 +20,8 @@ pub struct Stats {
     pub calls: u64,
     /// Whether the plugin is called, if it was loaded with a [`Breaker`](crate::Breaker).
     pub circuit: Option<Circuit>,
-    /// Those of them that got no answer, or none that could be understood ([`Error::Call`](crate::Error::Call)). One that
-    /// its caller gave up before its deadline is not among them.
+    /// Those of them that got no answer ([`Error::Call`](crate::Error::Call)). One that its caller gave up before its
+    /// deadline is not among them, nor is one whose answer cannot be decoded.
     pub errors: u64,
     /// Those of them that the plugin answered with an error of its own ([`Error::Plugin`](crate::Error::Plugin)).
     pub failures: u64,
