@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use abacus::Abacus;
 use anyhow::ensure;
-use jackfield::{CallError, CallOptions, Error, Handle, Manager};
+use jackfield::{CallError, CallOptions, Error, Events, Handle, Manager};
 use tokio::task::JoinSet;
 
 use crate::host::{DEADLINE, Host, PLUGINS};
@@ -41,20 +41,22 @@ pub(crate) fn begin(host: &Host, seed: u64) -> Calls {
     for number in 0..CALLERS {
         let (manager, seen, is_over) = (host.manager.clone(), seen.clone(), is_over.clone());
         let mut random = Random::new(seed.wrapping_add(number).wrapping_mul(1_000_003));
+        let mut events = manager.events();
         callers.spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                call(&manager, &mut random, &seen).await;
+                call((&manager, &mut events), &mut random, &seen).await;
             }
         });
     }
     Calls { seen, is_over, callers }
 }
 
-async fn call(manager: &Manager, random: &mut Random, seen: &Mutex<Seen>) {
+async fn call((manager, events): (&Manager, &mut Events), random: &mut Random, seen: &Mutex<Seen>) {
     let name = *random.pick(&PLUGINS);
     let Ok(abacus): Result<Handle<dyn Abacus>, _> = manager.get(name) else {
         lock(seen).absent += 1;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        // Until something has become of a plugin.
+        events.recv().await;
         return;
     };
     let (a, b) = (random.next() as i64, random.next() as i64);

@@ -39,10 +39,13 @@ impl<'a> Chaos<'a> {
     /// Does one thing after the other for as long.
     pub(crate) async fn rage(&mut self, duration: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + duration;
+        let mut pulse = tokio::time::interval(PULSE);
         while Instant::now() < end {
-            self.act()?;
-            tokio::time::sleep(Duration::from_millis(20 + self.random.next() % 180)).await;
+            pulse.tick().await;
             self.mend(Instant::now())?;
+            if self.random.below(5) == 0 {
+                self.act()?;
+            }
         }
         Ok(())
     }
@@ -154,3 +157,6 @@ impl fmt::Display for Done {
         f.write_str(&parts.join(", "))
     }
 }
+
+/// At one of five of these times, something happens.
+const PULSE: Duration = Duration::from_millis(20);

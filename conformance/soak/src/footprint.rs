@@ -5,7 +5,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use rustix::process::Pid;
+use jackfield::Events;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::time::timeout;
 
 /// What the host holds while all its plugins serve.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +29,20 @@ impl Footprint {
         Ok(Self { memory_kb: number("VmRSS:")?, descriptors, threads: number("Threads:")? })
     }
 
-    /// What it holds once what is under way has ended: what was mended last may still be swapped and drained.
-    pub(crate) async fn settled(before: Option<&Self>) -> anyhow::Result<Self> {
-        let (began, mut least) = (Instant::now(), Self::now()?);
-        while began.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    /// What it holds once nothing becomes of any plugin for a while: what was mended last may still be swapped and drained.
+    pub(crate) async fn settled(events: &mut Events, before: Option<&Self>) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        loop {
+            let is_told = timeout(CALM, events.recv()).await.is_ok();
+            if is_told && began.elapsed() < PATIENCE {
+                continue;
+            }
             let now = Self::now()?;
-            least = Self {
-                memory_kb: least.memory_kb.min(now.memory_kb),
-                descriptors: least.descriptors.min(now.descriptors),
-                threads: least.threads.min(now.threads),
-            };
-            let is_calm = began.elapsed() > CALM;
-            if is_calm && before.is_none_or(|before| least.check_against(before).is_ok()) {
-                break;
+            let is_calm = before.is_none_or(|before| now.check_against(before).is_ok());
+            if is_calm || began.elapsed() > PATIENCE {
+                return Ok(now);
             }
         }
-        Ok(least)
     }
 
     /// Whether it has not grown since by more than it breathes.
@@ -73,6 +73,14 @@ pub(crate) fn children() -> anyhow::Result<Vec<Pid>> {
     Ok(children)
 }
 
+/// Whether a process has ended, or does so soon.
+pub(crate) fn has_ended(child: Pid) -> anyhow::Result<bool> {
+    // An error says that there is none any more.
+    let Ok(process) = pidfd_open(child, PidfdFlags::empty()) else { return Ok(true) };
+    let patience = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+    Ok(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience))? > 0)
+}
+
 /// It runs from a memory file.
 fn is_guard(child: Pid) -> bool {
     let program = fs::read_link(format!("/proc/{}/exe", child.as_raw_nonzero())).unwrap_or_default();
@@ -81,7 +89,7 @@ fn is_guard(child: Pid) -> bool {
 
 /// What a heap may hold back.
 const MEMORY_KB: u64 = 8 * 1024;
-/// How long everything is given to settle.
+/// For how long nothing is told when everything has settled, and how long that is waited for.
 const CALM: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is under way at any time.

@@ -2,17 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use abacus::Abacus;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use jackfield::native::NativeBackend;
 use jackfield::process::{ProcessBackend, ProcessPlugin};
-use jackfield::{Directory, Handle, Manager, Restart, State, Watch};
+use jackfield::{Directory, Handle, Manager, Restart, Watch};
 use jackfield_fixtures::Build;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
-use crate::footprint::children;
+use crate::footprint::{children, has_ended};
 
 /// A file of the directory, and what belongs in it.
 #[derive(Clone, Debug)]
@@ -59,24 +60,20 @@ impl Host {
 
     /// Waits until every plugin answers.
     pub(crate) async fn wait_until_online(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
         for name in PLUGINS {
-            while !self.answers(name).await {
-                if Instant::now() > deadline {
-                    bail!("{name} does not come back: {:?}", self.manager.states());
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let answered = timeout(PATIENCE, self.answer(name)).await;
+            answered.with_context(|| format!("{name} does not come back: {:?}", self.manager.states()))??;
         }
         Ok(())
     }
 
-    async fn answers(&self, name: &str) -> bool {
-        let online = |(plugin, state): &(_, _)| {
-            *plugin == jackfield::PluginId::from(name) && matches!(state, State::Online { .. })
-        };
-        let Ok(handle): Result<Handle<dyn Abacus>, _> = self.manager.get(name) else { return false };
-        self.manager.states().iter().any(online) && handle.add(20, 22).await == Ok(42)
+    async fn answer(&self, name: &str) -> anyhow::Result<()> {
+        loop {
+            let abacus: Handle<dyn Abacus> = self.manager.when_online(name).await?;
+            if abacus.add(20, 22).await == Ok(42) {
+                return Ok(());
+            }
+        }
     }
 
     /// Unloads everything, after which nothing may be left.
@@ -87,10 +84,8 @@ impl Host {
             manager.unload(plugin.as_str()).await?;
         }
         drop((manager, backend));
-        let deadline = Instant::now() + PATIENCE;
-        while !children()?.is_empty() {
-            ensure!(Instant::now() < deadline, "processes are left: {:?}", children()?);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        for child in children()? {
+            ensure!(has_ended(child)?, "the process {child:?} is left");
         }
         directory.close().context("the directory cannot be removed")
     }

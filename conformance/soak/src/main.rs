@@ -49,14 +49,14 @@ async fn soak(options: &Options) -> anyhow::Result<()> {
     host.wait_until_online().await?;
     let (mut random, calls) = (Random::new(options.seed), calls::begin(&host, options.seed));
     let round = Duration::from_secs_f64(options.seconds as f64 / ROUNDS as f64);
-    let mut footprints = Vec::new();
+    let (mut footprints, mut events) = (Vec::new(), host.manager.events());
     let mut done = chaos::Done::default();
     for number in 1..=ROUNDS {
         let mut chaos = Chaos::new(&host, &mut random);
         chaos.rage(round).await?;
         done.add(&chaos.calm().await?);
         host.wait_until_online().await?;
-        let footprint = Footprint::settled(footprints.first()).await?;
+        let footprint = Footprint::settled(&mut events, footprints.first()).await?;
         println!("round {number} of {ROUNDS}: {}, {footprint}", calls.seen());
         footprints.push(footprint);
     }
