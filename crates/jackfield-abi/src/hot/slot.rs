@@ -291,10 +291,14 @@ mod limbo {
     }
 
     pub(super) fn sweep() {
+        // All of it under the lock: what another thread's sweep had in its hands would be overlooked here, and wait for
+        // the next drop.
+        let mut waiting = lock();
         let (busy, idle): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut *lock()).into_iter().partition(|waiting| any_holds(waiting.generation));
-        lock().extend(busy);
+            std::mem::take(&mut *waiting).into_iter().partition(|waiting| any_holds(waiting.generation));
+        *waiting = busy;
         // Outside the lock: a destructor may retire a generation of its own.
+        drop(waiting);
         for waiting in idle {
             (waiting.free)(waiting.generation);
         }
@@ -307,32 +311,39 @@ mod limbo {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
 
     use super::*;
 
+    /// Says its number when it is freed.
     #[derive(Debug)]
-    struct Counted<'a>(&'a AtomicUsize);
+    struct Numbered(u8, Sender<u8>);
 
-    impl Drop for Counted<'_> {
+    impl Drop for Numbered {
         fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
+            let _ = self.1.send(self.0);
         }
     }
 
     #[test]
     fn a_busy_generation_outlives_its_retirement() {
-        static DROPS: AtomicUsize = AtomicUsize::new(0);
-        let slot = HotSlot::new(Arc::new(Counted(&DROPS)));
+        let (freed, said) = channel();
+        let slot = HotSlot::new(Arc::new(Numbered(1, freed.clone())));
         let inside = slot.enter();
-        let old = slot.swap(Arc::new(Counted(&DROPS)));
+        let old = slot.swap(Arc::new(Numbered(2, freed.clone())));
         assert!(!old.is_idle());
         let old = old.into_arc().expect_err("somebody is inside");
         drop(old);
-        assert_eq!(DROPS.load(Ordering::SeqCst), 0);
+        assert!(said.try_recv().is_err(), "nothing is freed while somebody is inside");
         drop(inside);
-        drop(slot.swap(Arc::new(Counted(&DROPS))));
-        assert_eq!(DROPS.load(Ordering::SeqCst), 2, "the second at once, and the first swept with it");
+        drop(slot.swap(Arc::new(Numbered(3, freed))));
+        // The second at once, and the first swept with it: perhaps by another test's thread, which may take a moment.
+        let mut numbers =
+            [(); 2].map(|()| said.recv_timeout(Duration::from_secs(30)).expect("both are freed"));
+        numbers.sort();
+        assert_eq!(numbers, [1, 2]);
     }
 
     #[test]
