@@ -59,6 +59,12 @@ async fn told(mut end: watch::Receiver<Option<End>>) -> CallError {
         Ok(Some(End::Disconnected)) => {
             CallError::Closed { reason: "the plugin closed the connection".to_owned() }
         }
+        Ok(Some(End::Wedged(patience))) => CallError::Closed {
+            reason: format!(
+                "the plugin was killed: it answered nothing for {patience:?}\n\
+                 (hint: a method must not hold up the thread on which the others are answered)"
+            ),
+        },
         Ok(Some(End::Unloaded) | None) | Err(_) => unloaded(),
     }
 }

@@ -58,6 +58,7 @@ pub struct ProcessPlugin {
     checksum: Option<Checksum>,
     runner: Option<Arc<dyn Runner>>,
     limit: Limit,
+    liveness: Option<Duration>,
     #[cfg(feature = "netrpc")]
     net_rpc: Option<NetRpc>,
     backend: Option<ProcessBackend>,
@@ -90,6 +91,7 @@ impl ProcessPlugin {
             checksum: None,
             runner: None,
             limit: Limit::default(),
+            liveness: None,
             #[cfg(feature = "netrpc")]
             net_rpc: None,
             backend: None,
@@ -156,6 +158,20 @@ impl ProcessPlugin {
     /// Shows the program the host's whole environment, save what an outer host told this one.
     pub fn inherit_env(mut self) -> Self {
         self.launch.environment = Environment::Inherited;
+        self
+    }
+
+    /// Kills the plugin if it is wedged: if it answers nothing at all for `patience`. Otherwise it may be silent for ever.
+    ///
+    /// It is asked again and again, at most every `patience`, so that it is found within twice that time. A plugin that is
+    /// *busy* answers, however many calls it has and however long they take, since its I/O does not wait for them. That is so
+    /// in Go, in Python and of blocking methods in Rust; an asynchronous method in Rust must not hold up its thread for as
+    /// long as `patience`, on which all the others are answered.
+    ///
+    /// Its calls then end with [`Closed`](jackfield_core::CallError::Closed), and it has ended as if by itself. A plugin
+    /// to which this host has [attached](crate::Reattach::plugin) itself is never killed.
+    pub fn liveness(mut self, patience: Duration) -> Self {
+        self.liveness = Some(patience);
         self
     }
 
@@ -344,6 +360,7 @@ impl ProcessPlugin {
             printed: self.printed.clone(),
             protocols: vec![Protocol::Grpc],
             limit: self.limit,
+            liveness: self.liveness,
         }
     }
 }

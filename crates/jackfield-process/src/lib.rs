@@ -70,6 +70,7 @@ mod host;
 mod instance;
 mod io;
 mod lanes;
+mod liveness;
 pub mod log;
 #[cfg(feature = "netrpc")]
 pub mod netrpc;

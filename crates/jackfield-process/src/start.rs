@@ -22,6 +22,7 @@ use crate::grpc::{
     open,
 };
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
+use crate::liveness::{self, Liveness};
 use crate::printed::Printed;
 use crate::pump::Pump;
 use crate::reattach::{Keys, Reattach};
@@ -61,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) protocols: Vec<Protocol>,
     /// How large a message may be.
     pub(crate) limit: Limit,
+    /// How long it may leave a question unanswered.
+    pub(crate) liveness: Option<Duration>,
     /// What this host offers it.
     pub(crate) offers: Vec<OfferedObject>,
 }
@@ -106,6 +109,8 @@ pub(crate) enum End {
     Disconnected,
     /// This host unloads it.
     Unloaded,
+    /// It left a question unanswered for so long, and was killed.
+    Wedged(Duration),
 }
 
 /// A plugin that runs and says where it can be reached.
@@ -176,7 +181,8 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
         (Multiplexing::On, Protocol::Grpc) => Some(multiplex(shared, &mut target).await?),
         (Multiplexing::On, Protocol::NetRpc) | (Multiplexing::Off, _) => None,
     };
-    let wires = Wires { target, trunk, place, translator, version, keys, limit: plan.limit };
+    let Plan { limit, liveness, .. } = *plan;
+    let wires = Wires { target, trunk, place, translator, version, keys, limit, liveness };
     Ok(Announced { child, wires, protocol })
 }
 
@@ -351,6 +357,7 @@ pub(crate) struct Wires {
     pub(crate) version: i32,
     pub(crate) keys: Option<Keys>,
     limit: Limit,
+    pub(crate) liveness: Option<Duration>,
 }
 
 impl Wires {
@@ -359,7 +366,7 @@ impl Wires {
         let target = Target { address: reattach.address.clone(), tls: reattach.tls()?, mux: None };
         let (version, keys) = (reattach.protocol_version, reattach.keys.clone());
         let limit = Limit::default();
-        Ok(Self { target, trunk: None, place, translator: None, version, keys, limit })
+        Ok(Self { target, trunk: None, place, translator: None, version, keys, limit, liveness: None })
     }
 }
 
@@ -367,7 +374,7 @@ impl Wires {
 pub(crate) async fn connect(
     shared: &Shared,
     child: ChildHandle,
-    Wires { target, trunk, place, translator, version, keys, limit }: Wires,
+    Wires { target, trunk, place, translator, version, keys, limit, liveness }: Wires,
     printed: Printed,
 ) -> Result<Started, ConnectError> {
     let pump = Pump::start(shared.io.tasks());
@@ -400,6 +407,11 @@ pub(crate) async fn connect(
             _ = gone => {}
         }
     });
+    if let Some(patience) = liveness {
+        let (connection, child, ending) = (connected.connection.clone(), child.clone(), ending.clone());
+        let liveness = Liveness { patience, child, ending };
+        shared.io.keep(liveness.keep_asking(move || liveness::ask(connection.clone())));
+    }
     Ok(Started { ending, child, connection: connected.connection, pump, target, broker, version, keys })
 }
 

@@ -74,7 +74,7 @@ mod described {
         plugin: &str,
         backend: &ProcessBackend,
     ) -> Result<Box<dyn Candidate>, String> {
-        let Wire::Process { handshake, net_rpc, is_auto_mtls, sha256 } = &manifest.wire else {
+        let Wire::Process { handshake, net_rpc, is_auto_mtls, liveness, sha256 } = &manifest.wire else {
             return talking(manifest, backend);
         };
         let mut program = ProcessPlugin::new(&manifest.command)
@@ -93,6 +93,9 @@ mod described {
         }
         if *is_auto_mtls {
             program = program.auto_mtls();
+        }
+        if let Some(patience) = liveness {
+            program = program.liveness(*patience);
         }
         if let Some(digest) = sha256 {
             program = program.sha256(*digest);

@@ -10,6 +10,7 @@ mod go_plugin;
 mod guard;
 mod hostile;
 mod limits;
+mod liveness;
 mod logs;
 mod netrpc;
 mod netrpc_plugin;

@@ -14,6 +14,7 @@ use jackfield_process::netrpc::NetRpc;
 use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin, Reattach, Stream};
 
 use crate::calls::run;
+use crate::liveness::stop;
 use crate::options::make_certificates;
 use crate::own_tls;
 use crate::peers::{Go, chain};
@@ -175,6 +176,25 @@ fn a_death_is_explained() {
         assert_eq!(status, "exit status: 3");
         assert!(matches!(instance.closed().await, CallError::Exited { .. }));
     });
+}
+
+#[test]
+fn a_wedged_plugin_is_killed() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    for plugin in [go_plugin(Go::Newest, &backend), plugin(our_plugin(), &backend)] {
+        run(async {
+            let (instance, greeter) = load(&plugin.liveness(Duration::from_secs(2))).await;
+            assert_eq!(greeter.greet().await.unwrap(), "Hello!");
+            stop(&*instance);
+            let error = greeter.greet().await.unwrap_err();
+            let Error::Call(CallError::Closed { reason }) = &error else { panic!("{error:?}") };
+            assert!(reason.starts_with("the plugin was killed: it answered nothing for 2s"), "{reason}");
+            assert_eq!(instance.closed().await.to_string(), error.to_string());
+        });
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(crate) enum Wire {
         handshake: Option<Handshake>,
         net_rpc: Option<NetRpc>,
         is_auto_mtls: bool,
+        /// How long it may leave a question unanswered.
+        liveness: Option<Duration>,
         sha256: Option<[u8; 32]>,
     },
     Stdio {
@@ -102,6 +104,7 @@ impl Manifest {
         let wire = match text.kind {
             Kind::Process => Wire::Process {
                 is_auto_mtls: text.auto_mtls.unwrap_or_default(),
+                liveness: text.liveness.map(|seconds| parse_seconds("liveness", seconds)).transpose()?,
                 sha256: text.sha256.as_deref().map(parse_digest).transpose()?,
                 handshake: text.handshake,
                 net_rpc: (text.protocol == Some(Protocol::NetRpc)).then(|| NetRpc {
@@ -164,6 +167,7 @@ struct Text {
     handshake: Option<Handshake>,
     protocol: Option<Protocol>,
     auto_mtls: Option<bool>,
+    liveness: Option<f64>,
     sha256: Option<String>,
     dispense: Option<String>,
     map_arguments: Option<Vec<String>>,
@@ -185,6 +189,7 @@ impl Text {
             ("handshake", self.handshake.is_some(), &[0, 1][..]),
             ("protocol", self.protocol.is_some(), &[0, 1]),
             ("auto_mtls", self.auto_mtls.is_some(), &[0, 1]),
+            ("liveness", self.liveness.is_some(), &[0, 1]),
             ("sha256", self.sha256.is_some(), &[0, 1]),
             ("dispense", self.dispense.is_some(), &[1]),
             ("map_arguments", self.map_arguments.is_some(), &[1, 2]),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use gobwire::Dynamic;
 use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use crate::error::StartError;
 use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::Protocol;
+use crate::liveness::Liveness;
 use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
 use crate::printed::{Printed, Stream as Output};
@@ -97,7 +99,7 @@ pub(crate) async fn connect(
     Wanted { schema, printed, offers }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
     options.check(schema)?;
-    let Announced { child, wires: Wires { target, version, keys, .. }, .. } = announced;
+    let Announced { child, wires: Wires { target, version, keys, liveness, .. }, .. } = announced;
     let (socket, cutter) =
         open(&target.address).await.map_err(ConnectError::Socket).map_err(StartError::from)?;
     let (session, driver) = match &target.tls {
@@ -119,6 +121,11 @@ pub(crate) async fn connect(
         tell(&ended, end);
     });
     let control = begin(shared, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
+    if let Some(patience) = liveness {
+        let (control, child, ending) = (control.clone(), child.clone(), ending.clone());
+        let liveness = Liveness { patience, child, ending };
+        shared.io.keep(liveness.keep_asking(move || ping(control.clone())));
+    }
     let tasks = shared.io.tasks();
     let broker = Arc::new(MuxBroker::new(session));
     let running = Arc::clone(&broker);
@@ -174,6 +181,11 @@ async fn begin(shared: &Shared, session: &Session, printed: Printed) -> io::Resu
     let (control, connection) = connect_rpc(control, Gobs);
     shared.io.keep(async move { drop(connection.await) });
     Ok(control)
+}
+
+/// Each call has a goroutine of its own in Go, so that a busy plugin answers this one too.
+async fn ping(control: Client<Gobs>) {
+    let _answer = control.call::<Dynamic>("Control.Ping", &true).await;
 }
 
 async fn open_stream(session: &Session) -> io::Result<Stream> {
