@@ -61,7 +61,7 @@ pub use object::{Object, Passed, Table};
 pub use options::CallOptions;
 pub use panic::{forward_panics, forwarded_panic};
 pub use parcel::{Parcel, Part};
-pub use save::{SAVE, saver};
+pub use save::{SAVE, SAVED, saver};
 pub use shim::{Refusal, RefusalKind, Reply};
 pub use static_ref::StaticRef;
 pub use stream::{Feed, Messages};

@@ -21,7 +21,7 @@ use crate::shim::Reply;
 pub const SAVE: &str = "jackfield.Save";
 
 /// The name under which what was saved is offered.
-pub(crate) const SAVED: &str = "jackfield.saved";
+pub const SAVED: &str = "jackfield.saved";
 
 impl Context {
     /// The same, for a constructor that is to go on from what an older generation saved.

@@ -1,9 +1,12 @@
 //! The host's end of a wire.
 
 use std::fmt;
+use std::future::ready;
 
+use bytes::Bytes;
 use jackfield_abi::CallOptions;
 
+use crate::save::does_not_save;
 use crate::schema::Method;
 use crate::{BoxFuture, Error, Parcel};
 
@@ -39,6 +42,21 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// [`call_blocking`](Self::call_blocking) fails at once.
     fn may_block(&self) -> bool {
         true
+    }
+
+    /// Whether the other end's object of this interface hands over what it holds, by [`save`](Self::save). Where that is
+    /// not known, it is asked.
+    fn saves(&self, _interface: &'static str) -> BoxFuture<'static, bool> {
+        Box::pin(ready(false))
+    }
+
+    /// Lets the other end's object of this interface [save](crate::Save) what it holds.
+    ///
+    /// # Errors
+    ///
+    /// It could not, or it does not save.
+    fn save(&self, interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
+        Box::pin(ready(Err(does_not_save(interface))))
     }
 
     /// Whether the other end is known to lack this method, for which the trait has a default.

@@ -64,7 +64,7 @@ pub use handle::Handle;
 pub use interface::{Description, Interface, Outcome};
 pub use offers::{OfferedObject, offered_objects, with_host_object};
 pub use parcel::{Messages, Offer, Parcel, Part, Peer};
-pub use save::Save;
+pub use save::{Save, all_saved, with_all_saved};
 pub use schema::{Field, Kind, Method, Mode, ObjectType, Schema, Shape};
 pub use service::{Plugin, Service};
 pub use slot::{Generation, Lane, Slot, Timer};

@@ -1,15 +1,16 @@
 //! Plugins that hand over what they hold to the generation that replaces them.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_abi::{self as abi, CallAsync, Conclude, Context, Export, Offered, Reply, SAVE};
+use jackfield_abi::{self as abi, Bound, CallAsync, Conclude, Context, Export, Offered, Reply, SAVE, SAVED};
 
-use crate::error::{CallError, Error, Failure};
+use crate::error::{Error, Failure};
 use crate::generated::Exposes;
 use crate::schema::{Method, Schema};
 use crate::slot::Lane;
-use crate::{BoxFuture, Mode, Parcel, Service};
+use crate::{BoxFuture, Description, Mode, Parcel, Service};
 
 /// A plugin that hands over what it holds when it is replaced. It is exported as `Store::open as dyn Kv + Save`.
 ///
@@ -17,8 +18,9 @@ use crate::{BoxFuture, Mode, Parcel, Service};
 /// saved by [`Context::saved`]; at last the calls go on there. So nothing that a call has changed is lost. If any of it
 /// fails, the calls go on at the old plugin, which is as it was.
 ///
-/// That is so of plugins that are linked in and of shared libraries; a child process is reloaded as if it did not save. Calls
-/// of objects that the plugin has returned, and threads of its own, are not waited for.
+/// That is so of plugins that are linked in, of shared libraries, and of child processes over gRPC; one over net/rpc or its
+/// standard streams is reloaded as if it did not save. Calls of objects that the plugin has returned, and threads of its own,
+/// are not waited for.
 ///
 /// The format is the plugin's own affair, and should bear to be read by another version of it.
 ///
@@ -88,15 +90,40 @@ impl<T: Save> CallAsync<T> for Saver {
 }
 
 impl Lane {
-    /// Whether what is behind it saves.
-    pub fn saves(&self) -> bool {
+    /// Whether what is behind it, an object of this interface, saves. Where that is not known, it is asked.
+    pub async fn saves(&self, interface: Description) -> bool {
         match self {
-            Self::Bound(bound) => !abi::saver(bound.object().clone()).lacks(0),
+            Self::Bound(bound) => saves(bound),
+            Self::Channel(channel) if !interface.is_any() => channel.saves(interface.schema().service).await,
             Self::Channel(_) | Self::Closed(_) | Self::Held(_) => false,
         }
     }
 
-    /// Lets what is behind it save. What it returns is no part of it: it may go.
+    /// Lets what is behind it, an object of this interface, save. What it returns is no part of it: it may go.
+    ///
+    /// # Errors
+    ///
+    /// It could not, or it does not save.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the plugin's.
+    pub async fn save(&self, interface: Description) -> Result<Bytes, Error> {
+        match self {
+            Self::Bound(bound) => save(bound).await,
+            Self::Channel(channel) => channel.save(interface.schema().service).await,
+            Self::Closed(_) | Self::Held(_) => Err(does_not_save(interface.schema().service)),
+        }
+    }
+}
+
+impl Service {
+    /// Whether its object [saves](Save).
+    pub fn saves(&self) -> bool {
+        saves(self.bound())
+    }
+
+    /// Lets its object save. What it returns is no part of it: it may go.
     ///
     /// # Errors
     ///
@@ -106,18 +133,51 @@ impl Lane {
     ///
     /// Dropping the future drops the plugin's.
     pub async fn save(&self) -> Result<Bytes, Error> {
-        let Self::Bound(bound) = self else {
-            return Err(CallError::Unimplemented { method: METHOD.path.to_owned() }.into());
-        };
-        let service = Service::of_bound(&SCHEMA, &abi::saver(bound.object().clone()));
-        let saved = match service.mode(0) {
-            Some(Mode::Blocking) => service.call_blocking(0, Parcel::default(), None)?,
-            Some(Mode::Async) => service.call(0, Parcel::default(), None).await?,
-            None => return Err(Failure::new("it does not save").into()),
-        };
-        Ok(Bytes::copy_from_slice(&saved.bytes))
+        save(self.bound()).await
     }
 }
+
+fn saves(bound: &Bound) -> bool {
+    !abi::saver(bound.object().clone()).lacks(0)
+}
+
+async fn save(bound: &Bound) -> Result<Bytes, Error> {
+    let service = Service::of_bound(&SCHEMA, &abi::saver(bound.object().clone()));
+    let saved = match service.mode(0) {
+        Some(Mode::Blocking) => service.call_blocking(0, Parcel::default(), None)?,
+        Some(Mode::Async) => service.call(0, Parcel::default(), None).await?,
+        None => return Err(does_not_save(SAVE)),
+    };
+    Ok(Bytes::copy_from_slice(&saved.bytes))
+}
+
+pub(crate) fn does_not_save(interface: &str) -> Error {
+    Failure::new(format!("`{interface}` does not save")).into()
+}
+
+/// A context with what the objects of the plugin before this one saved, each under its interface: for backends that construct
+/// a plugin behind a wire, all of it at once. [`Context::saved`] is for one that is constructed here.
+#[must_use]
+pub fn with_all_saved(context: Context, saved: Vec<(String, Bytes)>) -> Context {
+    context.attach(SAVED, Arc::new(AllSaved(saved)))
+}
+
+/// What [`with_all_saved`] put into a context; nothing otherwise.
+///
+/// ```
+/// use jackfield_core::{Bytes, Context, all_saved, with_all_saved};
+///
+/// let saved = vec![("example.Counter".to_owned(), Bytes::from_static(b"7"))];
+/// let context = with_all_saved(Context::new("counter", []), saved.clone());
+/// assert_eq!(all_saved(&context), saved);
+/// ```
+pub fn all_saved(context: &Context) -> &[(String, Bytes)] {
+    let mut attachments = context.attachments().filter(|(name, _)| *name == SAVED);
+    let saved = attachments.find_map(|(_, attachment)| attachment.downcast_ref());
+    saved.map_or(&[], |AllSaved(saved)| saved)
+}
+
+struct AllSaved(Vec<(String, Bytes)>);
 
 const METHOD: Method = Method {
     name: SAVE,

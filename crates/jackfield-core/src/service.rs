@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use jackfield_abi::symbols::{Host, Offered, Registered};
 use jackfield_abi::{Bound, CallOptions, Context, Entry, Object, Running, Started};
 
@@ -34,9 +35,27 @@ impl Plugin {
     ///
     /// The `init` or a constructor refused or panicked.
     pub fn open(&self, context: &Context) -> Result<Vec<Service>, Error> {
+        self.open_from(context, |_| Ok(None))
+    }
+
+    /// Like [`open`](Self::open), where the plugin goes on from what another one [saved](crate::Save), each object from
+    /// what is found for its interface.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open), or what was saved is not to be had.
+    pub fn open_from(
+        &self,
+        context: &Context,
+        find_saved: impl Fn(&str) -> Result<Option<Bytes>, Error>,
+    ) -> Result<Vec<Service>, Error> {
         self.init(context)?;
         let exports = self.entry.exports().iter().zip(self.interfaces);
-        exports.map(|(export, schema)| Service::open(schema, export, context)).collect()
+        let services = exports.map(|(export, schema)| match find_saved(schema.service)? {
+            Some(saved) => Service::open(schema, export, &context.clone().with_saved(saved)),
+            None => Service::open(schema, export, context),
+        });
+        services.collect()
     }
 
     /// Runs the plugin's `init`, and constructs the object of one of its interfaces.
@@ -105,6 +124,10 @@ impl Service {
     /// Whether a method blocks; `None` if the plugin lacks it.
     pub(crate) fn mode(&self, index: usize) -> Option<Mode> {
         self.bound.mode(index)
+    }
+
+    pub(crate) fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     pub(crate) fn into_object(self) -> Arc<Object> {

@@ -1,12 +1,15 @@
 //! The host's end of the wire to one plugin, callable from every thread and executor.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use jackfield_core::{BoxFuture, CallOptions, Channel, Error, Method, Parcel};
+use bytes::Bytes;
+use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Method, Parcel};
 
 use crate::backend::Shared;
 use crate::grpc::{Ask, Caller};
 use crate::lanes::Lanes;
+use crate::saving;
 use crate::start::Started;
 
 /// Calls a plugin; clones of the link share its process.
@@ -61,7 +64,34 @@ impl Channel for ProcessChannel {
     fn may_block(&self) -> bool {
         !self.link.started.pump.is_at_work()
     }
+
+    /// Asks, since nobody needs to know before: it would make each start longer.
+    fn saves(&self, interface: &'static str) -> BoxFuture<'static, bool> {
+        let patience = CallOptions::default().deadline(Instant::now() + ANSWER);
+        let asking = self.call(&saving::LIST, Parcel::default(), Some(&patience));
+        Box::pin(async move {
+            match asking.await {
+                Ok(list) => saving::is_listed(&list.bytes, interface),
+                Err(Error::Call(error @ CallError::DeadlineExceeded { .. })) => {
+                    tracing::warn!(%error, "a plugin does not say whether it hands over what it holds");
+                    false
+                }
+                Err(_) => false,
+            }
+        })
+    }
+
+    fn save(&self, interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
+        let asking = self.call(&saving::SAVE, saving::ask(interface).into(), None);
+        Box::pin(async move {
+            let answer = saving::read(asking.await?.bytes);
+            answer.map_err(|error| CallError::Wire { reason: error.to_string() }.into())
+        })
+    }
 }
+
+/// How long a plugin may take to say whether it saves. One that is wedged does not keep itself from being replaced.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A plugin that was started, with the backend that keeps it running.
 #[derive(Debug)]

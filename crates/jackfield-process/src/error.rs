@@ -82,6 +82,9 @@ pub enum StartError {
     #[cfg(feature = "netrpc")]
     #[error("failed to talk to the plugin over net/rpc")]
     Rpc(#[from] crate::netrpc::RpcError),
+    /// What the plugin that it replaces has saved could not be written to where it finds it.
+    #[error("failed to pass on what the plugin before this one saved")]
+    Saved(#[source] io::Error),
     /// The system could not start the program.
     #[error("failed to start `{program}`")]
     Spawn {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::{
-    BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind, OfferedObject, offered_objects,
+    BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind, OfferedObject, all_saved,
+    offered_objects,
 };
 use tokio::time::timeout;
 
@@ -344,8 +345,10 @@ impl ProcessPlugin {
         if !offers.is_empty() {
             launch.variables.push((OFFERS.into(), encode_offers(&offers).into()));
         }
+        let saved = all_saved(context).to_vec();
         Plan {
             offers,
+            saved,
             name: context.plugin().to_owned(),
             launch,
             handshake: self.handshake.clone(),

@@ -82,6 +82,7 @@ mod quiet;
 mod reattach;
 mod runner;
 mod running;
+mod saving;
 mod serve;
 mod start;
 #[cfg(feature = "stdio")]

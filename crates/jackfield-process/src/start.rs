@@ -1,11 +1,13 @@
 //! Starts one plugin, phase by phase: spawn, announcement, connection.
 
 use std::ffi::OsString;
+use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jackfield_core::OfferedObject;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
@@ -27,6 +29,7 @@ use crate::printed::Printed;
 use crate::pump::Pump;
 use crate::reattach::{Keys, Reattach};
 use crate::runner::{Program, Runner, Translator};
+use crate::saving::{Files, SAVED};
 use crate::serve::{DETACHED, Place};
 use crate::tls::{Identity, TlsConfig, TlsError};
 use crate::yamux::{self, Config, Role};
@@ -66,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) liveness: Option<Duration>,
     /// What this host offers it.
     pub(crate) offers: Vec<OfferedObject>,
+    /// What the plugin that it replaces has saved, by interface.
+    pub(crate) saved: Vec<(String, Bytes)>,
 }
 
 /// Whether a connection is encrypted and both ends are known.
@@ -157,12 +162,15 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
         None => None,
     };
     let place = place(shared, plan)?;
-    let (child, line) = launch(shared, plan, identity.as_ref(), &place, image)?;
+    let saved = write_saved(shared, plan, &place).await?;
+    let (child, line) = launch(shared, plan, identity.as_ref(), &place, (image, saved.as_ref()))?;
     let translator = plan.runner.clone().map(|runner| Translator {
         runner,
         sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
     });
     let announcement = hear(&child, line, plan).await;
+    // It has been constructed, or will not be.
+    drop(saved);
     let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     if let Some(translator) = &translator {
         announcement.address = translator.plugin_to_host(announcement.address);
@@ -191,7 +199,7 @@ fn launch(
     plan: &Plan,
     identity: Option<&Identity>,
     place: &Place,
-    image: Option<OwnedFd>,
+    (image, saved): (Option<OwnedFd>, Option<&Files>),
 ) -> Result<(ChildHandle, FirstLines), StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
     let certificate = identity.map(Identity::pem);
@@ -211,6 +219,9 @@ fn launch(
         Bond::Tight => marks.push(&shared.mark),
         Bond::Lent | Bond::Loose => launch.variables.push((DETACHED.into(), "1".into())),
     }
+    if let Some(saved) = saved {
+        launch.variables.push((SAVED.into(), saved.path().into()));
+    }
     for mark in marks {
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
@@ -225,6 +236,18 @@ fn launch(
         supervise(process, plan.name.clone(), instance, launch.bond).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     Ok((child, line))
+}
+
+/// Writes what was saved to where the plugin finds it, which may be the host's directory even if its socket is not.
+async fn write_saved(shared: &Shared, plan: &Plan, place: &Place) -> Result<Option<Files>, StartError> {
+    if plan.saved.is_empty() {
+        return Ok(None);
+    }
+    let within = place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned());
+    let saved = plan.saved.clone();
+    let writing = tokio::task::spawn_blocking(move || Files::write(&within, &saved)).await;
+    let files = writing.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+    files.map(Some).map_err(StartError::Saved)
 }
 
 /// Says what the runner knows, too.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Handshake;
 use super::line::boolean;
 use crate::host::{CONFIG, NAME, OFFERS};
+use crate::saving::SAVED;
 use crate::serve::DETACHED;
 
 /// What a host offers to a plugin through its environment.
@@ -166,7 +167,7 @@ const PROTOCOL_VERSIONS: &str = "PLUGIN_PROTOCOL_VERSIONS";
 const SOCKET_DIRECTORY: &str = "PLUGIN_UNIX_SOCKET_DIR";
 const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 
-const CONTROL: [&str; 11] = [
+const CONTROL: [&str; 12] = [
     CLIENT_CERTIFICATE,
     MAX_PORT,
     MIN_PORT,
@@ -177,6 +178,7 @@ const CONTROL: [&str; 11] = [
     NAME,
     CONFIG,
     OFFERS,
+    SAVED,
     DETACHED,
 ];
 

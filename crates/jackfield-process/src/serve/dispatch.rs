@@ -17,14 +17,16 @@ use tonic::service::Routes;
 use tower::Service as _;
 
 use crate::grpc::status::Refusal;
-use crate::grpc::{Broker, Frames, GRPC, Message, MessageStream, headers, read_message, status};
+use crate::grpc::{Broker, Frames, GRPC, Limit, Message, MessageStream, headers, read_message, status};
 use crate::objects::{hand_over, take_over};
+use crate::saving::Savers;
 use crate::tasks::block;
 
 /// Everything that a plugin answers, by path.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     methods: HashMap<&'static str, Answerer>,
+    savers: Savers,
     routes: Routes,
 }
 
@@ -32,6 +34,7 @@ impl Dispatch {
     /// Answers with `services`, and with `routes` what they do not know. Objects that the methods take and return are
     /// found through `broker`.
     pub(crate) fn new(services: Vec<Service>, routes: Routes, broker: Broker) -> Self {
+        let savers = Savers::of(&services);
         let methods = services.into_iter().flat_map(|service| {
             let broker = broker.clone();
             let methods = service.schema().methods.iter().enumerate();
@@ -39,7 +42,7 @@ impl Dispatch {
                 (method.path, Answerer { service: service.clone(), index, method, broker: broker.clone() })
             })
         });
-        Self { methods: methods.collect(), routes: routes.prepare() }
+        Self { methods: methods.collect(), savers, routes: routes.prepare() }
     }
 }
 
@@ -58,12 +61,27 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
                     Ok(answer.map_or_else(Status::into_http, respond))
                 })
             }
+            None if self.savers.answers(request.uri().path()) => {
+                let savers = self.savers.clone();
+                Box::pin(async move {
+                    let (head, body) = request.into_parts();
+                    let answer = save(&savers, head.uri.path(), body).await;
+                    Ok(answer.map_or_else(Status::into_http, respond))
+                })
+            }
             None => {
                 let mut routes = self.routes.clone();
                 Box::pin(async move { routes.call(request.map(Body::new)).await })
             }
         }
     }
+}
+
+/// Answers a request for what the plugin holds, which may be as large as it likes.
+async fn save(savers: &Savers, path: &str, body: Incoming) -> Result<Body, Status> {
+    let (request, _) = read_message(body, Limit::default()).await?;
+    let answer = savers.answer(path, request.unwrap_or_default()).await?;
+    Ok(whole(answer))
 }
 
 /// One method of an object.
@@ -88,7 +106,7 @@ impl Answerer {
         broker.limit().check(message.len()).map_err(|error| status::write(error.into()))?;
         Ok(match messages {
             Some(messages) => Body::new(MessageStream::answer(messages, broker.limit())),
-            None => Body::new(Message::new(message, Some(HeaderMap::from_iter([(STATUS, OK)])))),
+            None => whole(message),
         })
     }
 
@@ -135,6 +153,11 @@ fn broken(status: Status) -> Error {
             CallError::Closed { reason }.into()
         }
     }
+}
+
+/// An answer of one message.
+fn whole(message: Bytes) -> Body {
+    Body::new(Message::new(message, Some(HeaderMap::from_iter([(STATUS, OK)]))))
 }
 
 fn respond(body: Body) -> Response<Body> {

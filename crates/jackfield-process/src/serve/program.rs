@@ -29,6 +29,7 @@ use crate::grpc::{Broker, Brokered, Door, Limit, Mux};
 use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, negotiate};
 use crate::host::{CONFIG, NAME, OFFERS};
 use crate::log;
+use crate::saving;
 use crate::tasks::Tasks;
 use crate::tls::{Identity, TlsConfig, TlsError, read_pem};
 use crate::yamux::{self, Config, Role};
@@ -111,7 +112,7 @@ impl Choice {
         let set = sets.remove(&version).unwrap_or_default();
         let (host_objects, context) = HostObjects::new(offers(), context());
         let services = match set.plugin {
-            Some(plugin) => plugin.open(&context).map_err(ServeError::Constructor)?,
+            Some(plugin) => plugin.open_from(&context, saving::find).map_err(ServeError::Constructor)?,
             None => Vec::new(),
         };
         let group =

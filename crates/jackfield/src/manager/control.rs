@@ -3,7 +3,9 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
-use jackfield_core::{Bytes, Candidate, Description, Generation, Instance, Lane, Load, LoadError, Slot};
+use jackfield_core::{
+    Bytes, Candidate, Description, Generation, Instance, Lane, Load, LoadError, Slot, with_all_saved,
+};
 use tokio::sync::Mutex;
 
 use super::supervision::Supervisor;
@@ -64,8 +66,17 @@ impl Control {
         candidate: &dyn Candidate,
         saved: Vec<Option<Bytes>>,
     ) -> Result<Loaded, LoadError> {
+        let others: Vec<_> = self.others().iter().map(|(interface, _)| *interface).collect();
+        let interfaces = std::iter::once(self.load.interface).chain(others);
+        let all = interfaces
+            .zip(&saved)
+            .filter_map(|(interface, saved)| Some((interface.schema().service.to_owned(), saved.clone()?)));
+        let all: Vec<_> = all.collect();
         let mut saved = saved.into_iter();
-        let load = self.load_from(self.load.interface, saved.next());
+        let mut load = self.load_from(self.load.interface, saved.next());
+        if !all.is_empty() {
+            load.context = with_all_saved(load.context, all);
+        }
         let new = self.supervisor.load(candidate, &load).await?;
         let mut others = Vec::new();
         let served = self.others().clone();

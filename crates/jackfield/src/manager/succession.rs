@@ -5,7 +5,9 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use jackfield_core::__private::Retired;
-use jackfield_core::{Bytes, Candidate, Gate, Generation, Lane, LoadError, LoadErrorKind, Slot, Step};
+use jackfield_core::{
+    Bytes, Candidate, Description, Gate, Generation, Lane, LoadError, LoadErrorKind, Slot, Step,
+};
 use tokio::sync::Notify;
 
 use super::control::{Control, Loaded};
@@ -28,7 +30,7 @@ impl Manager {
         candidate: &dyn Candidate,
     ) -> Result<Next, LoadError> {
         let ways = ways(entry);
-        if !ways.iter().any(|way| way.lane.saves()) {
+        if !any_saves(&ways).await {
             let loaded = entry.extra.load_next(candidate, Vec::new()).await?;
             return Ok(Next { loaded, held: None });
         }
@@ -56,7 +58,7 @@ impl Manager {
         *lock(step) = Step::Save;
         let mut saved = Vec::new();
         for way in ways {
-            saved.push(save(&way.lane).await.map_err(|kind| control.load.error(kind))?);
+            saved.push(way.save().await.map_err(|kind| control.load.error(kind))?);
         }
         *lock(step) = Step::Start;
         control.load_next(candidate, saved).await
@@ -77,11 +79,13 @@ impl Manager {
     }
 }
 
-async fn save(lane: &Lane) -> Result<Option<Bytes>, LoadErrorKind> {
-    if !lane.saves() {
-        return Ok(None);
+async fn any_saves(ways: &[Way]) -> bool {
+    for way in ways {
+        if way.lane.saves(way.interface).await {
+            return true;
+        }
     }
-    lane.save().await.map(Some).map_err(LoadErrorKind::Save)
+    false
 }
 
 /// The old generation, which has to end.
@@ -93,15 +97,26 @@ struct Old {
 /// A slot, and how calls through it reach the old generation.
 #[derive(Clone)]
 struct Way {
+    interface: Description,
     slot: Arc<Slot>,
     lane: Lane,
 }
 
+impl Way {
+    /// What the old generation saves of this interface, if it does.
+    async fn save(&self) -> Result<Option<Bytes>, LoadErrorKind> {
+        if !self.lane.saves(self.interface).await {
+            return Ok(None);
+        }
+        self.lane.save(self.interface).await.map(Some).map_err(LoadErrorKind::Save)
+    }
+}
+
 /// How calls reach a plugin now: by its own slot, then by those of its other interfaces.
 fn ways(entry: &Entry<Control>) -> Vec<Way> {
-    let mut slots = vec![entry.slot.clone()];
-    slots.extend(entry.extra.others().iter().map(|(_, slot)| slot.clone()));
-    slots.into_iter().map(|slot| Way { lane: slot.lane(), slot }).collect()
+    let mut slots = vec![(entry.extra.load.interface, entry.slot.clone())];
+    slots.extend(entry.extra.others().iter().cloned());
+    slots.into_iter().map(|(interface, slot)| Way { interface, lane: slot.lane(), slot }).collect()
 }
 
 /// Calls that wait. They go on where they would have gone when this is dropped, or when they have waited for too long.
@@ -180,7 +195,7 @@ impl Hold {
         if let Some(own) = ways.first() {
             self.manager.resume_name(&self.plugin, &self.control, &own.lane);
         }
-        for Way { slot, lane } in ways {
+        for Way { slot, lane, .. } in ways {
             slot.resume(lane);
         }
         drop(held);

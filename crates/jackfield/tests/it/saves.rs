@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use jackfield::process::ProcessPlugin;
 use jackfield::{Candidate, Context as Configuration, Handle, Manager, State, Step, Unloaded};
 use jackfield_fixtures::{Build, Stop};
+use probe_interface::Probe;
 use tally::Tally;
 
 use crate::home::online;
-use crate::support::{block_on, chain, native};
+use crate::support::{block_on, chain, libraries, native};
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -64,6 +66,62 @@ fn no_increment_is_lost_in_a_hundred_reloads_of_a_library() {
     let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
     let olds = count_while_reloading(&native().library(built.library("tally")));
     assert!(olds.iter().all(|old| *old == Unloaded::Unmapped), "{olds:?}");
+}
+
+#[test]
+fn no_increment_is_lost_in_a_hundred_reloads_of_a_program() {
+    let olds = count_while_reloading(&program().auto_mtls());
+    assert!(olds.iter().all(|old| matches!(old, Unloaded::Exited { .. })), "{olds:?}");
+}
+
+/// What one kind has saved, every other kind reads.
+#[test]
+fn a_count_goes_from_kind_to_kind() {
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let library = native().library(built.library("tally"));
+    let program = program();
+    let kinds: [&dyn Candidate; 3] = [&tally::PLUGIN, &program, &library];
+    let manager = Manager::new();
+    let tally = block_on(manager.load::<dyn Tally>("tally", kinds[2])).expect("it loads");
+    let mut count = 0;
+    for next in [0, 1, 1, 2, 1, 0, 2] {
+        count += 1;
+        assert_eq!(tally.add(), Ok(count));
+        block_on(manager.reload("tally", kinds[next])).expect("it loads");
+    }
+    assert_eq!(tally.count(), Ok(count));
+}
+
+#[test]
+fn a_program_that_fails_leaves_the_old_one_with_what_it_holds() {
+    let program = program();
+    for (config, step) in [("refuse to save", Step::Save), ("refuse what was saved", Step::Start)] {
+        let manager = Manager::new();
+        let context = Configuration::new("tally", [(config.to_owned(), "not today".to_owned())]);
+        let tally = block_on(manager.load_with::<dyn Tally>(context, &program)).expect("it loads");
+        assert_eq!(tally.add(), Ok(1));
+        let error = block_on(manager.reload("tally", &program)).expect_err("it refuses");
+        assert_eq!(error.step(), Some(step), "{error:?}");
+        assert!(chain(&error).contains("not today"), "{}", chain(&error));
+        assert_eq!((tally.add(), Handle::generation(&tally)), (Ok(2), 1), "the old one serves on");
+    }
+}
+
+/// A program that does not save is replaced as ever, without any wait.
+#[test]
+fn a_program_that_does_not_save_is_not_waited_for() {
+    let manager = Manager::builder().drain_deadline(Duration::from_millis(20)).build();
+    let probe = ProcessPlugin::new(libraries().program("probe-one"));
+    let handle = block_on(manager.load::<dyn Probe>("probe", &probe)).expect("it loads");
+    let mut waits = pin!(handle.wait());
+    assert!(poll(waits.as_mut()).is_pending());
+    let reloaded = block_on(manager.reload("probe", &probe)).expect("a call that runs does not keep it");
+    assert_eq!((reloaded.is_drained, Handle::generation(&handle)), (false, 2));
+}
+
+fn program() -> ProcessPlugin {
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    ProcessPlugin::new(built.program("tally"))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackfield_core::{BoxFuture, CallOptions, Channel, Error, Method, Parcel};
+use jackfield_core::{BoxFuture, Bytes, CallOptions, Channel, Error, Method, Parcel};
 use tracing::{Instrument as _, Span};
 
 use super::call::Call;
@@ -69,6 +69,15 @@ impl Channel for SupervisedChannel {
 
     fn may_block(&self) -> bool {
         self.channel.may_block()
+    }
+
+    /// No call of the host's: it is neither counted nor limited, and so is the next.
+    fn saves(&self, interface: &'static str) -> BoxFuture<'static, bool> {
+        self.channel.saves(interface)
+    }
+
+    fn save(&self, interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
+        self.channel.save(interface)
     }
 }
 

@@ -1,0 +1,176 @@
+//! What a plugin holds, on its way from one process to the one that replaces it.
+//!
+//! The old process answers a service of ours, `jackfield.Save`; the new one finds what was saved in files, before it has
+//! said that it is there. Both are described in `docs/handing-over.md`, for plugins in other languages.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use jackfield_core::{Error, Method, Mode, Service};
+use prost::Message;
+use tonic::Status;
+
+use crate::grpc::status;
+
+/// Tells which objects of a plugin save.
+pub(crate) static LIST: Method = method("List", "/jackfield.Save/List");
+/// Lets one of them save.
+pub(crate) static SAVE: Method = method("Save", "/jackfield.Save/Save");
+
+const fn method(name: &'static str, path: &'static str) -> Method {
+    Method { name, path, mode: Mode::Async, arguments: &[], result: &[], is_optional: true }
+}
+
+/// What [`LIST`] answers.
+#[derive(Clone, PartialEq, Message)]
+struct List {
+    /// The interfaces whose objects save.
+    #[prost(string, repeated, tag = "1")]
+    interfaces: Vec<String>,
+}
+
+/// What [`SAVE`] is asked.
+#[derive(Clone, PartialEq, Message)]
+struct Ask {
+    #[prost(string, tag = "1")]
+    interface: String,
+}
+
+/// What [`SAVE`] answers.
+#[derive(Clone, PartialEq, Message)]
+struct Answer {
+    #[prost(bytes = "bytes", tag = "1")]
+    saved: Bytes,
+}
+
+/// Whether an interface is in the list.
+pub(crate) fn is_listed(list: &[u8], interface: &str) -> bool {
+    List::decode(list).is_ok_and(|list| list.interfaces.iter().any(|listed| listed == interface))
+}
+
+/// The request for the object of an interface to save.
+pub(crate) fn ask(interface: &str) -> Bytes {
+    Ask { interface: interface.to_owned() }.encode_to_vec().into()
+}
+
+/// What it saved.
+///
+/// # Errors
+/// The answer is none.
+pub(crate) fn read(answer: Bytes) -> Result<Bytes, prost::DecodeError> {
+    Answer::decode(answer).map(|answer| answer.saved)
+}
+
+/// The plugin's end: its objects that save, by their interfaces.
+#[derive(Debug, Clone)]
+pub(crate) struct Savers(BTreeMap<&'static str, Service>);
+
+impl Savers {
+    pub(crate) fn of(services: &[Service]) -> Self {
+        let savers = services.iter().filter(|service| service.saves());
+        Self(savers.map(|service| (service.schema().service, service.clone())).collect())
+    }
+
+    /// Whether it answers requests with this path.
+    pub(crate) fn answers(&self, path: &str) -> bool {
+        !self.0.is_empty() && [LIST.path, SAVE.path].contains(&path)
+    }
+
+    /// Answers a request with such a path.
+    pub(crate) async fn answer(&self, path: &str, request: Bytes) -> Result<Bytes, Status> {
+        if path == LIST.path {
+            let interfaces = self.0.keys().map(|interface| (*interface).to_owned()).collect();
+            return Ok(List { interfaces }.encode_to_vec().into());
+        }
+        let Ask { interface } =
+            Ask::decode(request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let saver = self.0.get(&*interface);
+        let saver = saver.ok_or_else(|| Status::not_found(format!("`{interface}` does not save")))?;
+        let saved = saver.save().await.map_err(status::write)?;
+        Ok(Answer { saved }.encode_to_vec().into())
+    }
+}
+
+/// The host's end of the way to the new process: a directory with a file for each interface, which is there while the
+/// plugin starts.
+#[derive(Debug)]
+pub(crate) struct Files(PathBuf);
+
+impl Files {
+    /// Writes them to a new directory within this one.
+    pub(crate) fn write(within: &Path, saved: &[(String, Bytes)]) -> io::Result<Self> {
+        let random = getrandom::u32().map_err(io::Error::other)?;
+        let path = within.join(format!("saved-{random:08x}"));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let files = Self(path);
+        for (interface, saved) in saved {
+            let mut file =
+                File::options().write(true).create_new(true).mode(0o600).open(files.0.join(interface))?;
+            file.write_all(saved)?;
+        }
+        Ok(files)
+    }
+
+    /// Where the plugin finds them.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // What cannot be removed now goes with the host's directory.
+        let _removed = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What the plugin finds for the object of an interface.
+///
+/// # Errors
+/// There is something, and it cannot be read: the plugin must not begin without it.
+pub(crate) fn find(interface: &str) -> Result<Option<Bytes>, Error> {
+    let Some(directory) = std::env::var_os(SAVED) else { return Ok(None) };
+    let path = Path::new(&directory).join(interface);
+    match fs::read(&path) {
+        Ok(saved) => Ok(Some(saved.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(&directory).is_dir() => Ok(None),
+        Err(error) => {
+            let reason = format!("failed to read what the plugin before this one saved, {}", path.display());
+            Err(jackfield_core::Failure::new(format!("{reason}: {error}")).into())
+        }
+    }
+}
+
+/// The variable that tells a plugin where to find what was saved.
+pub(crate) const SAVED: &str = "JACKFIELD_SAVED";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_are_private_and_go() {
+        let within = tempfile::tempdir().unwrap();
+        let files =
+            Files::write(within.path(), &[("proto.KV".to_owned(), Bytes::from_static(b"7"))]).unwrap();
+        assert_eq!(fs::read(files.path().join("proto.KV")).unwrap(), b"7");
+        let mode = |path: &Path| {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!((mode(files.path()), mode(&files.path().join("proto.KV"))), (0o700, 0o600));
+        drop(files);
+        assert_eq!(fs::read_dir(within.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_messages_are_those_that_are_documented() {
+        assert_eq!(ask("kv"), Bytes::from_static(b"\x0a\x02kv"));
+        assert!(is_listed(b"\x0a\x01a\x0a\x02kv", "kv") && !is_listed(b"\x0a\x01a", "kv"));
+        assert_eq!(read(Bytes::from_static(b"\x0a\x01\x07")).unwrap(), Bytes::from_static(b"\x07"));
+    }
+}
