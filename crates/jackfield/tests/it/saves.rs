@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use jackfield::process::ProcessPlugin;
+use jackfield::process::{Handshake, ProcessPlugin};
 use jackfield::{Candidate, Context as Configuration, Handle, Manager, State, Step, Unloaded};
-use jackfield_fixtures::{Build, Stop};
+use jackfield_fixtures::{Build, Stop, available, python};
+use kv_interface::Kv;
 use probe_interface::Probe;
 use tally::Tally;
 
@@ -104,6 +105,20 @@ fn a_program_that_fails_leaves_the_old_one_with_what_it_holds() {
         assert_eq!(error.step(), Some(step), "{error:?}");
         assert!(chain(&error).contains("not today"), "{}", chain(&error));
         assert_eq!((tally.add(), Handle::generation(&tally)), (Ok(2), 1), "the old one serves on");
+    }
+}
+
+#[test]
+fn a_plugin_in_python_hands_over_too() {
+    let Some(python) = available(python()) else { return };
+    let scripts = tempfile::tempdir().expect("a directory");
+    let program = python.program("kv_plugin.py", scripts.path());
+    let plugin = ProcessPlugin::new(program).handshake(Handshake::new(1, "WKY_PLUGIN", "wukaiying"));
+    let manager = Manager::new();
+    let kv = block_on(manager.load::<dyn Kv>("kv", &plugin)).expect("it loads");
+    for count in 1..4 {
+        assert_eq!(block_on(kv.get("__count".to_owned())), Ok(count.to_string().into()));
+        block_on(manager.reload("kv", &plugin)).expect("it loads");
     }
 }
 
