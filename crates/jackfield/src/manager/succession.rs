@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jackfield_core::__private::Retired;
 use jackfield_core::{
@@ -67,15 +67,11 @@ impl Manager {
     /// That calls had to wait for too long. They go on at the old generation.
     pub(super) fn too_late(&self, entry: &Entry<Control>, step: Step) -> LoadError {
         let Shared { hand_over_deadline: deadline, drain_deadline, .. } = *self.shared;
-        let reason = match step {
-            Step::Drain => format!(
-                "expected the calls of the old one to end within {:?}, for it to save what it holds\n\
-                 (hint: one that waits for this very plugin never ends)",
-                deadline.min(drain_deadline)
-            ),
-            _ => format!("calls had to wait for longer than {deadline:?}, and go on at the old one"),
+        let late = match step {
+            Step::Drain => TooLate::Drain(deadline.min(drain_deadline)),
+            _ => TooLate::Start(deadline),
         };
-        entry.extra.load.error(LoadErrorKind::backend("manager", step, reason))
+        entry.extra.load.error(LoadErrorKind::backend("manager", step, late))
     }
 }
 
@@ -86,6 +82,18 @@ async fn any_saves(ways: &[Way]) -> bool {
         }
     }
     false
+}
+
+/// Calls had to wait for too long. Another time they may not.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TooLate {
+    #[error(
+        "expected the calls of the old one to end within {0:?}, for it to save what it holds\n\
+         (hint: one that waits for this very plugin never ends)"
+    )]
+    Drain(Duration),
+    #[error("calls had to wait for longer than {0:?}, and go on at the old one")]
+    Start(Duration),
 }
 
 /// The old generation, which has to end.

@@ -44,6 +44,7 @@ impl<I: Interface + ?Sized> Life<I> {
 
     /// Follows the file until it has gone and the plugin is unloaded.
     pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::new(self.directory.restart.clone());
         loop {
             let file = self.file.borrow_and_update().clone();
             let order = *self.orders.borrow_and_update();
@@ -56,8 +57,13 @@ impl<I: Interface + ?Sized> Life<I> {
                 }
                 Some(file) => {
                     let failure = self.bring(&file).await.err();
+                    let is_late = failure.as_ref().is_some_and(|failure| failure.is_late);
                     self.desk.tell(order, failure);
-                    self.keep(&file).await;
+                    if is_late {
+                        self.keep_for_a_while(&file, &mut backoff).await;
+                    } else {
+                        self.keep(&file).await;
+                    }
                 }
                 None => {
                     self.take_away().await;
@@ -75,7 +81,7 @@ impl<I: Interface + ?Sized> Life<I> {
     async fn bring(&mut self, file: &File) -> Result<(), Failure> {
         let candidate = self.directory.candidate(file).map_err(|reason| {
             self.manager.tell_refused(&self.plugin, reason.clone());
-            Failure { reason, step: Some(Step::Read) }
+            Failure::at(Step::Read, reason)
         })?;
         let plugin = self.plugin.as_str();
         let policy = file.policy(self.manager.policy());
@@ -83,11 +89,11 @@ impl<I: Interface + ?Sized> Life<I> {
         let brought = if let Some(claim) = loaded {
             self.manager.adopt(claim, policy);
             let reloaded = self.manager.reload(plugin, &*candidate).await;
-            reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })
+            reloaded.map(drop).map_err(|error| Failure::of_reload(&error))
         } else {
             let loaded = self.manager.with_policy(policy).load::<I>(plugin, &*candidate).await;
             self.claim = loaded.as_ref().ok().and_then(|_| self.manager.claim(&self.plugin));
-            loaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
+            loaded.map(drop).map_err(|error| Failure::at(error.step(), chain(&error)))
         };
         brought.inspect_err(|Failure { reason, .. }| {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
@@ -105,6 +111,14 @@ impl<I: Interface + ?Sized> Life<I> {
     /// The generation that is loaded, if it was loaded here.
     fn generation(&self) -> Option<u64> {
         self.manager.generation(self.claim.as_ref()?)
+    }
+
+    /// Keeps the plugin until its file changes, or it is time to try once more to replace it.
+    async fn keep_for_a_while(&mut self, file: &File, backoff: &mut Backoff) {
+        let delay = backoff.failed(Instant::now(), random()).unwrap_or(self.directory.restart.longest_delay);
+        tracing::info!(plugin = %self.plugin, ?delay, "it is busy, and replaced later");
+        let manager = self.manager.clone();
+        first(self.keep(file), sleep(manager.timer(), delay)).await;
     }
 
     /// Restarts the plugin whenever it ends by itself, until its file changes.

@@ -22,9 +22,16 @@ pub(crate) struct Home {
 impl Home {
     /// Watches an empty directory.
     pub(crate) fn watch<I: Interface + ?Sized>(configure: impl FnOnce(Directory) -> Directory) -> Self {
+        Self::watch_by::<I>(Manager::new(), configure)
+    }
+
+    /// The same, by a manager of the test's own.
+    pub(crate) fn watch_by<I: Interface + ?Sized>(
+        manager: Manager,
+        configure: impl FnOnce(Directory) -> Directory,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
-        let manager = Manager::new();
         let described = processes.clone();
         let source = Directory::new(directory.path())
             .libraries(move |path| native.library(path))

@@ -12,7 +12,7 @@ use kv_interface::Kv;
 use probe_interface::Probe;
 use tally::Tally;
 
-use crate::home::online;
+use crate::home::{Home, online, reason};
 use crate::support::{block_on, chain, libraries, native};
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
@@ -176,6 +176,27 @@ fn a_call_that_does_not_end_in_time_is_waited_for_the_next_time_too() {
         assert_eq!(error.step(), Some(Step::Drain), "{error:?}");
     }
     assert_eq!((tally.count(), Handle::generation(&tally)), (Ok(3), 2));
+}
+
+/// A file in a watched directory is not forgotten because a call was running when it came.
+#[test]
+fn a_file_that_came_during_a_long_call_is_loaded_after_it() {
+    let manager = Manager::builder().hand_over_deadline(Duration::from_millis(100)).build();
+    let mut home = Home::watch_by::<dyn Tally>(manager, |directory| directory);
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    home.put(built.library("tally"), "libtally.so");
+    assert_eq!(home.told("tally"), [State::Loading, online(1)]);
+    let tally = home.get::<dyn Tally>("tally");
+    let mut waits = pin!(tally.wait());
+    assert!(poll(waits.as_mut()).is_pending());
+    home.put(built.library("tally"), "libtally.so");
+    let [loading, failed, serving] = home.told("tally");
+    assert_eq!((loading, serving), (State::Loading, online(1)));
+    assert!(reason(&failed).contains("expected the calls of the old one to end within 100ms"), "{failed:?}");
+    tally.release().expect("the old one serves on");
+    assert_eq!(block_on(waits), Ok(1));
+    while home.change() != ("tally".to_owned(), online(2)) {}
+    assert_eq!(tally.count(), Ok(1));
 }
 
 /// A host with one thread only: a call blocks it, and nobody drives the reload for which the call waits.
