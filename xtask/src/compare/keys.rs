@@ -422,6 +422,20 @@ pub(crate) const KEYS: &[Key] = &[
         about: "one call at a time, 1 MiB back (the bound is an aim)",
     },
     Key {
+        name: "grpc.stream",
+        unit: "MB/s",
+        ours: Source::Field(STREAM, "mb_per_second"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(
+                Run { program: Artifact::GoStreamHost, plugin: Some(Artifact::GoStreamPlugin), ..STREAM },
+                "mb_per_second",
+            ),
+        }),
+        bound: Bound::AtLeastTimes(2.0),
+        about: "a stream of 8,000 chunks of 64 KiB to the host (the bound is an aim)",
+    },
+    Key {
         name: "grpc.mtls_unary_16",
         unit: "µs",
         ours: Source::Field(Run { arguments: MTLS_UNARY, ..UNARY }, "p50_us"),
@@ -792,6 +806,13 @@ const UNARY: Run = Run {
 };
 const GO_UNARY: Run = Run { program: Artifact::GoGrpcHost, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY };
 const TONIC_UNARY: Run = Run { program: Artifact::TonicHost, plugin: Some(Artifact::TonicPlugin), ..UNARY };
+
+const STREAM: Run = Run {
+    program: Artifact::StreamHost,
+    arguments: &[Argument::Text("8000")],
+    plugin: Some(Artifact::StreamPlugin),
+    ..UNARY
+};
 
 const UNARY_16: &[Argument] =
     &[Argument::Text("unary"), Argument::Seconds, Argument::Text("16"), Argument::Text("1")];

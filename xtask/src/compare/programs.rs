@@ -15,6 +15,8 @@ pub(crate) enum Artifact {
     GoGob,
     GoGrpcHost,
     GoGrpcPlugin,
+    GoStreamHost,
+    GoStreamPlugin,
     GoSymbolHost,
     GoSymbolPlugin,
     GrpcHost,
@@ -26,6 +28,8 @@ pub(crate) enum Artifact {
     ProbeTwo,
     Rivals,
     RivalsLibrary,
+    StreamHost,
+    StreamPlugin,
     Symbols,
     TonicHost,
     TonicPlugin,
@@ -39,7 +43,13 @@ impl Artifact {
     fn is_go(self) -> bool {
         matches!(
             self,
-            Self::GoGob | Self::GoGrpcHost | Self::GoGrpcPlugin | Self::GoSymbolHost | Self::GoSymbolPlugin
+            Self::GoGob
+                | Self::GoGrpcHost
+                | Self::GoGrpcPlugin
+                | Self::GoStreamHost
+                | Self::GoStreamPlugin
+                | Self::GoSymbolHost
+                | Self::GoSymbolPlugin
         )
     }
 }
@@ -90,6 +100,8 @@ impl Programs {
             (Artifact::GrpcPlugin, "measure-grpc-plugin"),
             (Artifact::Manager, "measure-manager"),
             (Artifact::Native, "measure-native"),
+            (Artifact::StreamHost, "measure-stream-host"),
+            (Artifact::StreamPlugin, "measure-stream-plugin"),
             (Artifact::TonicHost, "measure-tonic-host"),
             (Artifact::TonicPlugin, "measure-tonic-plugin"),
         ];
@@ -116,6 +128,8 @@ impl Programs {
             (Artifact::GoGob, "gob"),
             (Artifact::GoGrpcHost, "grpc-host"),
             (Artifact::GoGrpcPlugin, "grpc-plugin"),
+            (Artifact::GoStreamHost, "stream-host"),
+            (Artifact::GoStreamPlugin, "stream-plugin"),
             (Artifact::GoSymbolHost, "symbol-host"),
         ];
         match go_programs(GoModule::Bench) {
