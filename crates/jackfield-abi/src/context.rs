@@ -77,6 +77,12 @@ impl Context {
         self
     }
 
+    /// Takes back what is offered and attached under this name.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.offers.retain(|(other, _)| other != name);
+        self.attachments.retain(|(other, _)| other != name);
+    }
+
     /// What was attached, in that order.
     #[doc(hidden)]
     pub fn attachments(&self) -> impl Iterator<Item = (&str, &Arc<dyn Any + Send + Sync>)> {

@@ -31,6 +31,13 @@ impl Context {
         self.with_object(SAVED, move || Passed::new(SAVED, METHODS, Saved(saved.clone())))
     }
 
+    /// The same, for a constructor that is to begin anew.
+    #[must_use]
+    pub fn without_saved(mut self) -> Self {
+        self.forget(SAVED);
+        self
+    }
+
     /// What the generation before this one saved, if it did and this one replaces it.
     ///
     /// ```

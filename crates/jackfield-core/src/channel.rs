@@ -46,8 +46,12 @@ pub trait Channel: fmt::Debug + Send + Sync {
 
     /// Whether the other end's object of this interface hands over what it holds, by [`save`](Self::save). Where that is
     /// not known, it is asked.
-    fn saves(&self, _interface: &'static str) -> BoxFuture<'static, bool> {
-        Box::pin(ready(false))
+    ///
+    /// # Errors
+    ///
+    /// It does not say.
+    fn saves(&self, _interface: &'static str) -> BoxFuture<'static, Result<bool, Error>> {
+        Box::pin(ready(Ok(false)))
     }
 
     /// Lets the other end's object of this interface [save](crate::Save) what it holds.

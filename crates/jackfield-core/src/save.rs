@@ -91,11 +91,15 @@ impl<T: Save> CallAsync<T> for Saver {
 
 impl Lane {
     /// Whether what is behind it, an object of this interface, saves. Where that is not known, it is asked.
-    pub async fn saves(&self, interface: Description) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// It does not say.
+    pub async fn saves(&self, interface: Description) -> Result<bool, Error> {
         match self {
-            Self::Bound(bound) => saves(bound),
+            Self::Bound(bound) => Ok(saves(bound)),
             Self::Channel(channel) if !interface.is_any() => channel.saves(interface.schema().service).await,
-            Self::Channel(_) | Self::Closed(_) | Self::Held(_) => false,
+            Self::Channel(_) | Self::Closed(_) | Self::Held(_) => Ok(false),
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Method, Parcel};
+use tokio::time::timeout;
 
 use crate::backend::Shared;
 use crate::grpc::{Ask, Caller};
 use crate::lanes::Lanes;
-use crate::saving;
 use crate::start::Started;
+use crate::{liveness, saving};
 
 /// Calls a plugin; clones of the link share its process.
 #[derive(Debug)]
@@ -66,23 +67,28 @@ impl Channel for ProcessChannel {
     }
 
     /// Asks, since nobody needs to know before: it would make each start longer.
-    fn saves(&self, interface: &'static str) -> BoxFuture<'static, bool> {
+    fn saves(&self, interface: &'static str) -> BoxFuture<'static, Result<bool, Error>> {
         let patience = CallOptions::default().deadline(Instant::now() + ANSWER);
         let asking = self.call(&saving::LIST, Parcel::default(), Some(&patience));
+        let link = Arc::clone(&self.link);
         Box::pin(async move {
             match asking.await {
-                Ok(list) => saving::is_listed(&list.bytes, interface),
-                Err(Error::Call(error @ CallError::DeadlineExceeded { .. })) => {
-                    tracing::warn!(%error, "a plugin does not say whether it hands over what it holds");
-                    false
+                Ok(list) => Ok(saving::is_listed(&list.bytes, interface)),
+                Err(error @ Error::Call(CallError::DeadlineExceeded { .. })) if link.is_alive().await => {
+                    Err(error)
                 }
-                Err(_) => false,
+                Err(Error::Call(error)) => {
+                    tracing::debug!(%error, interface, "a plugin hands nothing over");
+                    Ok(false)
+                }
+                Err(error) => Err(error),
             }
         })
     }
 
     fn save(&self, interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
-        let asking = self.call(&saving::SAVE, saving::ask(interface).into(), None);
+        let unlimited = CallOptions::default().max_message(usize::MAX);
+        let asking = self.call(&saving::SAVE, saving::ask(interface).into(), Some(&unlimited));
         Box::pin(async move {
             let answer = saving::read(asking.await?.bytes);
             answer.map_err(|error| CallError::Wire { reason: error.to_string() }.into())
@@ -90,7 +96,8 @@ impl Channel for ProcessChannel {
     }
 }
 
-/// How long a plugin may take to say whether it saves. One that is wedged does not keep itself from being replaced.
+/// How long a plugin may take to say whether it saves, and then, whether it is alive at all: one that is wedged does not
+/// keep itself from being replaced.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// A plugin that was started, with the backend that keeps it running.
@@ -108,6 +115,13 @@ impl Link {
     /// Calls over the connection of the I/O thread.
     fn caller(&self) -> Caller {
         Caller::new(self.started.connection.clone(), self.started.broker.clone())
+    }
+
+    /// Whether the plugin answers anything at all.
+    async fn is_alive(&self) -> bool {
+        let connection = self.started.connection.clone();
+        let asking = self.started.pump.ask(async move { timeout(ANSWER, liveness::ask(connection)).await });
+        matches!(asking.await, Ok(Ok(())))
     }
 
     /// Removes the socket of a plugin that was killed and could not do it itself.

@@ -66,6 +66,8 @@ fn disconnected(status: &Status) -> StartError {
 
 /// The services that are not the wire's own.
 fn users(services: Vec<String>) -> Vec<String> {
-    let own = |service: &String| service.starts_with("grpc.") || service.starts_with("plugin.GRPC");
+    let own = |service: &String| {
+        service.starts_with("grpc.") || service.starts_with("plugin.GRPC") || service == "jackfield.Save"
+    };
     services.into_iter().filter(|service| !own(service)).collect()
 }

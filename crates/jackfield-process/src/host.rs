@@ -169,6 +169,9 @@ impl ProcessPlugin {
     /// in Go, in Python and of blocking methods in Rust; an asynchronous method in Rust must not hold up its thread for as
     /// long as `patience`, on which all the others are answered.
     ///
+    /// A plugin whose server takes only so many calls at once (`MaxConcurrentStreams` in Go) is not asked, since the question
+    /// might have to wait for the others.
+    ///
     /// Its calls then end with [`Closed`](jackfield_core::CallError::Closed), and it has ended as if by itself. A plugin
     /// to which this host has [attached](crate::Reattach::plugin) itself is never killed.
     pub fn liveness(mut self, patience: Duration) -> Self {

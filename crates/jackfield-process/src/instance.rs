@@ -13,6 +13,7 @@ use crate::conform::{conform, served};
 use crate::error::StartError;
 use crate::grpc::{Asked, shutdown};
 use crate::host::START_TIMEOUT;
+use crate::io::Task;
 use crate::reattach::Reattach;
 use crate::start::{End, Started, tell};
 
@@ -20,12 +21,15 @@ use crate::start::{End, Started, tell};
 #[derive(Debug)]
 pub(crate) struct ProcessInstance {
     link: Arc<Link>,
+    /// Not the link's, which callers may hold for longer.
+    _liveness: Option<Task<()>>,
 }
 
 impl ProcessInstance {
     /// Takes charge of a plugin that was started.
-    pub(crate) fn new(link: Link) -> Self {
-        Self { link: Arc::new(link) }
+    pub(crate) fn new(mut link: Link) -> Self {
+        let liveness = link.started.liveness.take();
+        Self { link: Arc::new(link), _liveness: liveness }
     }
 
     /// The plugin itself.

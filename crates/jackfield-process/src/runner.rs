@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::child::Launch;
 use crate::handshake::Address;
+use crate::saving::SAVED;
 
 /// Runs a plugin's program in another place: it turns the program into one that is started here and leads there.
 ///
@@ -56,7 +57,14 @@ pub struct Program {
 impl Program {
     /// Calls the directory of sockets `path` in the program's environment.
     pub fn set_sockets(&mut self, path: impl Into<PathBuf>) {
-        self.variables.push((SOCKET_DIRECTORY.into(), path.into().into()));
+        let path = path.into();
+        // What was saved lies there, too.
+        let saved = self.variables.iter().find(|(name, _)| name == SAVED);
+        let within = saved.and_then(|(_, saved)| Path::new(saved).strip_prefix(&self.sockets).ok());
+        if let Some(inside) = within.map(|within| path.join(within)) {
+            self.variables.push((SAVED.into(), inside.into()));
+        }
+        self.variables.push((SOCKET_DIRECTORY.into(), path.into()));
     }
 
     pub(crate) fn of(launch: &Launch, sockets: &Path) -> Self {

@@ -108,6 +108,11 @@ impl Files {
         DirBuilder::new().mode(0o700).create(&path)?;
         let files = Self(path);
         for (interface, saved) in saved {
+            // It may come from the plugin itself.
+            if interface.is_empty() || interface.starts_with('.') || interface.contains('/') {
+                let reason = format!("expected the name of an interface, found `{interface}`");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
             let mut file =
                 File::options().write(true).create_new(true).mode(0o600).open(files.0.join(interface))?;
             file.write_all(saved)?;
@@ -164,6 +169,9 @@ mod tests {
         };
         assert_eq!((mode(files.path()), mode(&files.path().join("proto.KV"))), (0o700, 0o600));
         drop(files);
+        for name in ["/tmp/kv", "../kv", ".", ""] {
+            assert!(Files::write(within.path(), &[(name.to_owned(), Bytes::new())]).is_err(), "{name}");
+        }
         assert_eq!(fs::read_dir(within.path()).unwrap().count(), 0);
     }
 

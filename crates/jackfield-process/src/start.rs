@@ -24,6 +24,7 @@ use crate::grpc::{
     open,
 };
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
+use crate::io::Task;
 use crate::liveness::{self, Liveness};
 use crate::printed::Printed;
 use crate::pump::Pump;
@@ -103,6 +104,8 @@ pub(crate) struct Started {
     pub(crate) keys: Option<Keys>,
     /// Where it is said that it can no longer be called.
     pub(crate) ending: watch::Sender<Option<End>>,
+    /// Asks whether it lives, as long as this is held.
+    pub(crate) liveness: Option<Task<()>>,
 }
 
 /// Why a plugin can no longer be called.
@@ -170,7 +173,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
     });
     let announcement = hear(&child, line, plan).await;
     // It has been constructed, or will not be.
-    drop(saved);
+    drop(saved.map(|saved| tokio::task::spawn_blocking(|| drop(saved))));
     let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     if let Some(translator) = &translator {
         announcement.address = translator.plugin_to_host(announcement.address);
@@ -430,12 +433,22 @@ pub(crate) async fn connect(
             _ = gone => {}
         }
     });
-    if let Some(patience) = liveness {
-        let (connection, child, ending) = (connected.connection.clone(), child.clone(), ending.clone());
-        let liveness = Liveness { patience, child, ending };
-        shared.io.keep(liveness.keep_asking(move || liveness::ask(connection.clone())));
-    }
-    Ok(Started { ending, child, connection: connected.connection, pump, target, broker, version, keys })
+    let liveness = liveness.map(|patience| {
+        let connection = connected.connection.clone();
+        let liveness = Liveness { patience, child: Arc::downgrade(&child), ending: ending.clone() };
+        shared.io.start_task(liveness.keep_asking(move || liveness::ask(connection.clone())))
+    });
+    Ok(Started {
+        liveness,
+        ending,
+        child,
+        connection: connected.connection,
+        pump,
+        target,
+        broker,
+        version,
+        keys,
+    })
 }
 
 /// Says why a plugin can no longer be called. What was said first counts.

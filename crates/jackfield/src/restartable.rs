@@ -1,6 +1,7 @@
 //! A candidate whose plugin is started again by the next call after it has ended.
 
 use std::fmt;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{
-    BoxFuture, CallError, CallOptions, Candidate, Channel, Description, Error, Instance, Lane, Load,
+    BoxFuture, Bytes, CallError, CallOptions, Candidate, Channel, Description, Error, Instance, Lane, Load,
     LoadError, LoadErrorKind, Method, Parcel, Step, Unloaded,
 };
 use tokio::sync::watch::{self, Receiver};
@@ -82,7 +83,9 @@ impl RestartableInstance {
         let backoff = Backoff::new(restart.clone());
         let plugin = Mutex::new(Plugin { state: State::Running(running), backoff, others: Vec::new() });
         let (over, _) = watch::channel(None);
-        Self { shared: Arc::new(Shared { candidate, restart, load: load.clone(), plugin, over }) }
+        // What was saved for the first start is old at the next.
+        let load = Load::new(load.context.clone().without_saved(), load.interface);
+        Self { shared: Arc::new(Shared { candidate, restart, load, plugin, over }) }
     }
 
     fn channel(&self, index: usize) -> Lane {
@@ -192,6 +195,19 @@ impl Channel for RestartableChannel {
             // Nobody knows, and the call itself will tell.
             _ => false,
         }
+    }
+
+    /// What does not run holds nothing.
+    fn saves(&self, interface: &'static str) -> BoxFuture<'static, Result<bool, Error>> {
+        match &self.shared.lock().state {
+            State::Running(running) => running.channels[self.index].saves(interface),
+            _ => Box::pin(ready(Ok(false))),
+        }
+    }
+
+    fn save(&self, interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
+        let finding = self.find();
+        Box::pin(async move { finding.await?.save(interface).await })
     }
 
     fn may_block(&self) -> bool {

@@ -34,6 +34,11 @@ impl Connection {
         self.wire.sender.is_closed()
     }
 
+    /// Whether calls may have to wait for others to end.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.wire.sender.is_limited()
+    }
+
     /// Ends when calls can no longer be made; those under way may go on.
     pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
         self.wire.sender.closed()

@@ -110,6 +110,11 @@ impl Sender {
         *self.closed.borrow()
     }
 
+    /// Whether the other side may let a request wait until others have ended.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.sender.current_max_send_streams() < i32::MAX as usize
+    }
+
     /// Ends when nothing can be sent any more; what is under way may go on.
     pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut closed = self.closed.subscribe();

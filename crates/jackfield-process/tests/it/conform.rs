@@ -46,7 +46,7 @@ fn refusal<I: Interface + ?Sized>(plugin: &ProcessPlugin) -> LoadErrorKind {
     }
 }
 
-fn is_refused(plugin: &ProcessPlugin) {
+pub(crate) fn is_refused(plugin: &ProcessPlugin) {
     let other = refusal::<dyn Other>(plugin).to_string();
     assert_eq!(other, "expected the interface `proto.Other`, but it implements `proto.KV`");
     let LoadErrorKind::Incompatible(kind) = refusal::<dyn Numbered>(plugin) else { panic!() };

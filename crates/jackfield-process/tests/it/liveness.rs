@@ -9,6 +9,7 @@ use jackfield_process::{ProcessBackend, ProcessPlugin};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::calls::{get, load, run};
+use crate::conform;
 use crate::peers::{Go, handshake, our_plugin, wait_for_end};
 
 /// Long enough for a machine that is busy itself.
@@ -40,6 +41,28 @@ fn a_wedged_plugin_is_killed_and_its_calls_say_why() {
         }
         wait_for_end(&process);
     }));
+}
+
+/// Whoever asks whether a plugin lives does not keep it alive.
+#[test]
+fn a_plugin_that_is_refused_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let program = home.path().join("plugin");
+    std::fs::copy(our_plugin(), &program).unwrap();
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = ProcessPlugin::new(&program).handshake(handshake()).backend(&backend).liveness(PATIENCE);
+    conform::is_refused(&plugin);
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let of_program = |process: &std::fs::DirEntry| {
+        std::fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program)
+    };
+    for process in processes.filter(of_program) {
+        let pid = process.file_name().to_str().unwrap().parse().unwrap();
+        match pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
+            Ok(process) => wait_for_end(&process),
+            Err(gone) => assert_eq!(gone, rustix::io::Errno::SRCH),
+        }
+    }
 }
 
 /// All of its threads wait, Python's twenty too, so that it answers no call any more.

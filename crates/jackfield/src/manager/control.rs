@@ -59,38 +59,32 @@ impl Control {
         leaving.clone()
     }
 
-    /// Loads another generation, with all interfaces that were asked for. What the one before it has saved is in their
-    /// order, the plugin's own first.
+    /// Loads another generation, with all interfaces that were asked for, and with what the one before it has saved.
     pub(super) async fn load_next(
         &self,
         candidate: &dyn Candidate,
-        saved: Vec<Option<Bytes>>,
+        saved: Vec<(Description, Bytes)>,
     ) -> Result<Loaded, LoadError> {
-        let others: Vec<_> = self.others().iter().map(|(interface, _)| *interface).collect();
-        let interfaces = std::iter::once(self.load.interface).chain(others);
-        let all = interfaces
-            .zip(&saved)
-            .filter_map(|(interface, saved)| Some((interface.schema().service.to_owned(), saved.clone()?)));
-        let all: Vec<_> = all.collect();
-        let mut saved = saved.into_iter();
-        let mut load = self.load_from(self.load.interface, saved.next());
-        if !all.is_empty() {
-            load.context = with_all_saved(load.context, all);
+        let mut load = self.load_from(self.load.interface, &saved);
+        if !saved.is_empty() {
+            let all = saved.iter().map(|(interface, saved)| (service(*interface).to_owned(), saved.clone()));
+            load.context = with_all_saved(load.context, all.collect());
         }
         let new = self.supervisor.load(candidate, &load).await?;
         let mut others = Vec::new();
         let served = self.others().clone();
         for (description, slot) in served {
-            let load = self.load_from(description, saved.next());
+            let load = self.load_from(description, &saved);
             others.push((slot, new.interface(&load).await.map_err(|kind| load.error(kind))?));
         }
         Ok(Loaded { instance: new, others })
     }
 
-    fn load_from(&self, interface: Description, saved: Option<Option<Bytes>>) -> Load {
+    fn load_from(&self, interface: Description, saved: &[(Description, Bytes)]) -> Load {
         let context = self.load.context.clone();
-        let context = match saved.flatten() {
-            Some(saved) => context.with_saved(saved),
+        let own = saved.iter().find(|(other, _)| service(*other) == service(interface));
+        let context = match own {
+            Some((_, saved)) => context.with_saved(saved.clone()),
             None => context,
         };
         Load::new(context, interface)
@@ -111,4 +105,8 @@ impl Control {
 pub(super) struct Loaded {
     pub(super) instance: Box<dyn Instance>,
     pub(super) others: Vec<(Arc<Slot>, Lane)>,
+}
+
+fn service(interface: Description) -> &'static str {
+    interface.schema().service
 }

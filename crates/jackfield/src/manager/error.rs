@@ -1,8 +1,7 @@
 //! What comes of a reload.
 
-use jackfield_core::{LoadError, LoadErrorKind, Step, Unloaded};
+use jackfield_core::{LoadError, Step, Unloaded};
 
-use super::succession::TooLate;
 use crate::registry::{GetError, PluginId};
 
 /// What became of the plugin that a reload replaced.
@@ -59,11 +58,5 @@ impl ReloadError {
             Self::Get(_) => None,
             Self::Load(error) => Some(error.step()),
         }
-    }
-
-    /// Whether calls would have had to wait for too long: another time they may not.
-    pub(crate) fn is_late(&self) -> bool {
-        let Self::Load(error) = self else { return false };
-        matches!(error.kind(), LoadErrorKind::Backend { source, .. } if source.is::<TooLate>())
     }
 }

@@ -8,7 +8,6 @@ use tokio::sync::watch;
 
 use super::error::ReloadError;
 use super::lifecycle::Manager;
-use crate::events::chain;
 use crate::registry::{GetError, PluginId};
 use crate::version;
 
@@ -45,24 +44,12 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     /// The step at which it failed, if it was begun.
     pub(crate) step: Option<Step>,
-    /// Whether it is to be tried again: calls held it up, and will end.
-    pub(crate) is_late: bool,
 }
 
 impl Failure {
     /// A failure before anything was begun.
     pub(crate) fn before(reason: &str) -> Self {
-        Self { reason: reason.to_owned(), step: None, is_late: false }
-    }
-
-    /// A failure at this step.
-    pub(crate) fn at(step: Step, reason: String) -> Self {
-        Self { reason, step: Some(step), is_late: false }
-    }
-
-    /// A failure to replace what serves.
-    pub(crate) fn of_reload(error: &ReloadError) -> Self {
-        Self { reason: chain(error), step: error.step(), is_late: error.is_late() }
+        Self { reason: reason.to_owned(), step: None }
     }
 }
 
@@ -124,7 +111,7 @@ impl Manager {
         let gone = |_| Some(Failure::before("the manager has gone"));
         match outcome.map_or_else(gone, |outcome| outcome.failure.clone()) {
             None => Ok(()),
-            Some(Failure { reason, step, .. }) => Err(ReloadError::Again { plugin, step, reason }),
+            Some(Failure { reason, step }) => Err(ReloadError::Again { plugin, step, reason }),
         }
     }
 

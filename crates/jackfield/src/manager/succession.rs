@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::__private::Retired;
 use jackfield_core::{
-    Bytes, Candidate, Description, Gate, Generation, Lane, LoadError, LoadErrorKind, Slot, Step,
+    CallError, Candidate, Description, Error, Gate, Generation, Lane, LoadError, LoadErrorKind, Slot, Step,
 };
 use tokio::sync::Notify;
 
@@ -29,8 +29,8 @@ impl Manager {
         entry: &Entry<Control>,
         candidate: &dyn Candidate,
     ) -> Result<Next, LoadError> {
-        let ways = ways(entry);
-        if !any_saves(&ways).await {
+        let ways = self.ways(entry).await?;
+        if !ways.iter().any(|way| way.saves) {
             let loaded = entry.extra.load_next(candidate, Vec::new()).await?;
             return Ok(Next { loaded, held: None });
         }
@@ -41,6 +41,26 @@ impl Manager {
             First::Left(loaded) => Ok(Next { loaded: loaded?, held: Some(held) }),
             First::Right(()) => Err(self.too_late(entry, *lock(&step))),
         }
+    }
+
+    /// How calls reach a plugin now: by its own slot, then by those of its other interfaces.
+    async fn ways(&self, entry: &Entry<Control>) -> Result<Vec<Way>, LoadError> {
+        let mut slots = vec![(entry.extra.load.interface, entry.slot.clone())];
+        slots.extend(entry.extra.others().iter().cloned());
+        let mut ways = Vec::new();
+        for (interface, slot) in slots {
+            let lane = slot.lane();
+            let saves = match lane.saves(interface).await {
+                Ok(saves) => saves,
+                // It is too busy with calls to say.
+                Err(Error::Call(CallError::DeadlineExceeded { .. })) => {
+                    return Err(self.too_late(entry, Step::Drain));
+                }
+                Err(error) => return Err(entry.extra.load.error(LoadErrorKind::Save(error))),
+            };
+            ways.push(Way { interface, slot, lane, saves });
+        }
+        Ok(ways)
     }
 
     /// Drains, saves, and loads the next generation with what was saved.
@@ -58,42 +78,36 @@ impl Manager {
         *lock(step) = Step::Save;
         let mut saved = Vec::new();
         for way in ways {
-            saved.push(way.save().await.map_err(|kind| control.load.error(kind))?);
+            if way.saves {
+                let own = way.lane.save(way.interface).await;
+                saved.push((
+                    way.interface,
+                    own.map_err(|error| control.load.error(LoadErrorKind::Save(error)))?,
+                ));
+            }
         }
         *lock(step) = Step::Start;
         control.load_next(candidate, saved).await
     }
 
+    /// How long calls may have to wait.
+    pub(crate) fn hand_over_deadline(&self) -> Duration {
+        self.shared.hand_over_deadline
+    }
+
     /// That calls had to wait for too long. They go on at the old generation.
     pub(super) fn too_late(&self, entry: &Entry<Control>, step: Step) -> LoadError {
         let Shared { hand_over_deadline: deadline, drain_deadline, .. } = *self.shared;
-        let late = match step {
-            Step::Drain => TooLate::Drain(deadline.min(drain_deadline)),
-            _ => TooLate::Start(deadline),
+        let reason = match step {
+            Step::Drain => format!(
+                "expected the calls of the old one to end within {:?}, for it to save what it holds\n\
+                 (hint: one that waits for this very plugin never ends)",
+                deadline.min(drain_deadline)
+            ),
+            _ => format!("calls had to wait for longer than {deadline:?}, and go on at the old one"),
         };
-        entry.extra.load.error(LoadErrorKind::backend("manager", step, late))
+        entry.extra.load.error(LoadErrorKind::backend("manager", step, reason))
     }
-}
-
-async fn any_saves(ways: &[Way]) -> bool {
-    for way in ways {
-        if way.lane.saves(way.interface).await {
-            return true;
-        }
-    }
-    false
-}
-
-/// Calls had to wait for too long. Another time they may not.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TooLate {
-    #[error(
-        "expected the calls of the old one to end within {0:?}, for it to save what it holds\n\
-         (hint: one that waits for this very plugin never ends)"
-    )]
-    Drain(Duration),
-    #[error("calls had to wait for longer than {0:?}, and go on at the old one")]
-    Start(Duration),
 }
 
 /// The old generation, which has to end.
@@ -108,23 +122,7 @@ struct Way {
     interface: Description,
     slot: Arc<Slot>,
     lane: Lane,
-}
-
-impl Way {
-    /// What the old generation saves of this interface, if it does.
-    async fn save(&self) -> Result<Option<Bytes>, LoadErrorKind> {
-        if !self.lane.saves(self.interface).await {
-            return Ok(None);
-        }
-        self.lane.save(self.interface).await.map(Some).map_err(LoadErrorKind::Save)
-    }
-}
-
-/// How calls reach a plugin now: by its own slot, then by those of its other interfaces.
-fn ways(entry: &Entry<Control>) -> Vec<Way> {
-    let mut slots = vec![(entry.extra.load.interface, entry.slot.clone())];
-    slots.extend(entry.extra.others().iter().cloned());
-    slots.into_iter().map(|(interface, slot)| Way { interface, lane: slot.lane(), slot }).collect()
+    saves: bool,
 }
 
 /// Calls that wait. They go on where they would have gone when this is dropped, or when they have waited for too long.

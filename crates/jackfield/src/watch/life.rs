@@ -4,12 +4,12 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jackfield_core::{Interface, Step};
 use tokio::sync::watch::{self, Receiver};
 
-use super::sleep::{First, first, sleep};
+use super::sleep::{First, first, sleep, sleep_until};
 use crate::discovery::{Directory, File};
 use crate::events::chain;
 use crate::manager::{Claim, Desk, Failure, Manager, Order};
@@ -44,7 +44,7 @@ impl<I: Interface + ?Sized> Life<I> {
 
     /// Follows the file until it has gone and the plugin is unloaded.
     pub(super) async fn run(mut self) {
-        let mut backoff = Backoff::new(self.directory.restart.clone());
+        let mut pause = self.manager.hand_over_deadline();
         loop {
             let file = self.file.borrow_and_update().clone();
             let order = *self.orders.borrow_and_update();
@@ -57,13 +57,11 @@ impl<I: Interface + ?Sized> Life<I> {
                 }
                 Some(file) => {
                     let failure = self.bring(&file).await.err();
-                    let is_late = failure.as_ref().is_some_and(|failure| failure.is_late);
+                    // Only calls that run keep a plugin from being drained, and calls end. They are not held up all the time.
+                    let is_busy = failure.as_ref().is_some_and(|failure| failure.step == Some(Step::Drain));
+                    pause = if is_busy { pause.saturating_mul(2) } else { self.manager.hand_over_deadline() };
                     self.desk.tell(order, failure);
-                    if is_late {
-                        self.keep_for_a_while(&file, &mut backoff).await;
-                    } else {
-                        self.keep(&file).await;
-                    }
+                    self.keep(&file, is_busy.then_some(pause.saturating_mul(2))).await;
                 }
                 None => {
                     self.take_away().await;
@@ -81,7 +79,7 @@ impl<I: Interface + ?Sized> Life<I> {
     async fn bring(&mut self, file: &File) -> Result<(), Failure> {
         let candidate = self.directory.candidate(file).map_err(|reason| {
             self.manager.tell_refused(&self.plugin, reason.clone());
-            Failure::at(Step::Read, reason)
+            Failure { reason, step: Some(Step::Read) }
         })?;
         let plugin = self.plugin.as_str();
         let policy = file.policy(self.manager.policy());
@@ -89,11 +87,11 @@ impl<I: Interface + ?Sized> Life<I> {
         let brought = if let Some(claim) = loaded {
             self.manager.adopt(claim, policy);
             let reloaded = self.manager.reload(plugin, &*candidate).await;
-            reloaded.map(drop).map_err(|error| Failure::of_reload(&error))
+            reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })
         } else {
             let loaded = self.manager.with_policy(policy).load::<I>(plugin, &*candidate).await;
             self.claim = loaded.as_ref().ok().and_then(|_| self.manager.claim(&self.plugin));
-            loaded.map(drop).map_err(|error| Failure::at(error.step(), chain(&error)))
+            loaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
         };
         brought.inspect_err(|Failure { reason, .. }| {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
@@ -113,23 +111,24 @@ impl<I: Interface + ?Sized> Life<I> {
         self.manager.generation(self.claim.as_ref()?)
     }
 
-    /// Keeps the plugin until its file changes, or it is time to try once more to replace it.
-    async fn keep_for_a_while(&mut self, file: &File, backoff: &mut Backoff) {
-        let delay = backoff.failed(Instant::now(), random()).unwrap_or(self.directory.restart.longest_delay);
-        tracing::info!(plugin = %self.plugin, ?delay, "it is busy, and replaced later");
-        let manager = self.manager.clone();
-        first(self.keep(file), sleep(manager.timer(), delay)).await;
-    }
-
-    /// Restarts the plugin whenever it ends by itself, until its file changes.
-    async fn keep(&mut self, file: &File) {
+    /// Restarts the plugin whenever it ends by itself, until its file changes, or until after the pause, if there is one, the
+    /// file is to be tried again.
+    async fn keep(&mut self, file: &File, pause: Option<Duration>) {
+        let mut again = pause.and_then(|pause| Instant::now().checked_add(pause));
         let mut backoff = Backoff::new(self.directory.restart.clone());
         let manager = self.manager.clone();
         while let Some(claim) = self.claim.clone() {
             // Without an instance the host has unloaded it, and it stays so until its file changes.
             let Some((generation, closed)) = manager.closed(&claim).await else { break };
-            let ended = match first(self.changed(), closed).await {
-                First::Left(()) => return,
+            let waiting = first(self.changed(), sleep_until(manager.timer(), again));
+            let ended = match first(waiting, closed).await {
+                First::Left(First::Left(())) => return,
+                First::Left(First::Right(())) if file.is_unchanged() => return,
+                First::Left(First::Right(())) => {
+                    // It is about to change.
+                    again = None;
+                    continue;
+                }
                 First::Right(ended) => ended,
             };
             if !manager.tell_failed(&claim, generation, chain(&ended)).await {

@@ -121,11 +121,11 @@ pub(crate) async fn connect(
         tell(&ended, end);
     });
     let control = begin(shared, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
-    if let Some(patience) = liveness {
-        let (control, child, ending) = (control.clone(), child.clone(), ending.clone());
-        let liveness = Liveness { patience, child, ending };
-        shared.io.keep(liveness.keep_asking(move || ping(control.clone())));
-    }
+    let liveness = liveness.map(|patience| {
+        let control = control.clone();
+        let liveness = Liveness { patience, child: Arc::downgrade(&child), ending: ending.clone() };
+        shared.io.start_task(liveness.keep_asking(move || ping(control.clone())))
+    });
     let tasks = shared.io.tasks();
     let broker = Arc::new(MuxBroker::new(session));
     let running = Arc::clone(&broker);
@@ -140,7 +140,7 @@ pub(crate) async fn connect(
     let mut reattach = Reattach::of(&child, version, target.address, keys);
     reattach.protocol = Protocol::NetRpc;
     let (shared, options) = (Arc::clone(shared), options.clone());
-    Ok(NetRpcInstance { child, dispenser, channel, ending, reattach, shared, options })
+    Ok(NetRpcInstance { _liveness: liveness, child, dispenser, channel, ending, reattach, shared, options })
 }
 
 /// What is wanted of a plugin.

@@ -15,6 +15,7 @@ use crate::backend::Shared;
 use crate::child::{Bond, ChildHandle, Ending, stop};
 use crate::error::StartError;
 use crate::host::START_TIMEOUT;
+use crate::io::Task;
 use crate::netrpc::RpcError;
 use crate::netrpc::binding::compiled;
 use crate::reattach::Reattach;
@@ -31,6 +32,8 @@ pub(crate) struct NetRpcInstance {
     /// What another host needs to attach itself.
     pub(super) reattach: Reattach,
     pub(super) shared: Arc<Shared>,
+    /// Asks whether it lives, as long as this is held.
+    pub(super) _liveness: Option<Task<()>>,
 }
 
 impl NetRpcInstance {

@@ -72,7 +72,7 @@ impl Channel for SupervisedChannel {
     }
 
     /// No call of the host's: it is neither counted nor limited, and so is the next.
-    fn saves(&self, interface: &'static str) -> BoxFuture<'static, bool> {
+    fn saves(&self, interface: &'static str) -> BoxFuture<'static, Result<bool, Error>> {
         self.channel.saves(interface)
     }
 
