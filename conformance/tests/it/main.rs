@@ -1,6 +1,5 @@
 //! One suite over every backend, and the example of go-plugin with either side in Go or in Rust.
 
-mod backends;
 mod broker;
 mod coming_from_go_plugin;
 mod evolution;

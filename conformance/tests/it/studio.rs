@@ -12,7 +12,7 @@ use jackfield::{
 };
 use studio_interface::{Colour, Listener, Place, Refused, Session, Studio, Take, Track};
 
-use crate::backends;
+use jackfield_conformance::backends;
 
 /// Runs each case on each lane.
 macro_rules! on_every_lane {

@@ -4,7 +4,7 @@ use jackfield::{Bytes, CallError, Code, Context, Error, Failure, Handle, Manager
 use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 
-use crate::backends::{self, Versions};
+use jackfield_conformance::backends::{self, Versions};
 
 /// Runs each case on each backend.
 macro_rules! on_every_backend {

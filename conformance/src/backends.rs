@@ -8,35 +8,32 @@ use jackfield::stdio::{StdioCodec, StdioPlugin};
 use jackfield_fixtures::{Artifacts, Build};
 
 /// Two versions of the probe, as one backend loads them.
-pub(crate) struct Versions {
-    pub(crate) one: Box<dyn Candidate>,
-    pub(crate) two: Box<dyn Candidate>,
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "these are all")]
+pub struct Versions {
+    /// The first.
+    pub one: Box<dyn Candidate>,
+    /// The second.
+    pub two: Box<dyn Candidate>,
 }
 
 /// Linked into this program.
-pub(crate) fn linked() -> Versions {
-    Versions { one: Box::new(probe_one::PLUGIN), two: Box::new(probe_two::PLUGIN) }
+pub fn linked() -> Versions {
+    both(in_this_program)
 }
 
 /// Shared libraries.
-#[expect(unsafe_code, reason = "a host writes it once")]
-pub(crate) fn native() -> Versions {
-    // SAFETY: the suite loads libraries of this repository only.
-    let backend = unsafe { NativeBackend::new() };
-    let built = build();
-    Versions {
-        one: Box::new(backend.library(built.library("probe-one"))),
-        two: Box::new(backend.library(built.library("probe-two"))),
-    }
+pub fn native() -> Versions {
+    both(library)
 }
 
 /// Child processes.
-pub(crate) fn process() -> Versions {
+pub fn process() -> Versions {
     processes(|plugin| plugin)
 }
 
 /// Child processes with TLS on the socket.
-pub(crate) fn process_mtls() -> Versions {
+pub fn process_mtls() -> Versions {
     processes(ProcessPlugin::auto_mtls)
 }
 
@@ -45,22 +42,22 @@ fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Versions {
 }
 
 /// Child processes over go-plugin's older protocol.
-pub(crate) fn netrpc() -> Versions {
+pub fn netrpc() -> Versions {
     both(over_net_rpc)
 }
 
 /// Child processes that talk in gobs over their standard input and output.
-pub(crate) fn gob() -> Versions {
+pub fn gob() -> Versions {
     both(|name| talking(name, "gob", StdioCodec::Gob))
 }
 
 /// The same in JSON.
-pub(crate) fn json() -> Versions {
+pub fn json() -> Versions {
     both(|name| talking(name, "json", StdioCodec::Json))
 }
 
 /// The same in JSON-RPC 2.0.
-pub(crate) fn json2() -> Versions {
+pub fn json2() -> Versions {
     both(|name| talking(name, "json2", StdioCodec::Json2))
 }
 
@@ -68,75 +65,100 @@ fn both(plugin: impl Fn(&'static str) -> Box<dyn Candidate>) -> Versions {
     Versions { one: plugin("probe-one"), two: plugin("probe-two") }
 }
 
-fn program(name: &str, configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Box<dyn Candidate> {
+/// A fixture that is linked into this program.
+pub(crate) fn in_this_program(name: &str) -> Box<dyn Candidate> {
+    Box::new(match name {
+        "probe-one" => probe_one::PLUGIN,
+        "probe-two" => probe_two::PLUGIN,
+        "studio" => ::studio::PLUGIN,
+        other => panic!("`{other}` is not linked into this program"),
+    })
+}
+
+pub(crate) fn library(name: &str) -> Box<dyn Candidate> {
+    Box::new(vouched_for().library(build().library(name)))
+}
+
+/// The backend of shared libraries.
+#[expect(unsafe_code, reason = "a host writes it once")]
+pub(crate) fn vouched_for() -> NativeBackend {
+    // SAFETY: libraries of this repository only are loaded.
+    unsafe { NativeBackend::new() }
+}
+
+pub(crate) fn program(name: &str, configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Box<dyn Candidate> {
     let backend = ProcessBackend::start().expect("processes can be started");
     Box::new(configure(ProcessPlugin::new(build().program(name))).backend(&backend))
 }
 
 fn over_net_rpc(name: &'static str) -> Box<dyn Candidate> {
-    program(name, |plugin| plugin.args(["netrpc"]).net_rpc(NetRpc::new(name).allow_lacking()))
+    program(name, |plugin| speaking_net_rpc(plugin, name))
 }
 
-fn talking(name: &str, wire: &str, codec: StdioCodec) -> Box<dyn Candidate> {
+pub(crate) fn speaking_net_rpc(plugin: ProcessPlugin, name: &str) -> ProcessPlugin {
+    plugin.args(["netrpc"]).net_rpc(NetRpc::new(name).allow_lacking())
+}
+
+pub(crate) fn talking(name: &str, wire: &str, codec: StdioCodec) -> Box<dyn Candidate> {
     let backend = ProcessBackend::start().expect("processes can be started");
     let plugin = StdioPlugin::new(build().program(name)).args([wire]).codec(codec);
     Box::new(plugin.allow_lacking().backend(&backend))
 }
 
-fn build() -> Artifacts {
+/// What the tests load.
+pub(crate) fn build() -> Artifacts {
     jackfield_fixtures::build(&Build::fixtures()).expect("the fixtures build")
 }
 
 /// The studio, as each lane reaches it.
-pub(crate) mod studio {
-    use super::{Candidate, NativeBackend, ProcessPlugin, StdioCodec, build, over_net_rpc, program, talking};
+pub mod studio {
+    use super::{
+        Candidate, ProcessPlugin, StdioCodec, build, in_this_program, library, over_net_rpc, program,
+        talking, vouched_for,
+    };
 
     /// Linked into this program.
-    pub(crate) fn linked() -> Box<dyn Candidate> {
-        Box::new(::studio::PLUGIN)
+    pub fn linked() -> Box<dyn Candidate> {
+        in_this_program("studio")
     }
 
     /// A shared library.
-    #[expect(unsafe_code, reason = "a host writes it once")]
-    pub(crate) fn native() -> Box<dyn Candidate> {
-        // SAFETY: the suite loads libraries of this repository only.
-        Box::new(unsafe { NativeBackend::new() }.library(build().library("studio")))
+    pub fn native() -> Box<dyn Candidate> {
+        library("studio")
     }
 
     /// A child process, whose objects have sockets of their own.
-    pub(crate) fn process() -> Box<dyn Candidate> {
+    pub fn process() -> Box<dyn Candidate> {
         program("studio", |plugin| plugin)
     }
 
     /// A child process with TLS, whose objects share the one socket.
-    pub(crate) fn process_multiplexed() -> Box<dyn Candidate> {
+    pub fn process_multiplexed() -> Box<dyn Candidate> {
         program("studio", |plugin| plugin.auto_mtls().multiplex())
     }
 
     /// A child process to which each of the host's runtimes has a connection of its own.
-    pub(crate) fn process_per_runtime() -> Box<dyn Candidate> {
+    pub fn process_per_runtime() -> Box<dyn Candidate> {
         program("studio", ProcessPlugin::connection_per_runtime)
     }
 
     /// A child process over go-plugin's older protocol.
-    pub(crate) fn netrpc() -> Box<dyn Candidate> {
+    pub fn netrpc() -> Box<dyn Candidate> {
         over_net_rpc("studio")
     }
 
     /// A child process that talks in gobs over its standard input and output.
-    pub(crate) fn gob() -> Box<dyn Candidate> {
+    pub fn gob() -> Box<dyn Candidate> {
         talking("studio", "gob", StdioCodec::Gob)
     }
 
     /// The same in JSON.
-    pub(crate) fn json() -> Box<dyn Candidate> {
+    pub fn json() -> Box<dyn Candidate> {
         talking("studio", "json", StdioCodec::Json)
     }
 
     /// A shared library whose types are taken to have another layout than the host's.
-    #[expect(unsafe_code, reason = "a host writes it once")]
-    pub(crate) fn encoded() -> Box<dyn Candidate> {
-        // SAFETY: as above.
-        Box::new(unsafe { NativeBackend::new() }.encoded().library(build().library("studio")))
+    pub fn encoded() -> Box<dyn Candidate> {
+        Box::new(vouched_for().encoded().library(build().library("studio")))
     }
 }
