@@ -8,6 +8,7 @@ mod interop;
 mod kv_example;
 mod lacking;
 mod ledger;
+mod mechanisms;
 mod negotiated;
 mod object_store;
 mod proto;
