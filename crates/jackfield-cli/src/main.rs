@@ -51,7 +51,7 @@ enum Command {
     CheckCompat(check_compat::Options),
     /// Prints what a shell completes
     Completions(completions::Options),
-    /// Shows what Jackfield does, in ten lines: builds its plugins and runs one trait over all of them
+    /// Shows what Jackfield does: builds its plugins, runs one trait over all of them, and tells what it saw
     Demo(demo::Options),
     /// Says what this machine has of what Jackfield uses
     Doctor(doctor::Options),
@@ -74,7 +74,7 @@ Examples:
   jackfield new greetings  an interface, a plugin and a host that build and run as they are
   jackfield build -o plugins/kv.so kv
                            a package as a shared library
-  jackfield demo           ten lines that tell the story
+  jackfield demo           the story, and a table of what was seen in it
   jackfield demo --json    the same as one JSON object per line
   RUST_LOG=debug jackfield demo
                            with what the plugins log

@@ -14,6 +14,8 @@ pub(crate) struct Fixtures {
     pub(crate) library: PathBuf,
     /// The same source as a program.
     pub(crate) program: PathBuf,
+    /// The same source as a program that talks over the other wires.
+    pub(crate) wires: PathBuf,
     /// The store in Go, on the newest go-plugin, if Go is on this machine.
     pub(crate) go: Result<PathBuf, Missing>,
 }
@@ -21,7 +23,7 @@ pub(crate) struct Fixtures {
 impl Fixtures {
     /// Builds them, with progress on stderr.
     pub(crate) fn build() -> anyhow::Result<Self> {
-        let progress = progress("building the plugin in Rust: a shared library and a program")?;
+        let progress = progress("building the plugin in Rust: a shared library and two programs")?;
         // Together with the command itself, whose dependencies have been built with the features of both.
         let build = Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own());
         let rust = jackfield_fixtures::build(&build).context("the plugin in Rust cannot be built")?;
@@ -31,6 +33,7 @@ impl Fixtures {
         Ok(Self {
             library: rust.library("kv-file").to_owned(),
             program: rust.program("kv-file").to_owned(),
+            wires: rust.program("kv-file-wires").to_owned(),
             go,
         })
     }

@@ -1,7 +1,11 @@
 //! `jackfield demo`: one trait, answered by everything that can be plugged in.
 
 mod fixtures;
+mod killing;
+mod stage;
 mod story;
+mod summary;
+mod swapping;
 mod tell;
 
 use std::path::PathBuf;
@@ -24,7 +28,7 @@ pub(crate) struct Options {
 
 const EXAMPLES: &str = "\
 Examples:
-  jackfield demo           ten lines that tell the story
+  jackfield demo           the story, and a table of what was seen in it
   jackfield demo --json    the same as one JSON object per line
   RUST_LOG=debug jackfield demo
                            with what the plugins log";

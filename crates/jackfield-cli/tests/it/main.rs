@@ -7,6 +7,7 @@ mod machine;
 mod new;
 mod schema;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use jackfield_fixtures::{GoModule, available, go_programs};
@@ -14,24 +15,46 @@ use jackfield_fixtures::{GoModule, available, go_programs};
 use command::{jackfield, library, plugins, texts};
 
 #[test]
-fn the_demo_tells_its_story_in_ten_lines() {
+fn the_demo_tells_its_story_and_what_it_saw() {
     if available(go_programs(GoModule::Newest)).is_none() {
         return;
     }
     let output = jackfield(&["demo"]);
     let (stdout, stderr) = texts(&output);
     assert!(output.status.success(), "{stderr}");
-    assert_eq!(stdout.lines().count(), 10, "{stdout}");
+    assert_eq!(stdout.lines().count(), 15 + 1 + PLUGINS.len(), "{stdout}");
     for told in [
         "put hello=world, get hello → world",
         " calls, 0 failed",
         "refused (expected an ELF file, found a text); the old one serves on",
+        "the plugin ended: signal: 9 (SIGKILL)\n",
         "panic: runtime error: invalid memory address or nil pointer dereference at switches.go:",
-        "shared unmapped",
     ] {
         assert!(stdout.contains(told), "`{told}` is missing in\n{stdout}");
     }
+    let table: Vec<&str> = stdout.lines().skip(15).collect();
+    assert_eq!(words(table[0]), ["PLUGIN", "SWAPS", "CALLS", "ERRORS", "P50"]);
+    for (row, (plugin, swaps, errors, end)) in table[1..].iter().zip(PLUGINS) {
+        let row = words(row);
+        assert_eq!((row[0], row[1], row[5]), (plugin, swaps, end), "{stdout}");
+        assert!(errors.contains(&row[3].parse().expect("a number")), "{stdout}");
+    }
 }
+
+fn words(row: &str) -> Vec<&str> {
+    row.split_whitespace().collect()
+}
+
+/// How often each was swapped, how many of its calls got no answer, and what became of it. The program may have been called
+/// again before its end was known.
+const PLUGINS: [(&str, &str, RangeInclusive<u64>, &str); 6] = [
+    ("go", "11", 1..=1, "exited"),
+    ("linked", "10", 0..=0, "dropped"),
+    ("net/rpc", "10", 0..=0, "exited"),
+    ("program", "10", 1..=u64::MAX, "exited"),
+    ("shared", "100", 0..=0, "unmapped"),
+    ("stdio", "10", 0..=0, "exited"),
+];
 
 #[test]
 fn the_demo_in_json_is_one_object_per_line() {
@@ -40,7 +63,11 @@ fn the_demo_in_json_is_one_object_per_line() {
     for (index, line) in stdout.lines().enumerate() {
         let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(object["line"], index + 1);
+        if object["plugin"] == "shared" {
+            assert_eq!((&object["swaps"], &object["end"]), (&100.into(), &"unmapped".into()));
+        }
     }
+    assert!(stdout.lines().last().is_some_and(|line| line.contains("\"plugin\":\"stdio\"")), "{stdout}");
 }
 
 #[test]
