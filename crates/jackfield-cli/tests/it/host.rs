@@ -18,17 +18,17 @@ use tempfile::TempDir;
 use crate::{jackfield, texts};
 
 /// A host with two versions of a library, a program, and what is no plugin.
-struct Host {
-    directory: TempDir,
-    manager: Manager,
+pub(crate) struct Host {
+    pub(crate) directory: TempDir,
+    pub(crate) manager: Manager,
     events: Events,
     _watch: Watch,
-    control: ControlSocket,
-    path: PathBuf,
+    pub(crate) control: ControlSocket,
+    pub(crate) path: PathBuf,
 }
 
 impl Host {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let build = Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own());
         let built = jackfield_fixtures::build(&build).expect("it builds");
         let directory = tempfile::tempdir().expect("a directory");
@@ -82,7 +82,7 @@ impl Host {
     }
 
     /// What the command prints, if it succeeds.
-    fn ask(&self, words: &[&str]) -> Result<String, String> {
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<String, String> {
         let socket = self.path.display().to_string();
         let output = jackfield(&[&["--host", &socket], words].concat());
         let (stdout, stderr) = texts(&output);

@@ -6,6 +6,9 @@ mod host;
 mod machine;
 mod new;
 mod schema;
+mod screens;
+mod terminal;
+mod watch;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
