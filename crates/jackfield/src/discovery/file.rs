@@ -74,12 +74,18 @@ pub(crate) struct Described {
     parts: Vec<(PathBuf, Option<Stamp>)>,
 }
 
-/// What a file could be. Of several with the same name, the first in this order is the plugin.
+/// What a file of a [`Directory`](crate::Directory) could be. Of several with the same name, the first in this order is
+/// the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum Kind {
+    /// It says of a program how it becomes a plugin.
     Manifest,
+    /// A shared library, by its name.
     Library,
+    /// An executable file.
     Program,
+    /// None of these.
     Neither,
 }
 

@@ -10,6 +10,7 @@ mod os;
 mod settle;
 
 pub use self::directory::Directory;
+pub use self::file::Kind as FileKind;
 pub use self::offered::Offered;
 
 pub(crate) use self::directory::{Looking, Taking};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jackfield_core::Candidate;
 
-use super::{Directory, File, Scanner};
+use super::{Directory, File, FileKind, Scanner};
 use crate::watch::WatchError;
 
 /// A file of a [`Directory`] that could be a plugin, as [`scan`](Directory::scan) found it.
@@ -15,6 +15,8 @@ pub struct Offered {
     pub name: String,
     /// The file.
     pub path: PathBuf,
+    /// What it could be.
+    pub kind: FileKind,
     /// What can be loaded from it, or why nothing can.
     pub candidate: Result<Box<dyn Candidate>, String>,
 }
@@ -58,8 +60,10 @@ impl Directory {
             }
             disabled.as_ref() != Some(&file.plugin)
         });
-        let offer =
-            |file: File| Offered { candidate: self.candidate(&file), name: file.plugin, path: file.path };
+        let offer = |file: File| {
+            let candidate = self.candidate(&file);
+            Offered { name: file.plugin, path: file.path, kind: file.kind, candidate }
+        };
         Ok(files.into_iter().map(offer).collect())
     }
 }

@@ -1,9 +1,33 @@
-//! A candidate that is asked what it serves as soon as it is loaded.
+//! Asks plugins what they serve.
 
 use std::sync::{Mutex, PoisonError};
 
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError};
+
+use super::error::ReloadError;
+use super::lifecycle::Manager;
+use crate::registry::PluginId;
+
+impl Manager {
+    /// What a plugin that was loaded serves now, as it describes it itself: what [`dynamic`](Self::dynamic) takes. Names are
+    /// as for [`get`](Self::get).
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin, or it does not say what it serves: over net/rpc none does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn interfaces(&self, name: &str) -> Result<Vec<Descriptor>, ReloadError> {
+        let id = self.resolve(name)?;
+        let entry = self.shared.registry.find(&id)?;
+        let instance = entry.extra.instance.lock().await;
+        let Some(instance) = &*instance else { return Err(self.unloaded(&PluginId::from(name))) };
+        Ok(instance.interfaces().await.map_err(|kind| entry.extra.load.error(kind))?)
+    }
+}
 
 /// A candidate that is asked what it serves as soon as it is loaded: so one that does not say is not loaded at all.
 #[derive(Debug)]

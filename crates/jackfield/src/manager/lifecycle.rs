@@ -408,7 +408,7 @@ impl Manager {
         Ok(Ending::new(self, &entry, instance).run().await)
     }
 
-    fn unloaded(&self, id: &PluginId) -> ReloadError {
+    pub(super) fn unloaded(&self, id: &PluginId) -> ReloadError {
         self.shared.registry.find(id).map_or_else(ReloadError::from, |entry| closed(&entry, id))
     }
 

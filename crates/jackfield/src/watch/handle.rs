@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jackfield_core::Interface;
 use tokio::sync::{mpsc, oneshot};
 
-use super::life::Life;
+use super::life::{Life, Loader};
 use super::watcher::{Ask, Watcher};
 use crate::blocking;
 use crate::discovery::Directory;
@@ -117,11 +117,42 @@ impl Manager {
     ///
     /// The directory cannot be read, or the thread cannot start.
     pub fn watch<I: Interface + ?Sized>(&self, directory: Directory) -> Result<Watch, WatchError> {
+        self.watch_by(directory, Loader::of::<I>())
+    }
+
+    /// As [`watch`](Self::watch), for a host that knows nothing of the plugins' interfaces: each is loaded whatever it serves,
+    /// as by [`load_dynamic`](Self::load_dynamic).
+    ///
+    /// ```no_run
+    /// # use jackfield::{Directory, Event, Manager, State};
+    /// # async fn example(directory: Directory) -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = Manager::new();
+    /// let mut events = manager.events();
+    /// let watch = manager.watch_dynamic(directory)?;
+    /// while let Some(event) = events.recv().await {
+    ///     if let Event::Changed { plugin, state: State::Online { .. } } = event {
+    ///         for interface in manager.interfaces(plugin.as_str()).await? {
+    ///             println!("{plugin} serves {}", interface.service);
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`watch`](Self::watch).
+    pub fn watch_dynamic(&self, directory: Directory) -> Result<Watch, WatchError> {
+        self.watch_by(directory, Loader::dynamic())
+    }
+
+    fn watch_by(&self, directory: Directory, loader: Loader) -> Result<Watch, WatchError> {
         let (asks, asked) = mpsc::unbounded_channel();
         let (manager, directory) = (self.clone(), Arc::new(directory));
         let mut watcher = Watcher::new(manager.clone(), directory.clone(), asked, move |plugin, file| {
             let (manager, directory) = (manager.clone(), directory.clone());
-            Box::pin(Life::<I>::new(manager, directory, plugin, file).run())
+            Box::pin(Life::new(manager, directory, plugin, file, loader).run())
         });
         watcher.look()?;
         let looks = watcher.looks();

@@ -2,11 +2,10 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jackfield_core::{Interface, Step};
+use jackfield_core::{BoxFuture, Candidate, Context, Interface, LoadError, Step};
 use tokio::sync::watch::{self, Receiver};
 
 use super::sleep::{First, first, sleep, sleep_until};
@@ -17,7 +16,7 @@ use crate::registry::PluginId;
 use crate::restart::Backoff;
 
 /// One plugin of a directory. It alone loads and unloads it, one thing after the other.
-pub(super) struct Life<I: ?Sized> {
+pub(super) struct Life {
     manager: Manager,
     directory: Arc<Directory>,
     plugin: PluginId,
@@ -27,19 +26,20 @@ pub(super) struct Life<I: ?Sized> {
     orders: Receiver<Order>,
     /// What was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
     claim: Option<Claim>,
-    interface: PhantomData<fn() -> Box<I>>,
+    loader: Loader,
 }
 
-impl<I: Interface + ?Sized> Life<I> {
+impl Life {
     pub(super) fn new(
         manager: Manager,
         directory: Arc<Directory>,
         plugin: PluginId,
         file: Receiver<Option<File>>,
+        loader: Loader,
     ) -> Self {
         let desk = manager.desk(&plugin);
         let orders = desk.orders();
-        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: PhantomData }
+        Self { manager, directory, plugin, file, desk, orders, claim: None, loader }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
@@ -89,9 +89,10 @@ impl<I: Interface + ?Sized> Life<I> {
             let reloaded = self.manager.reload(plugin, &*candidate).await;
             reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })
         } else {
-            let loaded = self.manager.with_policy(policy).load::<I>(plugin, &*candidate).await;
-            self.claim = loaded.as_ref().ok().and_then(|_| self.manager.claim(&self.plugin));
-            loaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
+            let manager = self.manager.with_policy(policy);
+            let loaded = (self.loader.0)(&manager, plugin, &*candidate).await;
+            self.claim = loaded.as_ref().ok().and_then(|()| self.manager.claim(&self.plugin));
+            loaded.map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
         };
         brought.inspect_err(|Failure { reason, .. }| {
             tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
@@ -194,11 +195,35 @@ impl<I: Interface + ?Sized> Life<I> {
 }
 
 /// Nobody waits for what will not happen any more.
-impl<I: ?Sized> Drop for Life<I> {
+impl Drop for Life {
     fn drop(&mut self) {
         // First it is no longer counted, then it tells: an order that comes in between is seen by one of the two.
         self.orders = watch::channel(Order::default()).1;
         self.desk.close();
+    }
+}
+
+/// How a plugin is loaded that is not loaded yet.
+#[derive(Clone, Copy)]
+#[expect(clippy::type_complexity, reason = "this is its name")]
+pub(super) struct Loader(
+    for<'a> fn(&'a Manager, &'a str, &'a dyn Candidate) -> BoxFuture<'a, Result<(), LoadError>>,
+);
+
+impl Loader {
+    /// As this interface.
+    pub(super) fn of<I: Interface + ?Sized>() -> Self {
+        Self(|manager, name, candidate| {
+            Box::pin(async { manager.load::<I>(name, candidate).await.map(drop) })
+        })
+    }
+
+    /// As whatever it serves.
+    pub(super) fn dynamic() -> Self {
+        Self(|manager, name, candidate| {
+            let context = Context::new(name, []);
+            Box::pin(async { manager.load_dynamic(context, candidate).await.map(drop) })
+        })
     }
 }
 

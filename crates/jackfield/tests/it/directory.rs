@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
-use jackfield::{CallError, Directory, Error, Event, Handle, Manager, Restart, State};
+use jackfield::{Bytes, CallError, Directory, Error, Event, FileKind, Handle, Manager, Restart, State};
 use jackfield_fixtures::Stop;
 use probe_interface::Probe;
 
@@ -74,6 +74,31 @@ fn a_directory_is_looked_at_when_it_changes_and_at_no_other_time() {
         std::thread::yield_now();
     }
     assert_eq!(home.watch.looks(), before.0, "nothing has changed");
+}
+
+#[test]
+fn a_host_that_knows_no_interface_follows_whatever_comes() {
+    let mut home = Home::watch_dynamic();
+    home.put(libraries().library("probe-one"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let interfaces = block_on(home.manager.interfaces("probe")).expect("it says so");
+    let probe = block_on(home.manager.dynamic("probe", &interfaces[0])).expect("it serves that");
+    let version = || block_on(probe.call("Version", Bytes::new())).expect("an answer");
+    assert_eq!(version(), b"\x08\x01"[..]);
+    home.put(libraries().library("probe-two"), "libprobe.so");
+    assert_eq!(home.told("probe"), [State::Loading, online(2)]);
+    assert_eq!(version(), b"\x08\x02"[..]);
+
+    home.put(libraries().library("kv-by-hand"), "libkv.so");
+    assert_eq!(home.told("kv"), [State::Loading, online(1)]);
+    let served = block_on(home.manager.interfaces("kv")).expect("it says so");
+    assert_eq!(
+        (interfaces[0].service.as_str(), served[0].service.as_str()),
+        ("jackfield.test.Probe", "proto.KV")
+    );
+    home.remove("libkv.so");
+    assert_eq!(home.told("kv"), [State::Draining, State::Offline]);
+    assert!(block_on(home.manager.interfaces("kv")).is_err());
 }
 
 #[cfg(unix)]
@@ -345,16 +370,16 @@ fn what_a_directory_offers_is_said_before_anything_is_loaded() {
         .iter()
         .map(|offered| {
             let file = offered.path.file_name().and_then(|name| name.to_str());
-            (offered.name.as_str(), file.expect("a name"), offered.candidate.is_ok())
+            (offered.name.as_str(), file.expect("a name"), offered.kind, offered.candidate.is_ok())
         })
         .collect();
     assert_eq!(
         found,
         [
-            ("kv", "kv.plugin.toml", true),
-            ("kv", "libkv.so", true),
-            ("kv@1.2", "kv@1.2.so", true),
-            ("notes", "notes.txt", false),
+            ("kv", "kv.plugin.toml", FileKind::Manifest, true),
+            ("kv", "libkv.so", FileKind::Library, true),
+            ("kv@1.2", "kv@1.2.so", FileKind::Library, true),
+            ("notes", "notes.txt", FileKind::Neither, false),
         ]
     );
     let reason = offered[3].candidate.as_ref().expect_err("it is no plugin");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
-use jackfield::{Directory, Event, Events, Handle, Interface, Manager, State, Watch};
+use jackfield::{Directory, Event, Events, Handle, Interface, Manager, State, Watch, WatchError};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -30,6 +30,15 @@ impl Home {
         manager: Manager,
         configure: impl FnOnce(Directory) -> Directory,
     ) -> Self {
+        Self::begin(manager, |manager, directory| manager.watch::<I>(configure(directory)))
+    }
+
+    /// Watches an empty directory for whatever comes.
+    pub(crate) fn watch_dynamic() -> Self {
+        Self::begin(Manager::new(), Manager::watch_dynamic)
+    }
+
+    fn begin(manager: Manager, watch: impl FnOnce(&Manager, Directory) -> Result<Watch, WatchError>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
         let described = processes.clone();
@@ -40,7 +49,7 @@ impl Home {
             .settle(Duration::from_millis(20))
             .poll(Duration::from_millis(20));
         let events = manager.events();
-        let watch = manager.watch::<I>(configure(source)).expect("it is a directory");
+        let watch = watch(&manager, source).expect("it is a directory");
         Self { directory, manager, events, watch }
     }
 
