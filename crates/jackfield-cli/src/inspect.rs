@@ -105,7 +105,7 @@ pub(crate) fn json(file: &std::path::Path, image: &Result<Image, NativeError>) -
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &NativeError) -> String {
+pub(crate) fn chain(error: &NativeError) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ").replace('\n', " ")
 }

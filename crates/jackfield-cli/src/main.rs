@@ -82,6 +82,7 @@ Examples:
                            its name, interfaces and digest, and whether it loads here
   jackfield --host /run/my-host/control.sock list
                            what the plugins of a running host are doing
+  jackfield list plugins   what the files in a directory are
   jackfield call plugins/libkv.so Get '{\"key\":\"a\"}'
                            calls a method
   jackfield proto plugins/libkv.so
@@ -99,6 +100,7 @@ Exit codes:
 async fn main() -> ExitCode {
     let Arguments { command, host } = Arguments::parse();
     tracing_subscriber::fmt().with_env_filter(logged()).with_writer(std::io::stderr).init();
+    let is_host = matches!(&command, Command::Host(command) if command.is_host());
     let run = async {
         match command {
             Command::Bench(options) => bench::run(options).await,
@@ -109,7 +111,7 @@ async fn main() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::Doctor(options) => return doctor::run(&options),
             Command::Inspect(options) => inspect::run(&options),
-            Command::Host(command) => host::run(command, host).await,
+            Command::Host(command) => return host::run(command, host).await,
             Command::Install(options) => install::run(&options),
             Command::New(options) => new::run(&options),
             Command::Proto(options) => proto::run(&options).await,
@@ -117,29 +119,32 @@ async fn main() -> ExitCode {
         }
         .map(|()| ExitCode::SUCCESS)
     };
-    tokio::spawn(end_at_ctrl_c());
+    tokio::spawn(end_at_ctrl_c(if is_host { PATIENCE_OF_A_HOST } else { PATIENCE }));
     let result = tokio::select! {
         result = run => result,
         // Dropping the run ends what it has started; nobody waits for a plugin that will not end.
-        _ = tokio::signal::ctrl_c() => return ExitCode::from(130),
+        _ = tokio::signal::ctrl_c(), if !is_host => return ExitCode::from(130),
     };
     match result {
         Ok(code) => code,
         // Whoever reads our output has read enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast::<clap::Error>() {
+            Ok(wrong) => wrong.exit(),
+            Err(error) => {
+                report(&error);
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
 /// Ends the program where what runs does not come back to hear of Ctrl-C, such as a call into a library. The guard ends
 /// what it has started.
 #[expect(clippy::exit, reason = "nothing else ends it")]
-async fn end_at_ctrl_c() {
+async fn end_at_ctrl_c(patience: Duration) {
     if tokio::signal::ctrl_c().await.is_ok() {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(patience).await;
         std::process::exit(130);
     }
 }
@@ -168,3 +173,5 @@ pub(crate) fn report(error: &anyhow::Error) {
 
 /// How long what runs may take to end after Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// As long as it takes to unload what does not end by itself.
+const PATIENCE_OF_A_HOST: Duration = Duration::from_secs(5);

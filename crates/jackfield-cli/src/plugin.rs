@@ -157,7 +157,7 @@ pub(crate) fn interfaces(file: &Path) -> anyhow::Result<Vec<Descriptor>> {
 }
 
 #[expect(unsafe_code, reason = "a host writes it once, where it vouches for the libraries that it loads")]
-fn native() -> NativeBackend {
+pub(crate) fn native() -> NativeBackend {
     // SAFETY: whoever runs the command names the library, and vouches for it as for any program that he runs.
     unsafe { NativeBackend::new() }
 }
@@ -192,4 +192,4 @@ pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// How long a program may take to end.
-const STOP: Duration = Duration::from_secs(2);
+pub(crate) const STOP: Duration = Duration::from_secs(2);

@@ -1,17 +1,22 @@
-//! `jackfield --host PATH …`: asks a running host what its plugins are doing, and tells it what to do with them.
+//! `jackfield --host PATH …`: asks a running host what its plugins are doing, and tells it what to do with them. Without one,
+//! the command is the host of a directory.
 
 mod connection;
+mod directory;
+mod own;
 mod screen;
+mod signals;
 mod text;
 mod view;
 mod watch;
 
 use std::fmt;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Subcommand;
+use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
 use connection::Connection;
@@ -19,12 +24,12 @@ use connection::Connection;
 /// What a running host is asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Says what each plugin of a running host is doing (with --host)
-    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock list --json")]
-    List(Output),
-    /// Says what becomes of the plugins of a running host, until it ends (with --host)
-    #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock watch")]
-    Watch(Output),
+    /// Says what each plugin of a running host is doing (with --host), or what a directory holds
+    #[command(after_help = LIST_EXAMPLES)]
+    List(Watched),
+    /// Shows what the plugins of a running host are doing until it ends (with --host), or loads those of a directory
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Watched),
     /// Loads a plugin of a running host again from its file (with --host)
     #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock reload kv")]
     Reload {
@@ -60,30 +65,91 @@ pub(crate) enum Command {
     },
 }
 
-/// How the answer is printed.
+const LIST_EXAMPLES: &str = "\
+Examples:
+  jackfield --host /run/my-host/control.sock list --json
+                           the state and the figures of each plugin
+  jackfield list plugins   what each file is, and whether it loads here; none of it runs";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  jackfield --host /run/my-host/control.sock watch
+                           a table that is drawn again as things happen; in a pipe a line per event
+  jackfield watch plugins  a host of the plugins in a directory, whatever they serve, until Ctrl-C
+
+A program in a directory that has a handshake of its own needs a manifest (docs/manifest.md).";
+
+/// Whose plugins are looked at, and how they are printed.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Output {
+pub(crate) struct Watched {
+    /// A directory of plugins, in place of a running host
+    #[arg(value_name = "DIRECTORY")]
+    directory: Option<PathBuf>,
+
     /// Prints one JSON object per plugin or event
     #[arg(long)]
     json: bool,
 }
 
-/// Asks the host with this control socket.
-pub(crate) async fn run(command: Command, socket: Option<PathBuf>) -> anyhow::Result<()> {
-    let Some(socket) = socket else {
-        bail!(
-            "expected the control socket of a running host\n(hint: jackfield --host PATH …; docs/control.md)"
-        )
-    };
-    let mut host = Connection::open(&socket).await?;
-    match command {
-        Command::List(output) => {
-            let plugins = host.list().await?;
-            if output.json { plugins.iter().try_for_each(print) } else { print(text::table(&plugins)) }
+/// Whose plugins are looked at.
+enum Host {
+    /// This command is the host of a directory.
+    Own(PathBuf),
+    /// The host with this control socket.
+    Running(PathBuf),
+}
+
+impl Command {
+    /// Whether the command loads plugins, which are to be unloaded before it ends.
+    pub(crate) fn is_host(&self) -> bool {
+        matches!(self, Self::Watch(Watched { directory: Some(_), .. }))
+    }
+}
+
+impl Watched {
+    fn host(self, socket: Option<PathBuf>) -> anyhow::Result<(Host, Output)> {
+        let host = match (self.directory, socket) {
+            (Some(directory), None) => Host::Own(directory),
+            (None, Some(socket)) => Host::Running(socket),
+            (None, None) => {
+                return Err(wrong(
+                    "expected the control socket of a running host, or a directory of plugins",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(wrong("expected a running host or a directory of plugins, found both"));
+            }
+        };
+        Ok((host, if self.json { Output::Json } else { Output::Text }))
+    }
+}
+
+/// Asks the host with this control socket, or is one.
+pub(crate) async fn run(command: Command, socket: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        Command::List(watched) => match watched.host(socket)? {
+            (Host::Own(directory), output) => directory::list(&directory, output),
+            (Host::Running(socket), output) => list(&socket, output).await,
+        },
+        Command::Watch(watched) => {
+            return match watched.host(socket)? {
+                (Host::Own(directory), output) => own::watch(&directory, output).await,
+                (Host::Running(socket), output) => watch::running(&socket, output).await,
+            };
         }
-        Command::Watch(Output { json: false }) if screen::is_one() => watch::live(host, &socket).await,
-        Command::Watch(output) => watch::lines(host, &output).await,
-        command => host.ask(&request(&command)).await.map(drop),
+        command => {
+            let socket = socket.ok_or_else(|| wrong("expected the control socket of a running host"))?;
+            Connection::open(&socket).await?.ask(&request(&command)).await.map(drop)
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn list(socket: &Path, output: Output) -> anyhow::Result<()> {
+    let plugins = Connection::open(socket).await?.list().await?;
+    match output {
+        Output::Json => plugins.iter().try_for_each(print),
+        Output::Text => print(text::table(&plugins)),
     }
 }
 
@@ -105,4 +171,17 @@ fn print(line: impl fmt::Display) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
+}
+
+/// What the arguments lack, or have too many of.
+fn wrong(what: &str) -> anyhow::Error {
+    let hint = "(hint: jackfield --host PATH …, or `list DIRECTORY` and `watch DIRECTORY`; docs/control.md)";
+    clap::Error::raw(ErrorKind::MissingRequiredArgument, format!("{what}\n{hint}\n")).into()
+}
+
+/// How the answer is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Json,
+    Text,
 }

@@ -86,14 +86,10 @@ fn write(text: &str) -> io::Result<()> {
 pub(super) struct Notices {
     resized: unix::Signal,
     suspended: unix::Signal,
-    terminated: unix::Signal,
-    hung_up: unix::Signal,
 }
 
 /// One of them.
 pub(super) enum Notice {
-    /// The program is to end.
-    Ended,
     /// The terminal has another size.
     Resized,
     /// The program is to stop for now.
@@ -105,8 +101,6 @@ impl Notices {
         Ok(Self {
             resized: signal(SignalKind::window_change())?,
             suspended: signal(SignalKind::from_raw(Signal::TSTP.as_raw()))?,
-            terminated: signal(SignalKind::terminate())?,
-            hung_up: signal(SignalKind::hangup())?,
         })
     }
 
@@ -119,8 +113,6 @@ impl Notices {
         tokio::select! {
             _ = self.resized.recv() => Notice::Resized,
             _ = self.suspended.recv() => Notice::Suspended,
-            _ = self.terminated.recv() => Notice::Ended,
-            _ = self.hung_up.recv() => Notice::Ended,
         }
     }
 }

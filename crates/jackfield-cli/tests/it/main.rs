@@ -5,6 +5,7 @@ mod command;
 mod host;
 mod machine;
 mod new;
+mod own;
 mod schema;
 mod screens;
 mod terminal;

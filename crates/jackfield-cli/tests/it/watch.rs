@@ -83,7 +83,7 @@ fn the_terminal_is_as_before_however_the_watch_ends() {
     let terminal = start();
     terminal.signal(Signal::TERM);
     let (status, text) = terminal.ends();
-    assert_eq!((status.code(), text.trim()), (Some(1), "error: ended by a signal"));
+    assert_eq!((status.code(), text.trim()), (Some(143), ""));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_terminal_on_which_nothing_can_be_drawn_gets_lines() {
 }
 
 /// What stands in the table behind the name of a plugin.
-fn row<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn row<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let mut rows = text.lines().filter(|line| line.starts_with(&format!("{name} ")));
     rows.next()
         .unwrap_or_default()
