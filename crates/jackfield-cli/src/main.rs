@@ -19,6 +19,7 @@ mod proto;
 mod table;
 mod verify;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -166,9 +167,9 @@ pub(crate) fn even_if_unread(written: std::io::Result<()>) -> std::io::Result<()
     })
 }
 
-#[expect(clippy::print_stderr, reason = "this is the command")]
 pub(crate) fn report(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    // An error says that nobody is there any more to read it, such as a terminal that was closed.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
 }
 
 /// How long what runs may take to end after Ctrl-C.

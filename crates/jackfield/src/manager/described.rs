@@ -7,7 +7,6 @@ use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError};
 
 use super::error::ReloadError;
 use super::lifecycle::Manager;
-use crate::registry::PluginId;
 
 impl Manager {
     /// What a plugin that was loaded serves now, as it describes it itself: what [`dynamic`](Self::dynamic) takes. Names are
@@ -24,7 +23,7 @@ impl Manager {
         let id = self.resolve(name)?;
         let entry = self.shared.registry.find(&id)?;
         let instance = entry.extra.instance.lock().await;
-        let Some(instance) = &*instance else { return Err(self.unloaded(&PluginId::from(name))) };
+        let Some(instance) = &*instance else { return Err(self.unloaded(&id)) };
         Ok(instance.interfaces().await.map_err(|kind| entry.extra.load.error(kind))?)
     }
 }
