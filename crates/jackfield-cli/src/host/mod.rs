@@ -1,5 +1,5 @@
-//! `jackfield --host PATH …`: asks a running host what its plugins are doing, and tells it what to do with them. Without one,
-//! the command is the host of a directory.
+//! `jackfield --host PATH …`: asks a running host what its plugins are doing, and tells it what to do with them.
+//! Without one, the command is the host of a directory.
 
 mod connection;
 mod directory;

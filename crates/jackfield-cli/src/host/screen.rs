@@ -45,9 +45,12 @@ impl Screen {
     }
 
     /// Gives the terminal back and stops, as a program does at Ctrl-Z, and takes it again when it goes on.
-    pub(super) fn suspend(&mut self) -> io::Result<()> {
+    pub(super) async fn suspend(&mut self) -> io::Result<()> {
+        let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
         self.end();
+        // Another thread may be the first to stop.
         kill_process(getpid(), Signal::STOP)?;
+        continued.recv().await;
         self.begin()
     }
 
@@ -55,6 +58,8 @@ impl Screen {
         if let Some(before) = &self.before {
             let mut silent = before.clone();
             silent.local_modes -= LocalModes::ECHO;
+            // Ctrl-C would discard what is being written, such as the very end.
+            silent.local_modes |= LocalModes::NOFLSH;
             tcsetattr(io::stdin(), OptionalActions::Now, &silent)?;
         }
         write(ENTER)

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for a signal that is to end this program, and returns the exit code that then is usual. They are heard as soon as
-/// this is called.
+/// Waits for a signal that is to end this program, and returns the exit code that then is usual. They are heard as soon
+/// as this is called.
 pub(super) fn ended() -> io::Result<impl Future<Output = ExitCode>> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

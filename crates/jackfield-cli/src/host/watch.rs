@@ -95,7 +95,7 @@ impl Live {
             },
             notice = self.notices.next() => match notice {
                 Notice::Resized => {}
-                Notice::Suspended => screen.suspend()?,
+                Notice::Suspended => screen.suspend().await?,
             },
             _ = self.second.tick() => {}
         }

@@ -74,6 +74,7 @@ fn the_terminal_is_as_before_however_the_watch_ends() {
     let mut terminal = start();
     terminal.press("\x1a");
     terminal.until("what was there before", |screens| screens.is_as_before());
+    terminal.stops();
     terminal.signal(Signal::CONT);
     terminal.until("no plugins", |screens| screens.is_second() && screens.text().contains(": 0 plugins"));
     terminal.press("typed by mistake\n\x03");

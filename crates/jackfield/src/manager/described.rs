@@ -9,8 +9,8 @@ use super::error::ReloadError;
 use super::lifecycle::Manager;
 
 impl Manager {
-    /// What a plugin that was loaded serves now, as it describes it itself: what [`dynamic`](Self::dynamic) takes. Names are
-    /// as for [`get`](Self::get).
+    /// What a plugin that was loaded serves now, as it describes it itself: what [`dynamic`](Self::dynamic) takes. Names
+    /// are as for [`get`](Self::get).
     ///
     /// # Errors
     ///

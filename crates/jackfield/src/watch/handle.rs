@@ -120,8 +120,8 @@ impl Manager {
         self.watch_by(directory, Loader::of::<I>())
     }
 
-    /// As [`watch`](Self::watch), for a host that knows nothing of the plugins' interfaces: each is loaded whatever it serves,
-    /// as by [`load_dynamic`](Self::load_dynamic).
+    /// As [`watch`](Self::watch), for a host that knows nothing of the plugins' interfaces: each is loaded whatever it
+    /// serves, as by [`load_dynamic`](Self::load_dynamic).
     ///
     /// ```no_run
     /// # use jackfield::{Directory, Event, Manager, State};
