@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::cell::Cell;
 use super::mechanism::Mechanism;
 use super::probes::{calls, context, directory, isolation, lifecycle, speed, streams, wire};
+use crate::backends;
 use crate::lacking::{self, Entry};
 
 /// One question to every mechanism.
@@ -90,6 +91,8 @@ impl Table {
     ///
     /// One fails that is not on the list of what is lacking, or one does not that is.
     pub async fn make() -> anyhow::Result<Self> {
+        // However long that takes, it is no probe's time.
+        tokio::task::spawn_blocking(|| drop(backends::build())).await?;
         let mut table = Self { cells: Vec::new(), reasons: Vec::new() };
         let mut failures = Vec::new();
         for row in ROWS {
@@ -109,7 +112,9 @@ impl Table {
         let Some(Entry { why, .. }) = lacking::find(mechanism.name(), row.case) else {
             return timeout(PATIENCE, (row.probe)(mechanism)).await.context("nothing came of it")?;
         };
-        if let Ok(Ok(cell)) = timeout(BRIEFLY, (row.probe)(mechanism)).await {
+        let probed =
+            timeout(PATIENCE, (row.probe)(mechanism)).await.context("it neither does so nor fails")?;
+        if let Ok(cell) = probed {
             bail!("it does so after all ({}); take it off the list, where it says: {why}", cell.seen);
         }
         Ok(format!("— ({})", self.number(why)).into())
@@ -151,8 +156,6 @@ impl Table {
 
 /// How long a probe may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long one may take that is to fail.
-const BRIEFLY: Duration = Duration::from_secs(5);
 
 const INTRODUCTION: &str = "# The ways of plugging something in
 

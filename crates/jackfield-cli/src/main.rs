@@ -95,7 +95,8 @@ Exit codes:
   0  done
   1  something failed; the error says what
   2  the arguments are wrong
-  130  ended by Ctrl-C";
+  130  ended by Ctrl-C
+  129, 143  `watch` was ended with its terminal, or by SIGTERM";
 
 #[tokio::main]
 async fn main() -> ExitCode {

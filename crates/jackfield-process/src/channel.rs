@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Method, Parcel};
+use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Code, Error, Method, Parcel};
 use tokio::time::timeout;
 
 use crate::backend::Shared;
@@ -77,11 +77,16 @@ impl Channel for ProcessChannel {
                 Err(error @ Error::Call(CallError::DeadlineExceeded { .. })) if link.is_alive().await => {
                     Err(error)
                 }
-                Err(Error::Call(error)) => {
+                // It says so itself that it cannot answer now.
+                Err(Error::Plugin(failure))
+                    if [Code::RESOURCE_EXHAUSTED, Code::UNAVAILABLE].contains(&failure.code()) =>
+                {
+                    Err(failure.into())
+                }
+                Err(error) => {
                     tracing::debug!(%error, interface, "a plugin hands nothing over");
                     Ok(false)
                 }
-                Err(error) => Err(error),
             }
         })
     }

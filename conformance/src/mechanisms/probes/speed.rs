@@ -25,4 +25,4 @@ pub(in super::super) async fn call(mechanism: Mechanism) -> anyhow::Result<Cell>
 const CALLS: usize = 1000;
 /// A call to another process waits for that to be woken, and to wake it in turn, which takes longer than this. Of a
 /// thousand calls within a process one is faster, however busy the machine.
-const SWITCH: Duration = Duration::from_micros(10);
+const SWITCH: Duration = Duration::from_micros(20);

@@ -23,21 +23,19 @@ pub(super) async fn crash(kv: &Handle<dyn Kv>) -> anyhow::Result<String> {
     }
 }
 
-/// Kills the one plugin that runs this program, while it is called.
+/// Kills the one plugin that runs this program, while it is called. It is stopped before, so that it cannot answer first.
 pub(super) async fn kill(kv: &Handle<dyn Kv>, program: &Path) -> anyhow::Result<String> {
-    let calling = async {
-        loop {
-            if let Err(error) = kv.get("hello".into()).await {
-                return error;
-            }
-        }
-    };
-    let killing = async { Ok::<_, anyhow::Error>(kill_process(child(program)?, Signal::KILL)?) };
-    let (error, killed) = tokio::join!(calling, killing);
+    let child = child(program)?;
+    kill_process(child, Signal::STOP).context("the plugin cannot be stopped")?;
+    while !is_stopped(child)? {
+        tokio::task::yield_now().await;
+    }
+    let killing = async { kill_process(child, Signal::KILL) };
+    let (answer, killed) = tokio::join!(biased; kv.get("hello".into()), killing);
     killed.context("the plugin cannot be killed")?;
-    match error {
+    match answer {
         // Its last words are what it happened to log.
-        Error::Call(CallError::Exited { status, .. }) => Ok(format!("the plugin ended: {status}")),
+        Err(Error::Call(CallError::Exited { status, .. })) => Ok(format!("the plugin ended: {status}")),
         other => bail!("expected that the plugin is killed, found {other:?}"),
     }
 }
@@ -54,6 +52,17 @@ pub(super) async fn come_back(kv: &Handle<dyn Kv>) -> anyhow::Result<String> {
     }
     let took = start.elapsed();
     Ok(format!("{} ({took:.0?})", round_trip(kv).await?))
+}
+
+/// Whether all of its threads have stopped, of which each does so by itself. The state stands behind the name.
+fn is_stopped(process: Pid) -> anyhow::Result<bool> {
+    for task in std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero()))? {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        if !stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The process that this one has started from a program.

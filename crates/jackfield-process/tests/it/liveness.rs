@@ -47,7 +47,7 @@ fn a_wedged_plugin_is_killed_and_its_calls_say_why() {
 #[test]
 fn a_plugin_that_is_refused_ends() {
     let home = tempfile::tempdir().unwrap();
-    let program = home.path().join("plugin");
+    let program = home.path().canonicalize().unwrap().join("plugin");
     std::fs::copy(our_plugin(), &program).unwrap();
     let backend = ProcessBackend::start().unwrap();
     let plugin = ProcessPlugin::new(&program).handshake(handshake()).backend(&backend).liveness(PATIENCE);

@@ -189,7 +189,12 @@ fn a_wedged_plugin_is_killed() {
             let (instance, greeter) = load(&plugin.liveness(Duration::from_secs(2))).await;
             assert_eq!(greeter.greet().await.unwrap(), "Hello!");
             stop(&*instance);
-            let error = greeter.greet().await.unwrap_err();
+            // One of its threads may answer still before it stops.
+            let error = loop {
+                if let Err(error) = greeter.greet().await {
+                    break error;
+                }
+            };
             let Error::Call(CallError::Closed { reason }) = &error else { panic!("{error:?}") };
             assert!(reason.starts_with("the plugin was killed: it answered nothing for 2s"), "{reason}");
             assert_eq!(instance.closed().await.to_string(), error.to_string());

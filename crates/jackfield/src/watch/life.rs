@@ -44,7 +44,8 @@ impl Life {
 
     /// Follows the file until it has gone and the plugin is unloaded.
     pub(super) async fn run(mut self) {
-        let mut pause = self.manager.hand_over_deadline();
+        // What could not be drained for, and how long it waits for that to be tried again.
+        let mut busy: Option<(File, Duration)> = None;
         loop {
             let file = self.file.borrow_and_update().clone();
             let order = *self.orders.borrow_and_update();
@@ -57,11 +58,11 @@ impl Life {
                 }
                 Some(file) => {
                     let failure = self.bring(&file).await.err();
-                    // Only calls that run keep a plugin from being drained, and calls end. They are not held up all the time.
+                    // Only calls that run keep a plugin from being drained, and calls end.
                     let is_busy = failure.as_ref().is_some_and(|failure| failure.step == Some(Step::Drain));
-                    pause = if is_busy { pause.saturating_mul(2) } else { self.manager.hand_over_deadline() };
+                    busy = is_busy.then(|| (file.clone(), self.pause(&file, busy.as_ref())));
                     self.desk.tell(order, failure);
-                    self.keep(&file, is_busy.then_some(pause.saturating_mul(2))).await;
+                    self.keep(&file, busy.as_ref().map(|(_, pause)| *pause)).await;
                 }
                 None => {
                     self.take_away().await;
@@ -72,6 +73,14 @@ impl Life {
                     }
                 }
             }
+        }
+    }
+
+    /// How long to wait before calls are held up for this file again: each time twice as long as before.
+    fn pause(&self, file: &File, before: Option<&(File, Duration)>) -> Duration {
+        match before {
+            Some((other, pause)) if other == file => pause.saturating_mul(2),
+            _ => self.manager.hand_over_deadline().saturating_mul(4).max(SHORTEST_PAUSE),
         }
     }
 
@@ -116,11 +125,14 @@ impl Life {
     /// file is to be tried again.
     async fn keep(&mut self, file: &File, pause: Option<Duration>) {
         let mut again = pause.and_then(|pause| Instant::now().checked_add(pause));
+        let present = self.generation();
         let mut backoff = Backoff::new(self.directory.restart.clone());
         let manager = self.manager.clone();
         while let Some(claim) = self.claim.clone() {
             // Without an instance the host has unloaded it, and it stays so until its file changes.
             let Some((generation, closed)) = manager.closed(&claim).await else { break };
+            // What replaced the one that was busy came from this file, or is what the host wants.
+            again = again.filter(|_| Some(generation) == present);
             let waiting = first(self.changed(), sleep_until(manager.timer(), again));
             let ended = match first(waiting, closed).await {
                 First::Left(First::Left(())) => return,
@@ -226,6 +238,9 @@ impl Loader {
         })
     }
 }
+
+/// However short the hand-over may be.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What came of a restart.
 enum Restarted {
