@@ -1,4 +1,6 @@
 //! A plugin program over standard input and output: `stdio_plugin provider|consumer|stubborn gob|json`.
+//!
+//! A consumer may be told of which services it asks what: `stdio_plugin consumer gob Host Host2`.
 
 use std::process::ExitCode;
 
@@ -14,8 +16,9 @@ fn main() -> ExitCode {
         match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["provider", "gob"] => provider(Gobs).await,
             ["provider", "json"] => provider(Json::V1).await,
-            ["consumer", "gob"] => consume(Gobs).await,
-            ["consumer", "json"] => consume(Json::V1).await,
+            ["consumer", "gob"] => consume(Gobs, ["Plugin"; 2]).await,
+            ["consumer", "gob", hi, bye] => consume(Gobs, [hi, bye]).await,
+            ["consumer", "json"] => consume(Json::V1, ["Plugin"; 2]).await,
             ["stubborn", "gob"] => stubborn().await,
             other => panic!("there is no role {other:?}"),
         }
@@ -43,6 +46,7 @@ where
     let server = Server::new(codec)
         .method("Plugin.SayHi", |name: String| say("SayHi", "Hi", name))
         .method("Plugin.SayBye", |name: String| say("SayBye", "Bye", name))
+        .method("Plugin2.SayBye", |name: String| say("SayBye", "Bye", name))
         .method("Plugin.Fail", |name: String| async move { Err::<String, _>(format!("no, {name}")) });
     provide(&server).await
 }
@@ -52,15 +56,15 @@ async fn say(method: &'static str, greeting: &'static str, name: String) -> Resu
     Ok(format!("{greeting} {name}"))
 }
 
-async fn consume<C: Codec>(codec: C) -> Result<(), RpcError>
+async fn consume<C: Codec>(codec: C, [hi, bye]: [&str; 2]) -> Result<(), RpcError>
 where
     String: FromBody<C>,
     str: ToBody<C>,
 {
     let (host, connection) = consumer(codec)?;
     let talk = async {
-        for method in ["Plugin.SayHi", "Plugin.SayBye"] {
-            let response: String = host.call(method, "plugin").await?;
+        for (service, method) in [(hi, "SayHi"), (bye, "SayBye")] {
+            let response: String = host.call(&format!("{service}.{method}"), "plugin").await?;
             eprintln!("Got response from host:  {response}");
         }
         Ok(())

@@ -595,6 +595,34 @@ pub(crate) const KEYS: &[Key] = &[
         about: "64 calls at once",
     },
     Key {
+        name: "netrpc.cross_host",
+        unit: "µs",
+        ours: Source::Field(
+            Run { arguments: NET_RPC, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY },
+            "p50_us",
+        ),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "our host calls the Go plugin over net/rpc",
+    },
+    Key {
+        name: "netrpc.cross_plugin",
+        unit: "µs",
+        ours: Source::Field(
+            Run { arguments: NET_RPC, plugin: Some(Artifact::GrpcPlugin), ..GO_UNARY },
+            "p50_us",
+        ),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "the Go host calls our plugin over net/rpc",
+    },
+    Key {
         name: "netrpc.soak",
         unit: "kB",
         ours: Source::Field(SOAK, "growth_kb"),
@@ -626,22 +654,50 @@ pub(crate) const KEYS: &[Key] = &[
         unit: "µs",
         ours: Source::Field(Run { arguments: STDIO_GOB, ..UNARY }, "p50_us"),
         peer: Some(Peer {
-            name: "Go's net/rpc as pie wires it",
+            name: "pie",
             source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
         }),
         bound: Bound::AtMostTimes(0.6),
-        about: "one call at a time over stdin and stdout in gobs, 16 bytes back; the peer is the standard library's net/rpc, wired to the pipes as natefinch/pie does, which itself cannot be fetched here",
+        about: "one call at a time over stdin and stdout in gobs, 16 bytes back",
     },
     Key {
         name: "stdio.json_16",
         unit: "µs",
         ours: Source::Field(Run { arguments: STDIO_JSON, ..UNARY }, "p50_us"),
         peer: Some(Peer {
-            name: "Go's net/rpc as pie wires it",
+            name: "pie",
             source: Source::Field(Run { arguments: STDIO_JSON, ..GO_UNARY }, "p50_us"),
         }),
         bound: Bound::AtMostTimes(0.6),
-        about: "one call at a time over stdin and stdout in JSON, 16 bytes back; the peer is the standard library's net/rpc, wired to the pipes as natefinch/pie does, which itself cannot be fetched here",
+        about: "one call at a time over stdin and stdout in JSON, 16 bytes back",
+    },
+    Key {
+        name: "stdio.cross_host",
+        unit: "µs",
+        ours: Source::Field(
+            Run { arguments: STDIO_GOB, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY },
+            "p50_us",
+        ),
+        peer: Some(Peer {
+            name: "pie",
+            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "our host calls the Go plugin over stdin and stdout in gobs",
+    },
+    Key {
+        name: "stdio.cross_plugin",
+        unit: "µs",
+        ours: Source::Field(
+            Run { arguments: STDIO_GOB, plugin: Some(Artifact::GrpcPlugin), ..GO_UNARY },
+            "p50_us",
+        ),
+        peer: Some(Peer {
+            name: "pie",
+            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(1.0),
+        about: "the Go host calls our plugin over stdin and stdout in gobs",
     },
     Key {
         name: "manager.scan",

@@ -19,6 +19,7 @@ mod our_plugin;
 mod output;
 mod own_tls;
 mod peers;
+mod pie;
 mod raw;
 mod reattach;
 mod stdio;

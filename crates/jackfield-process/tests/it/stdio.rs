@@ -1,6 +1,6 @@
 //! Programs that talk over their standard input and output, in both directions and on both sides.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use jackfield_core::{
     CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Unloaded, interface,
 };
-use jackfield_fixtures::{Build, Profile, workspace};
+use jackfield_fixtures::{Build, GoModule, Profile, available, go_programs, workspace};
 use jackfield_process::ProcessBackend;
 use jackfield_process::netrpc::{Codec, FromBody, Gobs, Json, Server, ToBody};
 use jackfield_process::stdio::{StdioCodec, StdioPlugin};
 use tokio::sync::mpsc;
 
 use crate::calls::run;
-use crate::peers::Go;
 
 /// What a provider provides.
 #[interface(service = "proto.Speaker", version = "1.0")]
@@ -26,13 +25,14 @@ trait Speaker {
     async fn print(&self, name: String) -> Result<String, Error>;
 }
 
-fn our_program() -> PathBuf {
+pub(crate) fn our_program() -> PathBuf {
     let build = Build::fixtures().profile(Profile::own());
     jackfield_fixtures::build(&build).expect("the example builds").program("stdio_plugin").to_owned()
 }
 
-fn go_program() -> PathBuf {
-    Go::Newest.programs().join("stdio-peer")
+/// The programs by pie, if they can be built here.
+pub(crate) fn pie() -> Option<PathBuf> {
+    available(go_programs(GoModule::Pie))
 }
 
 async fn load(plugin: StdioPlugin) -> (Box<dyn Instance>, Handle<dyn Speaker>) {
@@ -55,13 +55,14 @@ async fn provides(plugin: StdioPlugin) {
 }
 
 #[test]
-fn go_provides() {
-    if !Go::is_here() {
-        return;
-    }
+fn pie_provides() {
+    let Some(programs) = pie() else { return };
     let backend = ProcessBackend::start().unwrap();
     for (name, codec) in [("gob", StdioCodec::Gob), ("json", StdioCodec::Json)] {
-        let plugin = StdioPlugin::new(go_program()).args(["provider", name]).codec(codec).backend(&backend);
+        let plugin = StdioPlugin::new(programs.join("stdio-peer"))
+            .args(["provider", name])
+            .codec(codec)
+            .backend(&backend);
         run(provides(plugin.clone()));
         run(async {
             let (_instance, speaker) = load(plugin).await;
@@ -129,7 +130,7 @@ where
 #[test]
 fn programs_consume_what_the_host_serves() {
     let backend = ProcessBackend::start().unwrap();
-    let programs = Go::is_here().then(go_program).into_iter().chain([our_program()]);
+    let programs = pie().map(|programs| programs.join("stdio-peer")).into_iter().chain([our_program()]);
     for program in programs {
         let plugin = |codec: &str| StdioPlugin::new(&program).args(["consumer", codec]).backend(&backend);
         let expected = ["SayHi plugin", "SayBye plugin"];
@@ -139,8 +140,8 @@ fn programs_consume_what_the_host_serves() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
-fn go_host(role: &str, codec: &str, plugin: &str) -> Output {
-    Command::new(go_program())
+fn pie_host(programs: &Path, role: &str, codec: &str, plugin: &str) -> Output {
+    Command::new(programs.join("stdio-peer"))
         .args([role, codec])
         .arg(our_program())
         .args([plugin, codec])
@@ -150,19 +151,17 @@ fn go_host(role: &str, codec: &str, plugin: &str) -> Output {
 }
 
 #[test]
-fn hosts_of_go_get_on_with_our_programs() {
-    if !Go::is_here() {
-        return;
-    }
+fn hosts_by_pie_get_on_with_our_programs() {
+    let Some(programs) = pie() else { return };
     for codec in ["gob", "json"] {
-        let output = go_host("provider-host", codec, "provider");
+        let output = pie_host(&programs, "provider-host", codec, "provider");
         assert!(output.status.success(), "{output:?}");
         assert_eq!(
             String::from_utf8(output.stderr).unwrap(),
             "got call for SayHi with name \"master\"\nResponse from plugin: \"Hi master\"\n\
              got call for SayBye with name \"master\"\nResponse from plugin: \"Bye master\"\n"
         );
-        let output = go_host("consumer-host", codec, "consumer");
+        let output = pie_host(&programs, "consumer-host", codec, "consumer");
         assert!(output.status.success(), "{output:?}");
         assert_eq!(
             String::from_utf8(output.stderr).unwrap(),
