@@ -30,6 +30,25 @@ fn new_host_writes_old_host_reads(host: &Path, plugin: &Path) {
     assert_eq!(run("grpc", &["get", "hello"]), read);
 }
 
+fn old_host_writes_and_reads(host: &Path, plugin: &Path) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = |arguments: &[&str]| run(host, plugin, directory.path(), ("netrpc", arguments));
+    assert_eq!(run(&["put", "hello", "world"]), "");
+    let written = std::fs::read(directory.path().join("kv_hello")).expect("the plugin wrote it");
+    assert_eq!(written, b"world\n\nWritten from plugin-go-netrpc");
+    assert_eq!(run(&["get", "hello"]), "world\n\nWritten from plugin-go-netrpc\n");
+}
+
+#[test]
+fn a_plugin_may_speak_net_rpc_alone() {
+    let (host, plugin) = (rust("negotiated-host"), rust("kv-netrpc-plugin"));
+    old_host_writes_and_reads(&host, &plugin);
+    let Some(go) = available(go_programs(GoModule::Newest)) else { return };
+    old_host_writes_and_reads(&host, &go.join("kv-netrpc-plugin"));
+    old_host_writes_and_reads(&go.join("negotiated-host"), &plugin);
+    old_host_writes_and_reads(&go.join("negotiated-host"), &go.join("kv-netrpc-plugin"));
+}
+
 #[test]
 fn hosts_of_either_age_share_a_plugin() {
     let (host, plugin) = (rust("negotiated-host"), rust("negotiated-plugin"));

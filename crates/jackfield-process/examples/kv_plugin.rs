@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
 use jackfield_process::{Handshake, ServeConfig, serve_many};
-use rustix::process::{Signal, getpid, kill_process};
 
+#[path = "../tests/it/ending.rs"]
+mod ending;
 #[path = "../tests/it/own_tls.rs"]
 #[expect(clippy::unwrap_used, reason = "a test that brings no files should see it")]
 mod own_tls;
@@ -43,23 +44,13 @@ impl Files {
                 Ok(Bytes::new())
             }
             ("__env", name) => Ok(std::env::var(name).map_err(failure)?.into()),
-            ("__abort", _) => std::process::abort(),
+            ("__end", what) => ending::end_by(what).map(|()| Bytes::new()).map_err(failure),
             ("__exit", status) => std::process::exit(status.parse().map_err(failure)?),
-            ("__fault", _) => {
-                // The first one only takes away what std does about a fault.
-                for _ in 0..2 {
-                    kill_process(getpid(), Signal::SEGV).map_err(failure)?;
-                }
-                Ok(Bytes::new())
-            }
             ("__memory", megabytes) => {
                 let limit = megabytes.parse::<u64>().map_err(failure)? << 20;
                 let limit = rustix::process::Rlimit { current: Some(limit), maximum: Some(limit) };
                 rustix::process::setrlimit(rustix::process::Resource::As, limit).map_err(failure)?;
-                let mut hoard = Vec::new();
-                loop {
-                    hoard.push(vec![1_u8; 1 << 20]);
-                }
+                ending::end_by("hoard").map(|()| Bytes::new()).map_err(failure)
             }
             ("__line", _) => {
                 let mut line = String::new();

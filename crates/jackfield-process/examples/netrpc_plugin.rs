@@ -12,6 +12,9 @@ use jackfield_process::{Handshake, ServeConfig};
 #[expect(clippy::unwrap_used, reason = "a test that brings no files should see it")]
 mod own_tls;
 
+#[path = "../tests/it/ending.rs"]
+mod ending;
+
 /// Greets, and remembers.
 #[interface(service = "proto.Greeter", version = "1.0")]
 pub trait Greeter {
@@ -59,6 +62,10 @@ impl Greeter for Memory {
     #[expect(clippy::print_stdout, reason = "a test asks for it")]
     fn put(&self, key: String, value: Bytes) -> Result<(), Error> {
         match key.as_str() {
+            "__end" => {
+                let what = String::from_utf8_lossy(&value);
+                ending::end_by(&what).map_err(Failure::new)?;
+            }
             "__stdout" => print!("{}", String::from_utf8_lossy(&value)),
             _ => drop(self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value)),
         }

@@ -1,4 +1,4 @@
-//! A plugin program over standard input and output: `stdio_plugin provider|consumer|stubborn gob|json`.
+//! A plugin program over standard input and output: `stdio_plugin provider|consumer|interruptible|stubborn gob|json`.
 //!
 //! A consumer may be told of which services it asks what: `stdio_plugin consumer gob Host Host2`.
 
@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use jackfield_process::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody};
 use jackfield_process::stdio::{consumer, provide};
 use tokio::signal::unix::{SignalKind, signal};
+
+#[path = "../tests/it/ending.rs"]
+mod ending;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
             ["consumer", "gob"] => consume(Gobs, ["Plugin"; 2]).await,
             ["consumer", "gob", hi, bye] => consume(Gobs, [hi, bye]).await,
             ["consumer", "json"] => consume(Json::V1, ["Plugin"; 2]).await,
+            ["interruptible", "gob"] => interruptible().await,
             ["stubborn", "gob"] => stubborn().await,
             other => panic!("there is no role {other:?}"),
         }
@@ -30,6 +34,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends when it is interrupted, and not at the end of its input.
+async fn interruptible() -> Result<(), RpcError> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    if std::env::var_os("STDIO_READY").is_some() {
+        eprintln!("ready to be interrupted");
+    }
+    provider(Gobs).await?;
+    interrupts.recv().await;
+    std::process::exit(7)
 }
 
 /// Ends neither at the end of its input nor when it is interrupted.
@@ -47,6 +62,7 @@ where
         .method("Plugin.SayHi", |name: String| say("SayHi", "Hi", name))
         .method("Plugin.SayBye", |name: String| say("SayBye", "Bye", name))
         .method("Plugin2.SayBye", |name: String| say("SayBye", "Bye", name))
+        .method("Plugin.Do", |what: String| async move { ending::end_by(&what).map(|()| String::new()) })
         .method("Plugin.Fail", |name: String| async move { Err::<String, _>(format!("no, {name}")) });
     provide(&server).await
 }

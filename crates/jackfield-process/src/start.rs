@@ -171,6 +171,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
         runner,
         sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
     });
+    tracing::debug!(plugin = plan.name, "waiting for a plugin's address");
     let announcement = hear(&child, line, plan).await;
     // It has been constructed, or will not be.
     drop(saved.map(|saved| tokio::task::spawn_blocking(|| drop(saved))));
@@ -179,6 +180,8 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
         announcement.address = translator.plugin_to_host(announcement.address);
     }
     let (version, protocol) = (announcement.version, announcement.protocol);
+    let address = announcement.address.to_string();
+    tracing::debug!(plugin = plan.name, address, version, %protocol, "using a plugin");
     let keys = identity.as_ref().zip(announcement.certificate.clone()).map(|(identity, peer)| Keys {
         certificate: identity.certificate().to_vec(),
         key: identity.key_bytes(),
@@ -232,6 +235,7 @@ fn launch(
         let sockets = place.directory.as_deref().unwrap_or(shared.sockets.path());
         launch = runner.wrap(Program::of(&launch, sockets)).into_launch(&launch);
     }
+    tracing::debug!(plugin = plan.name, program = %launch.program.display(), "starting a plugin");
     let process = spawn(&launch, image.as_ref())
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = plan.name, pid = process.id(), "started a plugin");

@@ -57,6 +57,11 @@ impl Logs {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Whose log it is.
+    pub(super) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
     fn push_piece(&mut self, mut piece: &[u8]) {
         let ends = piece.ends_with(b"\n");
         if ends {

@@ -230,6 +230,11 @@ impl Supervisor {
     async fn run(mut self, phase: watch::Sender<Phase>, mark: Mark) {
         self.drain_until_death().await;
         let death = Arc::new(self.bury());
+        tracing::debug!(
+            plugin = self.logs.plugin(),
+            status = death.status_text(),
+            "a plugin's process ended"
+        );
         phase.send_replace(Phase::Dead(Arc::clone(&death)));
         // Searching all processes takes milliseconds, during which other plugins want their answers.
         let _swept = tokio::task::spawn_blocking(move || mark.sweep()).await;

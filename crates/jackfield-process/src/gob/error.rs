@@ -10,7 +10,9 @@ pub enum GobError {
     #[error(transparent)]
     Codec(Arc<gobwire::Error>),
     /// A message is longer than this end accepts.
-    #[error("expected a message of at most {limit} bytes, found one of {length}")]
+    #[error(
+        "expected a message of at most {limit} bytes, found one of {length}\n(hint: `max_message` allows more)"
+    )]
     Length {
         /// What the message says.
         length: usize,

@@ -6,9 +6,11 @@ use gobwire::{Decoder, Progress, parse_length_prefix};
 use super::error::GobError;
 
 /// Reads one stream: types are defined once and hold for all that follows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
     decoder: Decoder,
+    /// How long a value may be, in bytes.
+    limit: usize,
     types: usize,
     /// How many messages, and bytes, the value that is coming has so far.
     pieces: usize,
@@ -17,6 +19,11 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Reads values of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { decoder: Decoder::default(), limit, types: 0, pieces: 0, bytes: 0, begun: false }
+    }
+
     /// Takes messages from the front of `input` until a value is complete, and then gives the decoder that holds it.
     ///
     /// The value must be decoded or discarded before the next is read.
@@ -28,11 +35,9 @@ impl Reader {
         loop {
             let Some((width, length)) = parse_length_prefix(input)? else { return Ok(None) };
             self.check_begin(input, width)?;
-            if length > MAX_MESSAGE - self.bytes.min(MAX_MESSAGE) {
-                return Err(GobError::Length {
-                    length: self.bytes.saturating_add(length),
-                    limit: MAX_MESSAGE,
-                });
+            let whole = self.bytes.saturating_add(length);
+            if whole > self.limit {
+                return Err(GobError::Length { length: whole, limit: self.limit });
             }
             let Some(message) = input.get(width..width + length) else { return Ok(None) };
             let progress = self.decoder.push_message(message)?;
@@ -84,7 +89,7 @@ impl Reader {
 /// Reads any bytes as heads of net/rpc and values that are discarded.
 #[doc(hidden)]
 pub fn fuzz(bytes: &[u8]) {
-    let (mut reader, mut input) = (Reader::default(), BytesMut::new());
+    let (mut reader, mut input) = (Reader::new(i32::MAX as usize), BytesMut::new());
     for piece in bytes.chunks(1 + bytes.len() % 61) {
         input.extend_from_slice(piece);
         loop {
@@ -106,8 +111,6 @@ pub fn fuzz(bytes: &[u8]) {
     }
 }
 
-/// The longest value that is accepted, as over gRPC.
-const MAX_MESSAGE: usize = i32::MAX as usize;
 const MAX_TYPES: usize = 4096;
 const MAX_PIECES: usize = 256;
 const MAX_QUOTE: usize = 200;
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<bool, GobError> {
-        Reader::default().next(&mut BytesMut::from(bytes)).map(|value| value.is_some())
+        Reader::new(1 << 20).next(&mut BytesMut::from(bytes)).map(|value| value.is_some())
     }
 
     #[test]
@@ -128,8 +131,11 @@ mod tests {
 
     #[test]
     fn a_length_is_refused_before_the_message_comes() {
-        let long = [0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0x81];
-        assert!(matches!(read(&long), Err(GobError::Length { .. })));
+        let [longest, longer] = [0, 1]
+            .map(|more| [&[0xfd][..], &((1_u32 << 20) + more).to_be_bytes()[1..], &[0xff, 0x81]].concat());
+        assert!(!read(&longest).unwrap());
+        let Err(GobError::Length { length, limit }) = read(&longer) else { panic!() };
+        assert_eq!((length, limit), ((1 << 20) + 1, 1 << 20));
     }
 
     #[test]

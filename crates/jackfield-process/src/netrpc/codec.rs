@@ -50,6 +50,9 @@ pub struct Answer {
     pub(super) error: Option<Refusal>,
 }
 
+/// How long a message may be unless a limit was set, in bytes: as over gRPC.
+pub(super) const MAX_MESSAGE: usize = i32::MAX as usize;
+
 pub(super) mod wire {
     use super::{Answer, BodyError, BytesMut, Call, ProtocolError, Refusal};
 
@@ -68,7 +71,8 @@ pub(super) mod wire {
         type Id: Send + 'static;
 
         fn encoder(&self) -> Self::Encoder;
-        fn decoder(&self) -> Self::Decoder;
+        /// What is longer than `limit` bytes ends the connection.
+        fn decoder(&self, limit: usize) -> Self::Decoder;
 
         /// Appends a call, or nothing if the argument cannot be encoded.
         fn write_call(

@@ -29,7 +29,7 @@ pub struct GobEncoder {
 }
 
 /// Reads one direction of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[expect(unnameable_types, reason = "only this codec makes them")]
 pub struct GobDecoder {
     reader: Reader,
@@ -51,8 +51,8 @@ impl Wire for Gobs {
         GobEncoder { encoder, body: Vec::new(), call_type, answer_type }
     }
 
-    fn decoder(&self) -> GobDecoder {
-        GobDecoder::default()
+    fn decoder(&self, limit: usize) -> GobDecoder {
+        GobDecoder { reader: Reader::new(limit), call: None, answer: None }
     }
 
     fn write_call(

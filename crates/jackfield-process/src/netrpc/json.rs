@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::codec::wire::{Wire, Write};
-use super::codec::{Answer, Call, Codec, FromBody, ToBody};
+use super::codec::{Answer, Call, Codec, FromBody, MAX_MESSAGE, ToBody};
 use super::error::{BodyError, ProtocolError};
 use super::refusal::Refusal;
 use super::scanner::Scanner;
@@ -36,7 +36,9 @@ pub enum Json {
 #[non_exhaustive]
 pub enum JsonError {
     /// An object is longer than this end accepts.
-    #[error("expected an object of at most {limit} bytes, found a longer one")]
+    #[error(
+        "expected an object of at most {limit} bytes, found a longer one\n(hint: `max_message` allows more)"
+    )]
     Length {
         /// What is accepted.
         limit: usize,
@@ -60,7 +62,7 @@ pub enum JsonError {
 impl Codec for Json {}
 
 /// Reads one direction of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[expect(unnameable_types, reason = "only this codec makes them")]
 pub struct JsonDecoder {
     scanner: Scanner,
@@ -99,8 +101,8 @@ impl Wire for Json {
         *self
     }
 
-    fn decoder(&self) -> JsonDecoder {
-        JsonDecoder::default()
+    fn decoder(&self, limit: usize) -> JsonDecoder {
+        JsonDecoder { scanner: Scanner::new(limit), body: Vec::new() }
     }
 
     fn write_call(
@@ -260,11 +262,11 @@ fn background(error: &Refusal) -> Option<Value> {
 #[doc(hidden)]
 pub fn fuzz(bytes: &[u8]) {
     let mut input = BytesMut::from(bytes);
-    let mut decoder = JsonDecoder::default();
+    let mut decoder = Json::V1.decoder(MAX_MESSAGE);
     while let Ok(Some(_)) = Json::read_call(&mut decoder, &mut input) {
         let _argument: Result<Value, _> = FromBody::<Json>::read(&mut decoder);
     }
-    let (mut decoder, mut input) = (JsonDecoder::default(), BytesMut::new());
+    let (mut decoder, mut input) = (Json::V1.decoder(MAX_MESSAGE), BytesMut::new());
     for piece in bytes.chunks(1 + bytes.len() % 61) {
         input.extend_from_slice(piece);
         while let Ok(Some(_)) = Json::read_answer(&mut decoder, &mut input) {}

@@ -80,6 +80,8 @@ mod server;
 pub use self::binding::Unfit;
 pub use self::client::Client;
 pub use self::codec::{Codec, FromBody, ToBody};
+#[cfg(feature = "stdio")]
+pub(crate) use self::connection::connect_within;
 pub use self::connection::{Connection, connect, connect_halves};
 pub use self::error::{BodyError, ProtocolError, RpcError};
 pub use self::gobs::Gobs;

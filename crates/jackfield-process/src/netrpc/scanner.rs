@@ -5,8 +5,10 @@ use bytes::{Buf, BytesMut};
 use super::json::{JsonError, MAX_QUOTE};
 
 /// Looks at each byte once, however it comes in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scanner {
+    /// How long an object may be, in bytes.
+    limit: usize,
     /// How much of the input was looked at.
     seen: usize,
     /// How many braces are open.
@@ -27,6 +29,11 @@ enum Within {
 }
 
 impl Scanner {
+    /// Finds objects of at most `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, seen: 0, depth: 0, within: Within::default() }
+    }
+
     /// Takes the next object from the front of `input`, once it is complete. What stands in it is not looked into.
     ///
     /// # Errors
@@ -44,12 +51,15 @@ impl Scanner {
         while let Some(byte) = input.get(self.seen) {
             self.step(*byte);
             self.seen += 1;
+            if self.seen > self.limit {
+                return Err(JsonError::Length { limit: self.limit });
+            }
             if self.depth == 0 {
                 let length = std::mem::take(&mut self.seen);
                 return Ok(Some(input.split_to(length)));
             }
         }
-        if self.seen > MAX_MESSAGE { Err(JsonError::Length { limit: MAX_MESSAGE }) } else { Ok(None) }
+        Ok(None)
     }
 
     fn step(&mut self, byte: u8) {
@@ -77,16 +87,13 @@ fn noise(input: &[u8]) -> JsonError {
     JsonError::Noise { found: String::from_utf8_lossy(shown).into_owned() }
 }
 
-/// The longest object that is accepted, as over gRPC.
-const MAX_MESSAGE: usize = i32::MAX as usize;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// All objects, whatever the cuts between the bytes.
     fn scan(text: &str, cut: usize) -> Result<Vec<String>, JsonError> {
-        let (mut scanner, mut input, mut objects) = (Scanner::default(), BytesMut::new(), Vec::new());
+        let (mut scanner, mut input, mut objects) = (Scanner::new(64), BytesMut::new(), Vec::new());
         for piece in text.as_bytes().chunks(cut) {
             input.extend_from_slice(piece);
             while let Some(object) = scanner.next(&mut input)? {
@@ -101,6 +108,17 @@ mod tests {
         let (first, second) = (r#"{"a":{"}":"{\"}\\"},"b":[{}]}"#, "{\n\"c\" : 1 }");
         for cut in 1..9 {
             assert_eq!(scan(&format!(" {first}{second}\n"), cut).unwrap(), [first, second]);
+        }
+    }
+
+    #[test]
+    fn an_object_is_cut_off_at_the_limit_whether_it_ends_or_not() {
+        let of = |length: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(length - 8));
+        for cut in [1, 7, 128] {
+            assert_eq!(scan(&of(64), cut).unwrap(), [of(64)]);
+            for long in [of(65), of(65).replace('}', "")] {
+                assert!(matches!(scan(&long, cut), Err(JsonError::Length { limit: 64 })), "{long}");
+            }
         }
     }
 

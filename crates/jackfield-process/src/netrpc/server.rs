@@ -14,13 +14,14 @@ use jackfield_core::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::codec::wire::Wire;
-use super::codec::{Call, Codec, FromBody, ToBody};
+use super::codec::{Call, Codec, FromBody, MAX_MESSAGE, ToBody};
 use super::error::{BodyError, RpcError};
 use super::refusal::Refusal;
 
 /// A table of methods; clones share it.
 pub struct Server<C: Codec> {
     codec: C,
+    limit: usize,
     methods: Arc<HashMap<String, Method<C>>>,
     services: Arc<HashSet<String>>,
 }
@@ -32,7 +33,14 @@ type Answering<C> = BoxFuture<'static, Result<Box<dyn ToBody<C> + Send>, Refusal
 impl<C: Codec> Server<C> {
     /// A server without methods.
     pub fn new(codec: C) -> Self {
-        Self { codec, methods: Arc::default(), services: Arc::default() }
+        Self { codec, limit: MAX_MESSAGE, methods: Arc::default(), services: Arc::default() }
+    }
+
+    /// Limits how long a call may be, in bytes, which is 2 GiB otherwise. A longer one ends its connection.
+    #[must_use]
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
     }
 
     /// Adds the method `name`, such as `Arith.Multiply`; one of the same name is replaced.
@@ -103,7 +111,7 @@ impl<C: Codec> Server<C> {
     ) -> Result<(), RpcError> {
         let mut input = std::pin::pin!(input);
         let mut output = std::pin::pin!(output);
-        let (mut decoder, mut encoder) = (self.codec.decoder(), self.codec.encoder());
+        let (mut decoder, mut encoder) = (self.codec.decoder(self.limit), self.codec.encoder());
         let (mut buffer, mut out, mut sent) = (BytesMut::with_capacity(BUFFER), Vec::new(), 0);
         let mut running = FuturesUnordered::new();
         let (mut open, mut unflushed) = (true, false);
@@ -163,8 +171,9 @@ impl<C: Codec> Server<C> {
 
 impl<C: Codec> Clone for Server<C> {
     fn clone(&self) -> Self {
-        let Self { codec, methods, services } = self;
-        Self { codec: codec.clone(), methods: Arc::clone(methods), services: Arc::clone(services) }
+        let Self { codec, limit, methods, services } = self;
+        let (methods, services) = (Arc::clone(methods), Arc::clone(services));
+        Self { codec: codec.clone(), limit: *limit, methods, services }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::host::about;
 use crate::netrpc::binding::{
     Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, RpcChannel, compiled,
 };
-use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_halves};
+use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
 
 /// A program that talks over its standard input and output.
 ///
@@ -33,6 +33,7 @@ pub struct StdioPlugin {
     launch: Launch,
     service: String,
     codec: StdioCodec,
+    max_message: usize,
     arguments: HashMap<String, Arguments>,
     misfits: Misfits,
     backend: Option<ProcessBackend>,
@@ -66,6 +67,7 @@ impl StdioPlugin {
             },
             service: "Plugin".to_owned(),
             codec: StdioCodec::default(),
+            max_message: MAX_MESSAGE,
             arguments: HashMap::new(),
             misfits: Misfits::default(),
             backend: None,
@@ -112,6 +114,16 @@ impl StdioPlugin {
     /// Passes the arguments of `method` by name, as a map, in place of a struct of Go's.
     pub fn map_arguments(mut self, method: impl Into<String>) -> Self {
         self.arguments.insert(method.into(), Arguments::Map);
+        self
+    }
+
+    /// Limits how long an answer of the program may be, in bytes; 64 MiB otherwise.
+    ///
+    /// A longer one is not kept: the talk with the program ends with an error that names the limit, as when it had written
+    /// something that is no answer. How long a call of a program that [consumes](Self::consume) may be is a matter of its
+    /// [`Server`](Server::max_message).
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
         self
     }
 
@@ -185,7 +197,7 @@ impl StdioPlugin {
         Loose: FromBody<C>,
     {
         let Talking { child, stdin, stdout } = talking;
-        let (client, connection) = connect_halves(stdout, stdin, codec);
+        let (client, connection) = connect_within(self.max_message, (stdout, stdin), codec);
         let closing = client.clone();
         let process = Process::watch(Arc::clone(&shared), child, connection, move || closing.close());
         let (tasks, fate, misfits) = (shared.io.tasks(), process.fate().clone(), self.misfits);
@@ -234,6 +246,7 @@ fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, Star
     for mark in [&shared.mark, &instance] {
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
+    tracing::debug!(plugin = name, program = %launch.program.display(), "starting a plugin");
     let mut process = spawn_talking(&launch)
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = name, pid = process.id(), "started a plugin");
@@ -256,3 +269,6 @@ fn fits(misfits: Misfits, schema: &'static Schema) -> Result<(), LoadErrorKind> 
 fn stdio(error: StartError) -> LoadErrorKind {
     LoadErrorKind::backend("stdio", error.step(), error)
 }
+
+/// What a host reads of a program that does not stop, before it gives up.
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;

@@ -12,9 +12,9 @@ use crate::peers::{handshake, our_plugin};
 
 /// How the plugin is made to end, its exit status, and what is said of it.
 const ENDS: [(&str, &str, &str); 5] = [
-    ("__abort", "signal: 6 (SIGABRT) (core dumped)", ""),
+    ("__end:abort", "signal: 6 (SIGABRT) (core dumped)", ""),
     ("__exit:7", "exit status: 7", ""),
-    ("__fault", "signal: 11 (SIGSEGV) (core dumped)", ""),
+    ("__end:fault", "signal: 11 (SIGSEGV) (core dumped)", ""),
     ("__kill", "signal: 9 (SIGKILL)", ""),
     ("__memory:300", "signal: 6 (SIGABRT) (core dumped)", "memory allocation of"),
 ];

@@ -35,11 +35,26 @@ pub(crate) fn wait_for(plugin: &str, is_it: impl Fn(&Line) -> bool) -> Line {
     }
 }
 
-/// Makes the lines of this program's plugins seen.
+/// Waits for these messages of a plugin and of its host about it, in this order; others may come in between.
+pub(crate) fn wait_for_order(plugin: &str, messages: &[&str]) {
+    let last = messages.last().unwrap();
+    wait_for(plugin, |line| line.message == *last);
+    let lines = LINES.lock().unwrap();
+    let of_plugin: Vec<_> =
+        lines.iter().filter(|line| line.plugin == plugin).map(|line| &*line.message).collect();
+    let mut rest = of_plugin.iter();
+    for message in messages {
+        assert!(rest.any(|line| line == message), "`{message}` is missing, or early, in {of_plugin:#?}");
+    }
+}
+
+/// Makes the lines of this program's plugins seen, and what it says of them itself.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        let plugins = Targets::new().with_target("jackfield::plugin", Level::TRACE);
+        let plugins = Targets::new()
+            .with_target("jackfield::plugin", Level::TRACE)
+            .with_target("jackfield_process", Level::DEBUG);
         let subscriber = tracing_subscriber::registry().with(Collect.with_filter(plugins));
         tracing::subscriber::set_global_default(subscriber).unwrap();
     });

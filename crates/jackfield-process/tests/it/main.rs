@@ -9,6 +9,7 @@ mod events;
 mod go_plugin;
 mod guard;
 mod hostile;
+mod isolation;
 mod limits;
 mod liveness;
 mod logs;

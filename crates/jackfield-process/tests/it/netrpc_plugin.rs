@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::{
-    Bytes, CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Unloaded,
-    interface,
+    Bytes, CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Streaming,
+    Unloaded, Value, interface,
 };
 use jackfield_fixtures::{Build, Profile};
 use jackfield_process::netrpc::NetRpc;
 use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin, Reattach, Stream};
 
 use crate::calls::run;
+use crate::events;
 use crate::liveness::stop;
 use crate::options::make_certificates;
 use crate::own_tls;
@@ -21,7 +22,7 @@ use crate::peers::{Go, chain};
 
 /// The interface of the peers.
 #[interface(service = "proto.Greeter", version = "1.0")]
-trait Greeter {
+pub(crate) trait Greeter {
     async fn greet(&self) -> Result<String, Error>;
     async fn put(&self, key: String, value: Bytes) -> Result<(), Error>;
     async fn get(&self, key: String) -> Result<Bytes, Error>;
@@ -34,7 +35,7 @@ trait Wider {
     async fn absent(&self) -> Result<String, Error>;
 }
 
-fn plugin(program: PathBuf, backend: &ProcessBackend) -> ProcessPlugin {
+pub(crate) fn plugin(program: PathBuf, backend: &ProcessBackend) -> ProcessPlugin {
     ProcessPlugin::new(program)
         .handshake(Handshake::new(1, "BASIC_PLUGIN", "hello"))
         .net_rpc(NetRpc::new("greeter").map_arguments("Put"))
@@ -45,13 +46,17 @@ fn go_plugin(go: Go, backend: &ProcessBackend) -> ProcessPlugin {
     plugin(go.programs().join("netrpc-plugin"), backend)
 }
 
-fn our_plugin() -> PathBuf {
+pub(crate) fn our_plugin() -> PathBuf {
     let build = Build::fixtures().profile(Profile::own());
     jackfield_fixtures::build(&build).expect("the example builds").program("netrpc_plugin").to_owned()
 }
 
-async fn load(plugin: &dyn Candidate) -> (Box<dyn Instance>, Handle<dyn Greeter>) {
-    let load = Load::new(Context::new("greeter", []), Description::of::<dyn Greeter>());
+pub(crate) async fn load(plugin: &dyn Candidate) -> (Box<dyn Instance>, Handle<dyn Greeter>) {
+    load_as("greeter", plugin).await
+}
+
+async fn load_as(name: &str, plugin: &dyn Candidate) -> (Box<dyn Instance>, Handle<dyn Greeter>) {
+    let load = Load::new(Context::new(name, []), Description::of::<dyn Greeter>());
     let instance = plugin.load(&load).await.unwrap();
     let slot = Arc::new(Slot::new::<dyn Greeter>(instance.lane()));
     let greeter = slot.handle::<dyn Greeter>().unwrap();
@@ -98,6 +103,67 @@ fn we_call_our_own_plugin_in_whichever_version() {
     run(round_trip(plugin(our_plugin(), &backend).auto_mtls()));
     // This host speaks the newer version too, in which the plugin answers over gRPC.
     run(round_trip(plugin(our_plugin(), &backend).versions([2])));
+}
+
+/// Only Go has two streams for what a plugin prints: what ours writes to its standard error is its log.
+#[test]
+fn both_outputs_of_go_arrive() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    for go in [Go::Newest, Go::V1_4] {
+        run(async {
+            let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+            let plugin = go_plugin(go, &backend)
+                .on_print(move |stream, bytes| sender.send((stream, bytes.to_vec())).unwrap());
+            let (_instance, greeter) = load(&plugin).await;
+            for (key, stream) in [("__stderr", Stream::Stderr), ("__stdout", Stream::Stdout)] {
+                greeter.put(key.into(), Bytes::from_static(b"\xffsaid")).await.unwrap();
+                assert_eq!(printed.recv().await, Some((stream, b"\xffsaid".to_vec())));
+            }
+        });
+    }
+}
+
+/// As a shell that knows the cookie sees it: the address, the older protocol, and an empty certificate.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a program is started as a person starts it")]
+fn the_announcement_ends_with_an_empty_certificate() {
+    use std::io::{BufRead as _, BufReader};
+    let mut command = Command::new(our_plugin());
+    command.env("BASIC_PLUGIN", "hello").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut plugin = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(plugin.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    plugin.kill().unwrap();
+    plugin.wait().unwrap();
+    let fields: Vec<_> = line.strip_suffix('\n').unwrap().split('|').collect();
+    let ["1", "1", "unix", socket, "netrpc", ""] = fields[..] else { panic!("{line}") };
+    // A plugin that is killed leaves it to its host.
+    std::fs::remove_file(socket).unwrap();
+}
+
+#[test]
+fn the_host_says_what_becomes_of_a_plugin() {
+    events::install();
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (instance, greeter) = load_as("told", &plugin(our_plugin(), &backend)).await;
+        assert_eq!(greeter.greet().await.unwrap(), "Hello!");
+        instance.unload(Duration::from_secs(2)).await;
+    });
+    // What the plugin logs comes by another way, and may be late.
+    let host = [
+        "starting a plugin",
+        "started a plugin",
+        "waiting for a plugin's address",
+        "using a plugin",
+        "a plugin's process ended",
+    ];
+    events::wait_for_order("told", &host);
+    let plugin = ["the plugin listens", "message from plugin", "message from GreeterHello.Greet"];
+    events::wait_for_order("told", &[&host[..3], &plugin, &host[4..]].concat());
 }
 
 /// TLS lies around yamux, whoever brings it.
@@ -227,6 +293,45 @@ fn what_is_not_there_is_named() {
     });
 }
 
+/// What Go has no type for.
+#[derive(Clone, Debug, PartialEq, Value)]
+enum Figure {
+    #[value(number = 1)]
+    Circle(f64),
+    #[value(number = 2)]
+    Square(f64),
+}
+
+#[interface(service = "proto.Painter", version = "1.0")]
+trait Painter {
+    async fn paint(&self, figure: Figure) -> Result<(), Error>;
+}
+
+#[interface(service = "proto.Pourer", version = "1.0")]
+trait Pourer {
+    async fn pour(&self, drops: Streaming<i64>) -> Result<i64, Error>;
+}
+
+#[test]
+fn an_interface_that_cannot_be_carried_is_refused_by_name() {
+    let backend = ProcessBackend::start().unwrap();
+    for (interface, what) in [
+        (
+            Description::of::<dyn Painter>(),
+            "the enum with data `Figure`, which the method `Paint` of `proto.Painter` has",
+        ),
+        (
+            Description::of::<dyn Pourer>(),
+            "the stream `drops`, which the method `Pour` of `proto.Pourer` has",
+        ),
+    ] {
+        let load = Load::new(Context::new("greeter", []), interface);
+        let error = chain(&run(plugin(our_plugin(), &backend).load(&load)).unwrap_err());
+        assert!(error.contains(&format!("net/rpc cannot carry {what}")), "{error}");
+        assert!(error.contains("(hint: serve it over gRPC)"), "{error}");
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test runs its peers")]
 fn go_host(go: Go, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     Command::new(go.programs().join("netrpc-host"))
@@ -252,6 +357,10 @@ fn hosts_of_go_call_us() {
             };
             assert_eq!(said(&["kv"]).0, "v|no such key: missing|42|printed\n");
             assert_eq!(said(&["loop", "1000"]).0, "ok 1000\n");
+            // A second client in the host goes on with what the first one started, without keys: Go has none for it.
+            if matches!((go, auto_mtls), (Go::Newest, "0")) {
+                assert_eq!(said(&["reattach"]).0, "Hello!\n");
+            }
             let (greeting, log) = said(&["greet"]);
             assert_eq!(greeting, "Hello!\n");
             // Go's host logs its events in this order, and our plugin its own in between.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::{
-    CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Unloaded, interface,
+    CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Streaming, Unloaded,
+    interface,
 };
 use jackfield_fixtures::{Build, GoModule, Profile, available, go_programs, workspace};
 use jackfield_process::ProcessBackend;
@@ -15,6 +16,8 @@ use jackfield_process::stdio::{StdioCodec, StdioPlugin};
 use tokio::sync::mpsc;
 
 use crate::calls::run;
+use crate::events;
+use crate::peers::chain;
 
 /// What a provider provides.
 #[interface(service = "proto.Speaker", version = "1.0")]
@@ -185,6 +188,78 @@ fn twenty_lines_of_python_are_a_plugin() {
         let Err(Error::Call(error)) = speaker.print("x".into()).await else { panic!() };
         assert!(error.to_string().contains("found `loading...`"), "{error}");
     });
+}
+
+/// Closing its input is not all: a program that waits for more is interrupted.
+#[test]
+fn a_program_is_interrupted() {
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = StdioPlugin::new(our_program()).args(["interruptible", "gob"]).backend(&backend);
+    let gone = Unloaded::Exited { status: "exit status: 7".into() };
+    run(async {
+        let (instance, speaker) = load(plugin.clone()).await;
+        assert_eq!(speaker.say_hi("x".into()).await.unwrap(), "Hi x");
+        assert_eq!(instance.unload(Duration::from_secs(20)).await, gone);
+        // It says when it is ready to be interrupted.
+        events::install();
+        let consumer = plugin.env("STDIO_READY", "1").consume(Server::new(Gobs)).await.unwrap();
+        let name = our_program().display().to_string();
+        events::wait_for(&name, |line| line.message == "ready to be interrupted");
+        assert_eq!(consumer.stop(Duration::from_secs(20)).await, gone);
+    });
+}
+
+/// Neither does the host keep what never ends, nor is a smaller answer refused.
+#[test]
+fn an_answer_has_a_limit() {
+    let backend = ProcessBackend::start().unwrap();
+    let endless = "read call; printf '{\"id\":'; exec yes";
+    let answer = r#"read call; printf '{"id":0,"result":"%s","error":null}\n' "$(head -c 900 /dev/zero | tr '\0' x)"; read call"#;
+    let load = async |script: &str| {
+        let plugin = StdioPlugin::new("sh").args(["-c", script]).codec(StdioCodec::Json);
+        load(plugin.max_message(1000).backend(&backend)).await
+    };
+    run(async {
+        let (_instance, speaker) = load(endless).await;
+        let Err(Error::Call(error)) = speaker.say_hi("x".into()).await else { panic!() };
+        let CallError::Wire { reason } = &error else { panic!("{error:?}") };
+        let expected = "expected an object of at most 1000 bytes, found a longer one";
+        assert!(reason.contains(expected) && reason.contains("max_message"), "{reason}");
+        let (_instance, speaker) = load(answer).await;
+        assert_eq!(speaker.say_hi("x".into()).await.unwrap(), "x".repeat(900));
+    });
+}
+
+/// What a program over standard input and output cannot be told.
+#[interface(service = "proto.Teller", version = "1.0")]
+trait Teller {
+    async fn tell(&self, listener: Handle<dyn Speaker>) -> Result<(), Error>;
+}
+
+#[interface(service = "proto.Pourer", version = "1.0")]
+trait Pourer {
+    async fn pour(&self) -> Result<Streaming<i64>, Error>;
+}
+
+#[test]
+fn an_interface_that_cannot_be_carried_is_refused_by_name() {
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = StdioPlugin::new(our_program()).args(["provider", "gob"]).backend(&backend);
+    for (interface, what) in [
+        (
+            Description::of::<dyn Teller>(),
+            "the object `listener`, which the method `Tell` of `proto.Teller` has",
+        ),
+        (
+            Description::of::<dyn Pourer>(),
+            "the stream `value`, which the method `Pour` of `proto.Pourer` has",
+        ),
+    ] {
+        let load = Load::new(Context::new("speaker", []), interface);
+        let error = chain(&run(plugin.load(&load)).unwrap_err());
+        assert!(error.contains(&format!("net/rpc cannot carry {what}")), "{error}");
+        assert!(error.contains("(hint: make it a plugin with a handshake)"), "{error}");
+    }
 }
 
 #[test]
