@@ -157,6 +157,11 @@ pub mod studio {
         talking("studio", "json", StdioCodec::Json)
     }
 
+    /// The same in version 2.0 of JSON-RPC.
+    pub fn json2() -> Box<dyn Candidate> {
+        talking("studio", "json2", StdioCodec::Json2)
+    }
+
     /// A shared library whose types are taken to have another layout than the host's.
     pub fn encoded() -> Box<dyn Candidate> {
         Box::new(vouched_for().encoded().library(build().library("studio")))

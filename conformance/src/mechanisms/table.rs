@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jackfield::BoxFuture;
 use tokio::time::timeout;
 
@@ -109,13 +109,18 @@ impl Table {
     }
 
     async fn cell(&mut self, row: &Row, mechanism: Mechanism) -> anyhow::Result<Cell> {
-        let Some(Entry { why, .. }) = lacking::find(mechanism.name(), row.case) else {
+        let Some(entry @ Entry { why, .. }) = lacking::find(mechanism.name(), row.case) else {
             return timeout(PATIENCE, (row.probe)(mechanism)).await.context("nothing came of it")?;
         };
         let probed =
             timeout(PATIENCE, (row.probe)(mechanism)).await.context("it neither does so nor fails")?;
-        if let Ok(cell) = probed {
-            bail!("it does so after all ({}); take it off the list, where it says: {why}", cell.seen);
+        match probed.map_err(|error| format!("{error:#}")) {
+            Ok(cell) => {
+                bail!("it does so after all ({}); take it off the list, where it says: {why}", cell.seen)
+            }
+            Err(words) => {
+                ensure!(entry.is_shown_by(&words), "it fails for another reason than {why}: {words}")
+            }
         }
         Ok(format!("— ({})", self.number(why)).into())
     }

@@ -16,10 +16,19 @@ pub(crate) async fn run(wire: &str, case: &str, run: impl Future<Output = ()>) {
         return run.await;
     };
     let outcome = timeout(PATIENCE, AssertUnwindSafe(run).catch_unwind()).await;
-    let passed = matches!(outcome, Ok(Ok(())));
+    let words = match outcome {
+        Ok(Ok(())) => {
+            panic!("`{wire}` passes `{case}` after all; take it off the list, where it says: {}", entry.why)
+        }
+        Ok(Err(panic)) => match panic.downcast::<String>() {
+            Ok(words) => *words,
+            Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or_default().to_owned(),
+        },
+        Err(_) => "it waits for what does not come".to_owned(),
+    };
     assert!(
-        !passed,
-        "`{wire}` passes `{case}` after all; take it off the list, where it says: {}",
+        entry.is_shown_by(&words),
+        "`{wire}` fails `{case}` for another reason than {}: {words}",
         entry.why
     );
 }

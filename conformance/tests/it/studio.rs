@@ -26,6 +26,7 @@ macro_rules! on_every_lane {
         on_every_lane!(@ netrpc: $($case),*);
         on_every_lane!(@ gob: $($case),*);
         on_every_lane!(@ json: $($case),*);
+        on_every_lane!(@ json2: $($case),*);
 
         /// The cases, for the list of those that fail.
         pub(crate) const CASES: &[&str] = &[$(stringify!($case)),*];
@@ -71,7 +72,7 @@ macro_rules! load_on_every_lane {
             let candidates = [
                 ("linked", linked()), ("native", native()), ("encoded", encoded()), ("process", process()),
                 ("process_multiplexed", process_multiplexed()), ("netrpc", netrpc()), ("gob", gob()),
-                ("json", json()),
+                ("json", json()), ("json2", json2()),
             ];
             for (lane, candidate) in candidates {
                 crate::lacking::run(lane, stringify!($case), cases::$case(&*candidate)).await;

@@ -17,14 +17,14 @@ use crate::handshake::{Address, Protocol};
 use crate::instance::ProcessInstance;
 #[cfg(feature = "netrpc")]
 use crate::netrpc::{NetRpc, binding::compiled, plugin};
-use crate::printed::Printed;
+use crate::printed::{Printed, Stream};
 use crate::reattach::{Owner, Reattach};
 use crate::running::Running;
 use crate::serve::Place;
 #[cfg(feature = "netrpc")]
 use crate::start::Announced;
 use crate::start::{Started, Wires, connect};
-use crate::tls::TlsError;
+use crate::tls::{TlsConfig, TlsError};
 
 impl Reattach {
     /// Attaches this host to the plugin, for calls that generated clients of `tonic` make.
@@ -47,7 +47,7 @@ impl Reattach {
         let shared = Arc::clone(backend.shared());
         let (owner, reattach, name) = (Arc::clone(&shared), self.clone(), name.into());
         let attaching = owner.io.start_task(async move {
-            let started = reattach.connect(&shared, &name).await;
+            let started = reattach.connect(&shared, &name, Printed::default(), None).await;
             started.map(|started| (started, shared))
         });
         let (started, shared) = attaching.await.map_err(|_| AttachError::NoThread)??;
@@ -73,23 +73,36 @@ impl Reattach {
         AttachedPlugin {
             reattach: self.clone(),
             backend: backend.clone(),
+            printed: Printed::default(),
+            tls: None,
             #[cfg(feature = "netrpc")]
             net_rpc: None,
         }
     }
 
     /// Must run on the I/O thread.
-    async fn connect(&self, shared: &Shared, name: &str) -> Result<Started, AttachError> {
+    async fn connect(
+        &self,
+        shared: &Shared,
+        name: &str,
+        printed: Printed,
+        tls: Option<TlsConfig>,
+    ) -> Result<Started, AttachError> {
         if self.protocol != Protocol::Grpc {
             return Err(AttachError::Protocol { found: self.protocol });
         }
-        let (child, wires) = self.find(shared, name).await?;
-        let connecting = connect(shared, child, wires, Printed::default());
+        let (child, wires) = self.find(shared, name, tls).await?;
+        let connecting = connect(shared, child, wires, printed);
         Ok(timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??)
     }
 
     /// The plugin's process, and what leads to it.
-    async fn find(&self, shared: &Shared, name: &str) -> Result<(ChildHandle, Wires), AttachError> {
+    async fn find(
+        &self,
+        shared: &Shared,
+        name: &str,
+        tls: Option<TlsConfig>,
+    ) -> Result<(ChildHandle, Wires), AttachError> {
         let process = find(self).await?;
         let bond = match self.owner {
             Owner::Host => Bond::Loose,
@@ -98,7 +111,11 @@ impl Reattach {
         let (child, watch) = attend(self.pid, process, bond).map_err(AttachError::Watch)?;
         shared.io.keep(watch);
         tracing::debug!(plugin = name, pid = self.pid, "attached to a plugin");
-        Ok((child, Wires::attached(self, Place::of(&shared.sockets))?))
+        let mut wires = Wires::attached(self, Place::of(&shared.sockets))?;
+        if tls.is_some() {
+            wires.target.tls = tls;
+        }
+        Ok((child, wires))
     }
 }
 
@@ -108,6 +125,8 @@ impl Reattach {
 pub struct AttachedPlugin {
     reattach: Reattach,
     backend: ProcessBackend,
+    printed: Printed,
+    tls: Option<TlsConfig>,
     #[cfg(feature = "netrpc")]
     net_rpc: Option<NetRpc>,
 }
@@ -120,6 +139,20 @@ impl AttachedPlugin {
         self
     }
 
+    /// Gives what the plugin prints from now on to `take`, as [`ProcessPlugin::on_print`](crate::ProcessPlugin::on_print)
+    /// does. Otherwise it becomes events of `tracing`.
+    pub fn on_print(mut self, take: impl Fn(Stream, &[u8]) + Send + Sync + 'static) -> Self {
+        self.printed = Printed::Function(Arc::new(take));
+        self
+    }
+
+    /// Encrypts the connection with TLS of the host's own making, which nobody can write down for another host as the
+    /// keys of AutoMTLS are.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     async fn load_instance(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
         let shared = Arc::clone(self.backend.shared());
         let (owner, this) = (Arc::clone(&shared), self.clone());
@@ -128,14 +161,14 @@ impl AttachedPlugin {
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some(options)) = (this.reattach.protocol, &this.net_rpc) {
                 let schema = compiled(interface)?;
-                let (child, wires) = this.reattach.find(&shared, &name).await?;
-                let wanted = plugin::Wanted { schema, printed: Printed::default(), offers: Vec::new() };
+                let (child, wires) = this.reattach.find(&shared, &name, this.tls).await?;
+                let wanted = plugin::Wanted { schema, printed: this.printed, offers: Vec::new() };
                 let announced = Announced { child, wires, protocol: Protocol::NetRpc };
                 let connecting = plugin::connect(&shared, announced, options, wanted);
                 let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);
             }
-            let started = this.reattach.connect(&shared, &name).await?;
+            let started = this.reattach.connect(&shared, &name, this.printed, this.tls).await?;
             let conforms = timeout(PATIENCE, conform(&started.connection, interface)).await;
             conforms.map_err(|_| AttachError::Silent)??;
             let link = Link { started, shared, lanes: None };

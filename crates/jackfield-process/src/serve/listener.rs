@@ -88,7 +88,7 @@ impl Drop for Listener {
 }
 
 fn bind_unix(place: &Place) -> io::Result<Listener> {
-    let directory = place.directory.clone().unwrap_or_else(std::env::temp_dir);
+    let directory = place.directory.clone().unwrap_or_else(temporary);
     loop {
         let number = getrandom::u32().map_err(io::Error::other)?;
         let path = directory.join(format!("plugin{number}"));
@@ -103,6 +103,15 @@ fn bind_unix(place: &Place) -> io::Result<Listener> {
         }
     }
 }
+
+/// The system's directory of temporary files, or `/tmp` where that is too deep for the path of a socket.
+fn temporary() -> PathBuf {
+    let directory = std::env::temp_dir();
+    if directory.as_os_str().len() > MAX_DIRECTORY { PathBuf::from("/tmp") } else { directory }
+}
+
+/// A socket's path has at most 107 bytes, of which `/plugin` with ten digits are 17.
+const MAX_DIRECTORY: usize = 90;
 
 /// Lets a group connect to the socket at `path`.
 fn admit(path: &Path, group: u32) -> io::Result<()> {

@@ -19,13 +19,13 @@ use crate::netrpc::{Gobs, Server, binding};
 use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
 
-/// Serves `plugin` to whoever asks for `name`, until a host asks it to end or `parent_gone` ends.
+/// Serves `plugin` to whoever asks for `name`, until a host asks it to end or `over` ends.
 pub(super) async fn live(
     (name, plugin): (String, &'static Plugin),
     (mut listener, mut announcement): (Listener, Announcement),
     tls: Option<TlsConfig>,
     Redirected { mut original, printed }: Redirected,
-    parent_gone: impl Future<Output = ()>,
+    over: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (ending, end) = watch::channel(false);
     let (tasks, kept) = Tasks::here();
@@ -39,7 +39,7 @@ pub(super) async fn live(
         () = accept(&mut listener, &mut hosts) => {}
         () = ended(end) => {}
         () = kept.as_mut() => {}
-        () = parent_gone => tracing::warn!("the host is gone"),
+        () = over => {}
     }
     drop(listener);
     hosts.finish().await;

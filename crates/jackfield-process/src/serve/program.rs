@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jackfield_core::{Context, Error, Plugin, Service};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config::{Network, ServeConfig, Set};
@@ -124,26 +124,31 @@ impl Choice {
 }
 
 async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
-    let parent_gone = parent::gone();
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+    let over = over(parent::gone(), signal(SignalKind::terminate()).map_err(ServeError::Runtime)?);
     #[cfg(feature = "netrpc")]
     if let Some(plugin) = choice.set.net_rpc {
         let (tls, certificate) = secure(choice.tls, &offer)?;
         let listener = Listener::bind(&choice.place).map_err(ServeError::Listen)?;
         let announcement =
             Announcement { certificate, ..Announcement::new(choice.version, listener.address()) };
-        return net_rpc::live(plugin, (listener, announcement), tls, stdout, parent_gone).await;
+        return net_rpc::live(plugin, (listener, announcement), tls, stdout, over).await;
     }
     let Redirected { mut original, printed } = stdout;
     let live = Live::prepare(choice, &offer, printed)?;
     announce(&mut original, &live.announcement).map_err(ServeError::Announce)?;
     tracing::debug!(address = %live.announcement.address, "the plugin listens");
-    live.run(async {
-        parent_gone.await;
-        tracing::warn!("the host is gone");
-    })
-    .await;
+    live.run(over).await;
     Ok(())
+}
+
+/// Ends when the host is gone, or somebody ends the plugin from outside: it answers what it was asked, and its `main` goes
+/// on to its end.
+async fn over(parent_gone: impl Future<Output = ()>, mut terminations: Signal) {
+    tokio::select! {
+        () = parent_gone => tracing::warn!("the host is gone"),
+        _ = terminations.recv() => tracing::info!("a signal asks the plugin to end"),
+    }
 }
 
 /// A plugin that listens.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -10,6 +11,7 @@ use gobwire::Gob;
 use jackfield_process::netrpc::{Client, Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect};
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::calls::run;
@@ -240,6 +242,34 @@ fn json_2_is_another_way_to_say_the_same() {
         };
         let (_, served, ()) = tokio::join!(connection, server.serve(ours), ask);
         served.unwrap();
+    });
+}
+
+/// The methods that run end all the same, and then the work for that client does.
+#[test]
+fn a_client_that_vanishes_leaves_nothing_running() {
+    run(async {
+        let (ours, theirs) = tokio::io::duplex(4096);
+        let (begun, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (begins, may_end) = (Arc::clone(&begun), Arc::clone(&ended));
+        let server = Server::new(Gobs).method("Arith.Wait", move |number: i64| {
+            let (begins, may_end) = (Arc::clone(&begins), Arc::clone(&may_end));
+            async move {
+                begins.notify_one();
+                may_end.notified().await;
+                Ok::<_, String>(number)
+            }
+        });
+        let serving = tokio::spawn(async move { server.serve(ours).await });
+        let (client, connection) = connect(theirs, Gobs);
+        let connection = tokio::spawn(connection);
+        let call = tokio::spawn(async move { client.call::<i64>("Arith.Wait", &7_i64).await });
+        begun.notified().await;
+        connection.abort();
+        assert!(call.await.unwrap().is_err());
+        ended.notify_one();
+        let served = serving.await.unwrap();
+        assert!(matches!(served, Ok(()) | Err(RpcError::Io(_))), "{served:?}");
     });
 }
 

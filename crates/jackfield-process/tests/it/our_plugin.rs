@@ -4,11 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use jackfield_core::{CallError, Code, Error, Field, Kind, Method, Mode, Shape, Unloaded};
+use jackfield_core::{CallError, Code, Error, Field, Instance, Kind, Method, Mode, Shape, Unloaded};
 use jackfield_process::{ProcessBackend, ProcessPlugin};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::calls::{get, load, put, run};
+use crate::netrpc_plugin;
 use crate::peers::{Go, first_field, handshake, message, our_plugin, wait_for_end};
 
 static ECHO: Method = Method {
@@ -337,6 +338,73 @@ fn a_plugin_that_is_asked_to_end_gets_to_the_end_of_its_main() {
         assert!(host.status().unwrap().success());
         assert!(cleaned_up.exists());
     }
+}
+
+/// A terminal interrupts its host's plugins too; they go on, for the host will say what it wants of them.
+#[test]
+fn interrupts_are_ignored() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![plugin(&backend)];
+    if Go::is_here() {
+        plugins.push(Go::Newest.plugin(&backend));
+    }
+    for plugin in plugins {
+        run(async {
+            let (instance, channel) = load(&plugin).await;
+            for _ in 0..3 {
+                kill_process(pid(&*instance), Signal::INT).unwrap();
+                get(&channel, "__pid").await.unwrap();
+            }
+        });
+    }
+}
+
+/// As a system that shuts down ends everything.
+#[test]
+fn a_termination_is_an_end_of_its_own_accord() {
+    let backend = ProcessBackend::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let cleaned_up = home.path().join("cleaned-up");
+    let status = |error: CallError| match error {
+        CallError::Exited { status, .. } => status,
+        other => panic!("{other}"),
+    };
+    run(async {
+        let (instance, _) = load(&plugin(&backend).env("KV_CLEANUP", &cleaned_up)).await;
+        kill_process(pid(&*instance), Signal::TERM).unwrap();
+        assert_eq!(status(instance.closed().await), "exit status: 0");
+        assert!(cleaned_up.exists());
+        let over_net_rpc = netrpc_plugin::plugin(netrpc_plugin::our_plugin(), &backend);
+        let (instance, _) = netrpc_plugin::load(&over_net_rpc).await;
+        kill_process(pid(&*instance), Signal::TERM).unwrap();
+        assert_eq!(status(instance.closed().await), "exit status: 0");
+    });
+}
+
+/// The path of a socket has 107 bytes at the most.
+#[test]
+fn a_directory_that_is_too_deep_for_sockets_is_passed_over() {
+    let home = tempfile::tempdir().unwrap();
+    let deep = home.path().join("x".repeat(100));
+    std::fs::create_dir(&deep).unwrap();
+    let mut by_hand = program(our_plugin());
+    by_hand.env("WKY_PLUGIN", "wukaiying").env("TMPDIR", &deep).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut by_hand = by_hand.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(by_hand.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("1|1|unix|/tmp/plugin"), "{line}");
+    kill_process(Pid::from_child(&by_hand), Signal::TERM).unwrap();
+    assert!(by_hand.wait().unwrap().success());
+
+    // A host whose directory it is, with a plugin of ours.
+    let mut host = program(std::env::current_exe().unwrap());
+    host.args(["--exact", "our_plugin::our_host_calls_it"]).env("TMPDIR", &deep);
+    let output = host.output().unwrap();
+    assert!(output.status.success() && text(&output.stdout).contains("1 passed"), "{output:?}");
+}
+
+fn pid(instance: &dyn Instance) -> Pid {
+    Pid::from_raw(instance.process().unwrap().cast_signed()).unwrap()
 }
 
 #[test]

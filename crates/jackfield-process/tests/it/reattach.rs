@@ -4,14 +4,16 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use jackfield_core::Unloaded;
+use jackfield_core::{Candidate, Context, Lane, Load, Unloaded};
 use jackfield_process::{
-    Address, AttachError, Owner, ProcessBackend, ProcessPlugin, Reattach, ServeConfig, Services,
+    Address, AttachError, Owner, ProcessBackend, ProcessPlugin, Reattach, ServeConfig, Services, Stream,
 };
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::calls::run;
-use crate::peers::{Go, chain, handshake, our_plugin, wait_for_end};
+use crate::calls::{self, put, run};
+use crate::options::make_certificates;
+use crate::own_tls;
+use crate::peers::{Go, chain, description, handshake, our_plugin, wait_for_end};
 use crate::raw::get;
 
 fn detached_plugins(backend: &ProcessBackend) -> Vec<ProcessPlugin> {
@@ -65,6 +67,50 @@ fn a_second_host_goes_on_where_the_first_ended() {
             assert!(chain(&error).contains("reattachment process not found"), "{error}");
         });
     }
+}
+
+/// What it prints comes to the host that is there.
+#[test]
+fn what_a_plugin_prints_comes_to_the_second_host() {
+    let backend = ProcessBackend::start().unwrap();
+    for index in 0..detached_plugins(&backend).len() {
+        let reattach = start_and_leave(index);
+        let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+        let plugin = reattach
+            .plugin(&backend)
+            .on_print(move |stream, bytes| sender.send((stream, bytes.to_vec())).unwrap());
+        run(async {
+            let load = Load::new(Context::new("kv", []), description());
+            let instance = plugin.load(&load).await.unwrap();
+            let Lane::Channel(channel) = instance.lane() else { panic!() };
+            put(&channel, "__stdout", b"still here\n").await.unwrap();
+            assert_eq!(printed.recv().await, Some((Stream::Stdout, b"still here\n".to_vec())));
+            let unloaded = instance.unload(Duration::from_secs(2)).await;
+            assert!(matches!(unloaded, Unloaded::Exited { .. }), "{unloaded}");
+        });
+    }
+}
+
+#[test]
+fn a_host_brings_its_own_keys_again() {
+    let home = tempfile::tempdir().unwrap();
+    make_certificates(home.path());
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = ProcessPlugin::new(our_plugin()).handshake(handshake()).env("KV_TLS", home.path());
+    let tls = || own_tls::load(home.path(), "host", "plugin");
+    run(async {
+        let plugin = plugin.tls(tls()).detached().backend(&backend);
+        let load = Load::new(Context::new("kv", []), description());
+        let first = plugin.load(&load).await.unwrap();
+        let reattach: Reattach = first.reattach().unwrap().parse().unwrap();
+        drop(first);
+        assert!(reattach.plugin(&backend).load(&load).await.is_err(), "it answers nobody without keys");
+        let again = reattach.plugin(&backend).tls(tls()).load(&load).await.unwrap();
+        let Lane::Channel(channel) = again.lane() else { panic!() };
+        assert_eq!(calls::get(&channel, "__pid").await.unwrap(), reattach.pid.unwrap().to_string());
+        let unloaded = again.unload(Duration::from_secs(2)).await;
+        assert!(matches!(unloaded, Unloaded::Exited { .. }), "{unloaded}");
+    });
 }
 
 #[test]

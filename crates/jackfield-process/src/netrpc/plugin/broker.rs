@@ -140,3 +140,90 @@ impl MuxBroker {
 const UNDIALED: Duration = Duration::from_secs(60);
 /// As long as Go waits.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::yamux::{Config, Role, session};
+
+    /// A broker that runs, and the session of the other end.
+    fn broker() -> (std::sync::Arc<MuxBroker>, Session) {
+        // The clock of these tests is ahead of whatever a session waits for.
+        let config = Config { keep_alive: None, ..Config::default() };
+        let (ours, theirs) = duplex(4096);
+        let (own, driver) = session(ours, Role::Client, config.clone());
+        tokio::spawn(driver);
+        let (other, driver) = session(theirs, Role::Server, config);
+        tokio::spawn(driver);
+        let broker = std::sync::Arc::new(MuxBroker::new(own));
+        let running = std::sync::Arc::clone(&broker);
+        tokio::spawn(async move { running.run().await });
+        (broker, other)
+    }
+
+    /// What the other end opens under a number, and what is acknowledged there.
+    async fn open(session: &Session, id: u32) -> Stream {
+        let mut stream = session.open().await.unwrap();
+        stream.write_u32_le(id).await.unwrap();
+        stream
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_first_waits_for_five_seconds() {
+        let (broker, other) = broker();
+        let begun = Instant::now();
+        let error = broker.accept(1).await.unwrap_err();
+        assert_eq!(error.to_string(), "nobody opened the number 1");
+        assert_eq!(begun.elapsed(), PATIENCE);
+
+        // A stream that came before anybody wanted it is there for as long, and then is gone.
+        let mut parked = open(&other, 2).await;
+        sleep(PATIENCE - Duration::from_millis(1)).await;
+        broker.accept(2).await.unwrap();
+        assert_eq!(parked.read_u32_le().await.unwrap(), 2);
+        let mut parked = open(&other, 3).await;
+        sleep(PATIENCE + Duration::from_millis(1)).await;
+        assert_eq!(parked.read_u32_le().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert!(broker.accept(3).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_number_that_is_not_acknowledged_is_no_stream() {
+        let (broker, other) = broker();
+        let answers = async {
+            for acknowledged in [4, 7] {
+                let mut stream = other.accept().await.unwrap();
+                let id = stream.read_u32_le().await.unwrap();
+                assert_eq!(id, acknowledged.min(5));
+                stream.write_u32_le(acknowledged).await.unwrap();
+            }
+            // The last one is never answered.
+            other.accept().await.unwrap()
+        };
+        let asks = async {
+            broker.dial(4).await.unwrap();
+            let error = broker.dial(5).await.unwrap_err();
+            assert_eq!(error.to_string(), "expected the number 5 to be acknowledged, found 7");
+            let begun = Instant::now();
+            let error = broker.dial(6).await.unwrap_err();
+            assert_eq!(error.to_string(), "nobody serves the number 6");
+            assert_eq!(begun.elapsed(), PATIENCE);
+        };
+        tokio::join!(answers, asks);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_a_number_holds_up_no_other() {
+        let (broker, other) = broker();
+        let mut silent = other.open().await.unwrap();
+        let mut named = open(&other, 8).await;
+        broker.accept(8).await.unwrap();
+        assert_eq!(named.read_u32_le().await.unwrap(), 8);
+        let begun = Instant::now();
+        assert_eq!(silent.read_u32_le().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(begun.elapsed(), PATIENCE);
+    }
+}
