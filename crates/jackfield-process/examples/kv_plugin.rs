@@ -1,7 +1,7 @@
 //! A plugin program with what a macro would write spelled out: the interface of the tests' peers.
 
-use std::io::Write;
-use std::process::ExitCode;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
@@ -47,9 +47,12 @@ impl Files {
             ("__end", what) => ending::end_by(what).map(|()| Bytes::new()).map_err(failure),
             ("__exit", status) => std::process::exit(status.parse().map_err(failure)?),
             ("__memory", megabytes) => {
-                let limit = megabytes.parse::<u64>().map_err(failure)? << 20;
-                let limit = rustix::process::Rlimit { current: Some(limit), maximum: Some(limit) };
-                rustix::process::setrlimit(rustix::process::Resource::As, limit).map_err(failure)?;
+                // Without a number it has what its host lets it have.
+                if !megabytes.is_empty() {
+                    let limit = megabytes.parse::<u64>().map_err(failure)? << 20;
+                    let limit = rustix::process::Rlimit { current: Some(limit), maximum: Some(limit) };
+                    rustix::process::setrlimit(rustix::process::Resource::As, limit).map_err(failure)?;
+                }
                 ending::end_by("hoard").map(|()| Bytes::new()).map_err(failure)
             }
             ("__line", _) => {
@@ -60,6 +63,10 @@ impl Files {
             ("__greeting", _) => Ok(self.greeting.clone().unwrap_or_default().into()),
             ("__panic", _) => panic!("this key is poisoned"),
             ("__pid", _) => Ok(std::process::id().to_string().into()),
+            ("__spread", numbers) => {
+                let (count, megabytes) = numbers.split_once(':').unwrap_or((numbers, "1"));
+                spread(count.parse().map_err(failure)?, megabytes)
+            }
             ("__size", length) => Ok(vec![b'x'; length.parse().map_err(failure)?].into()),
             _ => std::fs::read(format!("kv_{key}"))
                 .map(Bytes::from)
@@ -100,6 +107,33 @@ impl Kv for Files {
     }
 }
 
+/// Starts `count` processes with so many megabytes of memory each, and waits until they have it.
+#[expect(clippy::disallowed_methods, reason = "a plugin may start what it likes")]
+fn spread(count: usize, megabytes: &str) -> Result<Bytes, Error> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([HOARD, megabytes]).stdout(Stdio::piped());
+    let mut hoards = (0..count).map(|_| command.spawn()).collect::<Result<Vec<Child>, _>>()?;
+    for hoard in &mut hoards {
+        let mut line = String::new();
+        BufReader::new(hoard.stdout.take().ok_or_else(|| failure("no output"))?).read_line(&mut line)?;
+        if line.is_empty() {
+            return Err(failure("it has not got its memory"));
+        }
+    }
+    Ok(count.to_string().into())
+}
+
+#[expect(clippy::print_stdout, reason = "the plugin that started it waits for it")]
+fn hoard(megabytes: usize) -> ! {
+    let memory = std::hint::black_box(vec![1_u8; megabytes << 20]);
+    println!("{}", memory.len());
+    loop {
+        std::thread::park();
+    }
+}
+
+const HOARD: &str = "hoard";
+
 fn failure(error: impl std::fmt::Display) -> Error {
     Failure::with_code(Code::INVALID_ARGUMENT, error.to_string()).into()
 }
@@ -111,6 +145,12 @@ const PLUGIN: Plugin =
 
 #[expect(clippy::print_stdout, reason = "a test asks for it")]
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [task, megabytes] = arguments.as_slice()
+        && task == HOARD
+    {
+        hoard(megabytes.parse().expect("it was given a number"));
+    }
     if let Ok(banner) = std::env::var("KV_BANNER") {
         print!("{banner}");
     }

@@ -3,8 +3,9 @@
 //! A program without any library, so that it is small and starts at once. Its standard input is a socket of
 //! which only the host holds the other end, its first argument the mark of the host (`NAME=value`, an entry of
 //! an environment), its second the host's socket directory. The host may send lines: `+/path` for a socket to
-//! remove in the end, `-/path` to forget it. When the input ends, however that came about, the guard kills
-//! every process with the mark in its environment, removes the sockets and the directory, and ends.
+//! remove in the end, `*/path` for a cgroup, `-/path` to forget either. When the input ends, however that came
+//! about, the guard kills every process with the mark in its environment and whoever is in the cgroups, removes
+//! these, the sockets and the directory, and ends.
 #![no_std]
 #![no_main]
 // The memory functions below must not be compiled to calls of themselves.
@@ -28,10 +29,10 @@ extern "C" fn main(stack: *const usize) -> ! {
         let mark = unsafe { argument(stack, 1) };
         // SAFETY: so does argument 2.
         let directory = unsafe { argument(stack, 2) };
-        let mut sockets = Sockets { bytes: [0; MAX_SOCKETS], length: 0 };
-        sockets.listen();
+        let mut bequest = Bequest { bytes: [0; MAX_BEQUEST], length: 0 };
+        bequest.listen();
         kill_all(mark.to_bytes());
-        sockets.remove();
+        bequest.remove();
         remove_directory(directory);
     }
     exit()
@@ -49,13 +50,13 @@ fn detach() {
 
 // ---- what the host told ----
 
-/// Paths, each with a NUL at its end. A host with more sockets than fit keeps those at its death.
-struct Sockets {
-    bytes: [u8; MAX_SOCKETS],
+/// Signs (`+` or `*`) with paths, each with a NUL at its end. A host with more than fit leaves those at its death.
+struct Bequest {
+    bytes: [u8; MAX_BEQUEST],
     length: usize,
 }
 
-impl Sockets {
+impl Bequest {
     /// Takes the host's lines until the host is gone.
     fn listen(&mut self) {
         let mut line = [0; MAX_LINE];
@@ -83,16 +84,16 @@ impl Sockets {
 
     fn obey(&mut self, line: &[u8]) {
         match line {
-            [b'+', path @ ..] if path.first() == Some(&b'/') => self.add(path),
+            [b'+' | b'*', b'/', ..] => self.add(line),
             [b'-', path @ ..] => self.forget(path),
             _ => {}
         }
     }
 
-    fn add(&mut self, path: &[u8]) {
-        let end = self.length + path.len();
+    fn add(&mut self, entry: &[u8]) {
+        let end = self.length + entry.len();
         if end < self.bytes.len() {
-            for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(path) {
+            for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(entry) {
                 *place = *byte;
             }
             if let Some(place) = self.bytes.get_mut(end) {
@@ -104,9 +105,9 @@ impl Sockets {
 
     fn forget(&mut self, path: &[u8]) {
         let mut start = 0;
-        while let Some(found) = self.path(start) {
+        while let Some(found) = self.entry(start) {
             let size = found.len() + 1;
-            if found == path {
+            if found.get(1..) == Some(path) {
                 let mut index = start;
                 while index + size < self.length {
                     let moved = self.bytes.get(index + size).copied().unwrap_or_default();
@@ -122,8 +123,8 @@ impl Sockets {
         }
     }
 
-    /// The path that starts at `start`, without its NUL.
-    fn path(&self, start: usize) -> Option<&[u8]> {
+    /// The entry that starts at `start`, without its NUL.
+    fn entry(&self, start: usize) -> Option<&[u8]> {
         let rest = self.bytes.get(start..self.length)?;
         let end = rest.iter().position(|byte| *byte == 0)?;
         rest.get(..end)
@@ -131,13 +132,37 @@ impl Sockets {
 
     fn remove(&self) {
         let mut start = 0;
-        while let Some(path) = self.path(start) {
-            let address = path.as_ptr() as usize;
-            if is_socket(address) {
-                call([UNLINKAT, AT_FDCWD, address, 0, 0]);
+        while let Some(entry) = self.entry(start) {
+            if let [sign, path @ ..] = entry {
+                let address = path.as_ptr() as usize;
+                if *sign == b'*' {
+                    remove_cgroup(address);
+                } else if is_socket(address) {
+                    call([UNLINKAT, AT_FDCWD, address, 0, 0]);
+                }
             }
-            start += path.len() + 1;
+            start += entry.len() + 1;
         }
+    }
+}
+
+/// Kills whoever is in a cgroup, and removes it once they have ended.
+fn remove_cgroup(path: usize) {
+    let folder = call([OPENAT, AT_FDCWD, path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0]);
+    if folder < 0 {
+        return;
+    }
+    let kill = call([OPENAT, folder as usize, c"cgroup.kill".as_ptr() as usize, O_WRONLY | O_CLOEXEC, 0]);
+    if kill >= 0 {
+        call([WRITE, kill as usize, c"1".as_ptr() as usize, 1, 0]);
+        call([CLOSE, kill as usize, 0, 0, 0]);
+    }
+    call([CLOSE, folder as usize, 0, 0, 0]);
+    for _ in 0..MAX_ROUNDS {
+        if call([UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR, 0]) != EBUSY {
+            return;
+        }
+        pause();
     }
 }
 
@@ -199,8 +224,7 @@ fn kill_all(mark: &[u8]) {
         if quiet == QUIET_ROUNDS {
             return;
         }
-        let pause: [usize; 2] = [0, PAUSE];
-        call([NANOSLEEP, &raw const pause as usize, 0, 0, 0]);
+        pause();
     }
 }
 
@@ -314,6 +338,11 @@ fn read(file: usize, buffer: &mut [u8]) -> isize {
     call([READ, file, buffer.as_mut_ptr() as usize, buffer.len(), 0])
 }
 
+fn pause() {
+    let time: [usize; 2] = [0, PAUSE];
+    call([NANOSLEEP, &raw const time as usize, 0, 0, 0]);
+}
+
 fn exit() -> ! {
     loop {
         call([EXIT_GROUP, 0, 0, 0, 0]);
@@ -368,6 +397,7 @@ mod numbers {
     pub const SETSID: usize = 112;
     pub const STATX: usize = 332;
     pub const UNLINKAT: usize = 263;
+    pub const WRITE: usize = 1;
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -386,6 +416,7 @@ mod numbers {
     pub const SETSID: usize = 157;
     pub const STATX: usize = 291;
     pub const UNLINKAT: usize = 35;
+    pub const WRITE: usize = 64;
 }
 
 use numbers::*;
@@ -397,9 +428,11 @@ const PIDFD_SEND_SIGNAL: usize = 424;
 const AT_FDCWD: usize = -100_isize as usize;
 const AT_REMOVEDIR: usize = 0x200;
 const AT_SYMLINK_NOFOLLOW: usize = 0x100;
+const EBUSY: isize = -16;
 const EINTR: isize = -4;
 const EISDIR: isize = -21;
 const O_CLOEXEC: usize = 0o2000000;
+const O_WRONLY: usize = 1;
 const PR_SET_NAME: usize = 15;
 const SIGKILL: usize = 9;
 const SIG_BLOCK: usize = 0;
@@ -408,9 +441,10 @@ const STDIN: usize = 0;
 const S_IFMT: u16 = 0o170000;
 const S_IFSOCK: u16 = 0o140000;
 
-const MAX_LINE: usize = 256;
+/// A sign and a path, of which the kernel takes no longer one.
+const MAX_LINE: usize = 4097;
+const MAX_BEQUEST: usize = 64 * 1024;
 const MAX_ROUNDS: usize = 1000;
-const MAX_SOCKETS: usize = 64 * 1024;
 /// In nanoseconds.
 const PAUSE: usize = 4_000_000;
 const QUIET_ROUNDS: usize = 3;

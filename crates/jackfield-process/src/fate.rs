@@ -70,7 +70,7 @@ async fn told(mut end: watch::Receiver<Option<End>>) -> CallError {
 }
 
 fn exited(death: &Death) -> CallError {
-    let words = death.crash.clone().unwrap_or_else(|| death.stderr_tail.trim_end().to_owned());
+    let words = death.cause().unwrap_or_else(|| death.stderr_tail.trim_end().to_owned());
     CallError::Exited { status: death.status_text(), words }
 }
 

@@ -190,13 +190,17 @@ impl ProcessPlugin {
         self
     }
 
-    /// Limits how many bytes of data the program may have: its heap, and whatever else it maps for itself to write on, the
-    /// stacks of its threads included (`RLIMIT_DATA`). As many as this host may have otherwise.
+    /// Limits how many bytes of memory the program may have; as many as this host may have otherwise.
     ///
-    /// An allocation beyond fails in the program, of which most end at once: a Rust program aborts and says so, which is
-    /// then in the error of each call that was in flight. It does not bound what the program shares with others (its code,
-    /// files that it maps), nor what its own children have, each of which has the same limit for itself. Under a
-    /// runner it holds for the runner's program, and what that starts.
+    /// Each of its processes may have so many bytes of data: its heap, and whatever else it maps for itself to write on, the
+    /// stacks of its threads included (`RLIMIT_DATA`). An allocation beyond fails in the program, of which most end at once:
+    /// a Rust program aborts and says so, which is then in the error of each call that was in flight.
+    ///
+    /// Where this host may make cgroups (version 2), the program and all that it starts may have so many bytes together, of
+    /// whatever kind, and no swap. If they need more the kernel kills all of them, and the errors say that it was for this
+    /// limit. `docs/memory-limits.md` says where that is, and how to start a host there; elsewhere an event of `tracing` at
+    /// level `DEBUG` has the reason. The start forks this host then, which takes longer the more memory it has. Under a runner
+    /// both hold for the runner's program, and what that starts itself.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.launch.memory = Some(bytes);
         self

@@ -236,9 +236,9 @@ fn launch(
         launch = runner.wrap(Program::of(&launch, sockets)).into_launch(&launch);
     }
     tracing::debug!(plugin = plan.name, program = %launch.program.display(), "starting a plugin");
-    let process = spawn(&launch, image.as_ref())
+    let process = spawn(&launch, image.as_ref(), &shared.guard)
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
-    tracing::debug!(plugin = plan.name, pid = process.id(), "started a plugin");
+    tracing::debug!(plugin = plan.name, pid = process.child.id(), "started a plugin");
     let (child, line, supervisor) =
         supervise(process, plan.name.clone(), instance, launch.bond).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);

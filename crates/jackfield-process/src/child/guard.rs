@@ -2,7 +2,7 @@
 //!
 //! Its program is `guard/guard.rs`, embedded here. It reads a lifeline of which only the host holds the
 //! other end; when that closes, however the host ended, it kills what carries the host's mark and removes
-//! the sockets. This file never kills anything itself.
+//! the sockets and the plugins' cgroups. This file never kills anything itself.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Weak};
 
 use super::mark::Mark;
 use super::os::{sealed_executable, send};
@@ -19,7 +20,15 @@ use super::spawn::command;
 /// The host's end of the lifeline; when it is dropped the guard does its work and ends.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    lifeline: UnixStream,
+    lifeline: Arc<UnixStream>,
+}
+
+/// A cgroup of which the guard knows, with whoever is in it.
+#[derive(Debug)]
+pub(crate) struct Entrusted {
+    path: PathBuf,
+    /// It must not keep the lifeline open.
+    lifeline: Weak<UnixStream>,
 }
 
 /// A guard that was prepared, but whose process is not there yet.
@@ -37,28 +46,46 @@ impl Guard {
     /// If the system is out of descriptors.
     pub(crate) fn prepare(mark: Mark, sockets: &Path) -> Result<(Self, Unstarted), GuardError> {
         let (lifeline, far) = UnixStream::pair().map_err(GuardError::Lifeline)?;
-        Ok((Self { lifeline }, Unstarted { lifeline: far, mark, sockets: sockets.to_owned() }))
+        Ok((
+            Self { lifeline: Arc::new(lifeline) },
+            Unstarted { lifeline: far, mark, sockets: sockets.to_owned() },
+        ))
     }
 
     /// Tells the guard of a socket outside the directory, which it removes in the end.
     pub(crate) fn watch(&self, socket: &Path) {
-        self.tell(b'+', socket);
+        tell(&self.lifeline, b'+', socket);
     }
 
     /// Tells the guard that such a socket is gone.
     pub(crate) fn forget(&self, socket: &Path) {
-        self.tell(b'-', socket);
+        tell(&self.lifeline, b'-', socket);
     }
 
-    fn tell(&self, sign: u8, socket: &Path) {
-        let path = socket.as_os_str().as_bytes();
-        if !socket.is_absolute() || path.contains(&b'\n') {
-            return;
+    /// Tells the guard of a cgroup, which it removes in the end with everybody in it.
+    pub(crate) fn entrust(&self, cgroup: &Path) -> Entrusted {
+        tell(&self.lifeline, b'*', cgroup);
+        Entrusted { path: cgroup.to_owned(), lifeline: Arc::downgrade(&self.lifeline) }
+    }
+}
+
+impl Entrusted {
+    /// Tells the guard that the cgroup is gone.
+    pub(crate) fn forget(&self) {
+        if let Some(lifeline) = self.lifeline.upgrade() {
+            tell(&lifeline, b'-', &self.path);
         }
-        let line = [&[sign], path, b"\n"].concat();
-        if let Err(error) = send(self.lifeline.as_fd(), &line) {
-            tracing::warn!(%error, socket = %socket.display(), "the guard does not hear of a socket");
-        }
+    }
+}
+
+fn tell(lifeline: &UnixStream, sign: u8, path: &Path) {
+    let bytes = path.as_os_str().as_bytes();
+    if !path.is_absolute() || bytes.contains(&b'\n') {
+        return;
+    }
+    let line = [&[sign], bytes, b"\n"].concat();
+    if let Err(error) = send(lifeline.as_fd(), &line) {
+        tracing::warn!(%error, path = %path.display(), "the guard does not hear what it should remove");
     }
 }
 

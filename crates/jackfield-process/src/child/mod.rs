@@ -3,6 +3,7 @@
 //! Every child has one supervisor task on the I/O thread. It alone owns the process and its pipes, drains
 //! them for life, notices the death by pidfd and sweeps away what the child left behind.
 
+mod cgroup;
 mod crash;
 mod executable;
 mod guard;

@@ -1,6 +1,7 @@
 //! Starts a program, the one place of this crate that does.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -9,9 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use super::cgroup::MemoryGroup;
+use super::guard::Guard;
 use super::os::limit_memory;
 use super::spawn_error::SpawnError;
 use super::supervise::kill_and_reap;
+use crate::error::Chain;
 use crate::handshake::inherited;
 
 /// What to start and with what environment.
@@ -29,8 +33,17 @@ pub(crate) struct Launch {
     pub(crate) variables: Vec<(OsString, OsString)>,
     /// What ties it to the host.
     pub(crate) bond: Bond,
-    /// How many bytes of data it may have; as many as the host, if `None`.
+    /// How many bytes of data it may have, and of memory with all that it starts; as many as the host, if `None`.
     pub(crate) memory: Option<u64>,
+}
+
+/// A child that nobody has taken charge of yet.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    /// Its process.
+    pub(crate) child: Child,
+    /// What bounds its memory, if it has a limit and the system allows it.
+    pub(super) group: Option<MemoryGroup>,
 }
 
 /// What ties a plugin's process to the host.
@@ -56,11 +69,11 @@ pub(crate) enum Environment {
 /// Starts a program, or its `image` in memory, whose standard input is the host's and whose outputs are pipes.
 ///
 /// It stays in the host's process group: one that reads the terminal from another group would be stopped.
-/// Nothing here makes the standard library fork, which would copy the page tables of a large host.
+/// Only a cgroup makes the standard library fork, which copies the page tables of a large host.
 ///
 /// # Errors
 /// The system says no.
-pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> Result<Child, SpawnError> {
+pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>, guard: &Guard) -> Result<Spawned, SpawnError> {
     let mut command = match image {
         Some(image) => command(format!("/proc/self/fd/{}", image.as_raw_fd())),
         None => command(&launch.program),
@@ -71,7 +84,7 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> Result<Child, S
         // A log that nobody reads would end it, and so would a signal that a terminal sends to the host's group.
         command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
-    launch.begin(command)
+    launch.begin(command, guard)
 }
 
 /// Starts a program whose standard input and outputs are all pipes.
@@ -79,11 +92,11 @@ pub(crate) fn spawn(launch: &Launch, image: Option<&OwnedFd>) -> Result<Child, S
 /// # Errors
 /// As [`spawn`].
 #[cfg(feature = "stdio")]
-pub(crate) fn spawn_talking(launch: &Launch) -> Result<Child, SpawnError> {
+pub(crate) fn spawn_talking(launch: &Launch, guard: &Guard) -> Result<Spawned, SpawnError> {
     let mut command = command(&launch.program);
     launch.prepare(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    launch.begin(command)
+    launch.begin(command, guard)
 }
 
 /// A command whose child will be owned by this room.
@@ -117,14 +130,36 @@ impl Launch {
         }
     }
 
-    /// Spawns the child, and limits it from outside: to do so in between would make the standard library fork.
-    fn begin(&self, mut command: Command) -> Result<Child, SpawnError> {
+    /// Spawns the child, and limits its data from outside: to do so in between would make the standard library fork.
+    fn begin(&self, mut command: Command, guard: &Guard) -> Result<Spawned, SpawnError> {
+        let group = self.memory.and_then(|bytes| self.group(bytes, guard, &mut command));
         let mut child = spawn_when_written(&mut command).map_err(|error| SpawnError::explain(self, error))?;
         if let Some(bytes) = self.memory {
             let limited = limit_memory(&child, bytes).inspect_err(|_| kill_and_reap(&mut child));
             limited.map_err(SpawnError::System)?;
         }
-        Ok(child)
+        let group = group.filter(|group| {
+            let is_in = group.holds(child.id());
+            if !is_in {
+                self.is_limited_alone(&"the kernel did not let it into its cgroup");
+            }
+            is_in
+        });
+        Ok(Spawned { child, group })
+    }
+
+    /// A cgroup for what `command` starts, where that is possible.
+    fn group(&self, bytes: u64, guard: &Guard, command: &mut Command) -> Option<MemoryGroup> {
+        let group = MemoryGroup::make(bytes, self.bond, guard)
+            .inspect_err(|error| self.is_limited_alone(&Chain(error)));
+        let group = group.ok()?;
+        let taken_in = group.take_in(command).inspect_err(|error| self.is_limited_alone(error));
+        taken_in.is_ok().then_some(group)
+    }
+
+    fn is_limited_alone(&self, reason: &dyn fmt::Display) {
+        let program = self.program.display();
+        tracing::debug!(%program, %reason, "no cgroup: the memory of each of a plugin's processes is limited alone");
     }
 
     /// Where the program's file is, as the system would find it.

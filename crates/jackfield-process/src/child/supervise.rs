@@ -10,11 +10,12 @@ use std::sync::Arc;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
+use super::cgroup::MemoryGroup;
 use super::logs::Logs;
 use super::mark::Mark;
 use super::os::ProcessHandle;
 use super::pipe::{Chunk, Pipe};
-use super::spawn::Bond;
+use super::spawn::{Bond, Spawned};
 use crate::handshake::MAX_LINE;
 
 /// What others hold of a child; dropping it kills the child and waits for nothing.
@@ -38,6 +39,8 @@ pub struct Death {
     pub status: Option<ExitStatus>,
     /// What the program said of its crash, if it crashed: the message, and the place where it names one.
     pub crash: Option<String>,
+    /// The limit of memory, in bytes, over which the kernel killed it.
+    pub memory_limit: Option<u64>,
     /// The end of its standard error.
     pub stderr_tail: String,
 }
@@ -56,11 +59,12 @@ enum Phase {
 /// # Errors
 /// If the system is out of descriptors; the child is killed then.
 pub(crate) fn supervise(
-    mut child: Child,
+    spawned: Spawned,
     name: String,
     mark: Mark,
     bond: Bond,
 ) -> io::Result<(ChildHandle, FirstLines, impl Future<Output = ()> + Send)> {
+    let Spawned { mut child, group } = spawned;
     let pid = Some(child.id());
     let adopted = adopt(&mut child);
     let (process, stdout, stderr) = adopted.inspect_err(|_| kill_and_reap(&mut child))?;
@@ -69,6 +73,7 @@ pub(crate) fn supervise(
     let (phase, receiver) = watch::channel(Phase::Running);
     let supervisor = Supervisor {
         child,
+        group,
         process: Arc::clone(&process),
         stdout,
         stderr,
@@ -196,14 +201,21 @@ impl Death {
     pub fn status_text(&self) -> String {
         self.status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string())
     }
+
+    /// Why it crashed: what the program said itself, or why the kernel killed it.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let killed =
+            |bytes| format!("killed by the kernel: it used more than its {bytes} bytes (memory limit)");
+        self.memory_limit.map(killed).or_else(|| self.crash.clone())
+    }
 }
 
 impl fmt::Display for Death {
-    /// Says how the program ended and, where it crashed, its own words.
+    /// Says how the program ended and, where it crashed, why.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ended with {}", self.status_text())?;
-        match &self.crash {
-            Some(crash) => write!(f, ": {crash}"),
+        match self.cause() {
+            Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
         }
     }
@@ -211,6 +223,7 @@ impl fmt::Display for Death {
 
 struct Supervisor {
     child: Child,
+    group: Option<MemoryGroup>,
     process: Arc<AsyncFd<ProcessHandle>>,
     stdout: Pipe,
     stderr: Pipe,
@@ -237,7 +250,14 @@ impl Supervisor {
         );
         phase.send_replace(Phase::Dead(Arc::clone(&death)));
         // Searching all processes takes milliseconds, during which other plugins want their answers.
-        let _swept = tokio::task::spawn_blocking(move || mark.sweep()).await;
+        let group = self.group.take();
+        let sweep = move || {
+            mark.sweep();
+            if let Some(group) = group {
+                group.end();
+            }
+        };
+        let _swept = tokio::task::spawn_blocking(sweep).await;
         phase.send_replace(Phase::Swept(death));
         self.drain_to_end().await;
     }
@@ -278,6 +298,7 @@ impl Supervisor {
         Death {
             status,
             crash: self.logs.crash().filter(|_| crashed).map(str::to_owned),
+            memory_limit: self.group.as_ref().filter(|_| crashed).and_then(MemoryGroup::exceeded),
             stderr_tail: self.logs.tail(),
         }
     }

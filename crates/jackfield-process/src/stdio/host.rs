@@ -127,12 +127,16 @@ impl StdioPlugin {
         self
     }
 
-    /// Limits how many bytes of data the program may have: its heap, and whatever else it maps for itself to write on, the
-    /// stacks of its threads included (`RLIMIT_DATA`). As many as this host may have otherwise.
+    /// Limits how many bytes of memory the program may have; as many as this host may have otherwise.
     ///
-    /// An allocation beyond fails in the program, of which most end at once: a Rust program aborts and says so, which is
-    /// then in the error of each call that was in flight. It does not bound what the program shares with others (its code,
-    /// files that it maps), nor what its own children have, each of which has the same limit for itself.
+    /// Each of its processes may have so many bytes of data: its heap, and whatever else it maps for itself to write on, the
+    /// stacks of its threads included (`RLIMIT_DATA`). An allocation beyond fails in the program, of which most end at once:
+    /// a Rust program aborts and says so, which is then in the error of each call that was in flight.
+    ///
+    /// Where this host may make cgroups (version 2), the program and all that it starts may have so many bytes together, of
+    /// whatever kind, and no swap. If they need more the kernel kills all of them, and the errors say that it was for this
+    /// limit. `docs/memory-limits.md` says where that is, and how to start a host there; elsewhere an event of `tracing` at
+    /// level `DEBUG` has the reason. The start forks this host then, which takes longer the more memory it has.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.launch.memory = Some(bytes);
         self
@@ -247,10 +251,10 @@ fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, Star
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
     tracing::debug!(plugin = name, program = %launch.program.display(), "starting a plugin");
-    let mut process = spawn_talking(&launch)
+    let mut process = spawn_talking(&launch, &shared.guard)
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
-    tracing::debug!(plugin = name, pid = process.id(), "started a plugin");
-    let ends = process.stdin.take().zip(process.stdout.take());
+    tracing::debug!(plugin = name, pid = process.child.id(), "started a plugin");
+    let ends = process.child.stdin.take().zip(process.child.stdout.take());
     let (child, _, supervisor) =
         supervise(process, name, instance, Bond::Tight).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);

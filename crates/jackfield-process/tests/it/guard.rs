@@ -117,7 +117,7 @@ fn host_command() -> Command {
 }
 
 /// The guards among the children of a process.
-fn guards_of(parent: u32) -> Vec<u32> {
+pub(crate) fn guards_of(parent: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
     let children =
         threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
@@ -129,7 +129,7 @@ fn guards_of(parent: u32) -> Vec<u32> {
     children.split_whitespace().map(|pid| pid.parse().unwrap()).filter(is_guard).collect()
 }
 
-fn handle(pid: u32) -> Option<OwnedFd> {
+pub(crate) fn handle(pid: u32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(pid as i32)?, PidfdFlags::empty()).ok()
 }
 

@@ -13,6 +13,7 @@ mod isolation;
 mod limits;
 mod liveness;
 mod logs;
+mod memory;
 mod netrpc;
 mod netrpc_plugin;
 mod options;

@@ -42,6 +42,10 @@ impl Go {
 
 /// The program of the example `kv_plugin`, built once per run: not every way to run a test builds it.
 pub(crate) fn our_plugin() -> PathBuf {
+    // Where it is brought along, there is no cargo: see `cargo xtask vm`.
+    if let Some(program) = std::env::var_os("JACKFIELD_TEST_PLUGIN") {
+        return program.into();
+    }
     let build = Build::fixtures().profile(Profile::own());
     jackfield_fixtures::build(&build).expect("the example builds").program("kv_plugin").to_owned()
 }

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::process::Child;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
@@ -136,6 +137,20 @@ pub(crate) fn limit_memory(child: &Child, bytes: u64) -> io::Result<()> {
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     prlimit(Some(Pid::from_child(child)), Resource::Data, limit)?;
     Ok(())
+}
+
+/// Lets the child that `command` starts write `bytes` to `file` before it becomes another program, or go on if it cannot.
+///
+/// The standard library then forks, which copies the page tables of this process.
+#[expect(unsafe_code, reason = "what runs after a fork must not take any lock")]
+pub(crate) fn write_before_exec(command: &mut Command, file: File, bytes: &'static [u8]) {
+    let write = move || {
+        // Whoever spawns it looks whether it came to pass.
+        let _looked_for = rustix::io::write(&file, bytes);
+        Ok(())
+    };
+    // SAFETY: the closure makes one system call, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(write) };
 }
 
 /// Writes to a socket whose other end may be gone, without a SIGPIPE to this process.

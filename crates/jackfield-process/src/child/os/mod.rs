@@ -2,5 +2,5 @@
 
 mod linux;
 
-pub(super) use self::linux::limit_memory;
 pub(crate) use self::linux::{Parent, ProcessHandle, listens, sealed_executable, send};
+pub(super) use self::linux::{limit_memory, write_before_exec};
