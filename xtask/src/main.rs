@@ -1,6 +1,6 @@
 //! Tasks of the repository: `cargo xtask <task>`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,6 +11,7 @@ mod compare;
 mod fuzz;
 mod header;
 mod soak;
+mod vm;
 
 /// Tasks of the repository.
 #[derive(Debug, Parser)]
@@ -27,6 +28,14 @@ enum Task {
     Header,
     /// Lets everything happen to plugins that are being called, and checks every answer.
     Soak(soak::Options),
+    /// Runs the tests of memory limits in a virtual machine, whose kernel has them in cgroups of version 2.
+    Vm,
+    /// Marks a cgroup as systemd marks those that are delegated, inside of the virtual machine.
+    #[command(hide = true)]
+    Delegate {
+        /// Where it is.
+        cgroup: PathBuf,
+    },
     /// Is a plugin that records another one, as `capture` wants it.
     #[command(hide = true)]
     Record,
@@ -38,6 +47,8 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Capture => capture::run(root).map(|()| ExitCode::SUCCESS),
         Task::Record => capture::record().map(|()| ExitCode::SUCCESS),
+        Task::Vm => vm::run(root).map(|()| ExitCode::SUCCESS),
+        Task::Delegate { cgroup } => vm::delegate(&cgroup).map(|()| ExitCode::SUCCESS),
         Task::Codegen => codegen::run(root).map(|()| ExitCode::SUCCESS),
         Task::Compare(options) => compare::run(root, &options),
         Task::Header => header::run(root).map(|()| ExitCode::SUCCESS),
