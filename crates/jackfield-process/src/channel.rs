@@ -1,15 +1,16 @@
 //! The host's end of the wire to one plugin, callable from every thread and executor.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Code, Error, Method, Parcel};
+use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Method, Parcel};
 use tokio::time::timeout;
 
 use crate::backend::Shared;
 use crate::grpc::{Ask, Caller};
 use crate::lanes::Lanes;
+use crate::saving::ANSWER;
 use crate::start::Started;
 use crate::{liveness, saving};
 
@@ -72,22 +73,8 @@ impl Channel for ProcessChannel {
         let asking = self.call(&saving::LIST, Parcel::default(), Some(&patience));
         let link = Arc::clone(&self.link);
         Box::pin(async move {
-            match asking.await {
-                Ok(list) => Ok(saving::is_listed(&list.bytes, interface)),
-                Err(error @ Error::Call(CallError::DeadlineExceeded { .. })) if link.is_alive().await => {
-                    Err(error)
-                }
-                // It says so itself that it cannot answer now.
-                Err(Error::Plugin(failure))
-                    if [Code::RESOURCE_EXHAUSTED, Code::UNAVAILABLE].contains(&failure.code()) =>
-                {
-                    Err(failure.into())
-                }
-                Err(error) => {
-                    tracing::debug!(%error, interface, "a plugin hands nothing over");
-                    Ok(false)
-                }
-            }
+            let answer = asking.await.map(|list| saving::is_listed(&list.bytes, interface));
+            saving::conclude(answer, interface, link.is_alive()).await
         })
     }
 
@@ -100,10 +87,6 @@ impl Channel for ProcessChannel {
         })
     }
 }
-
-/// How long a plugin may take to say whether it saves, and then, whether it is alive at all: one that is wedged does not
-/// keep itself from being replaced.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// A plugin that was started, with the backend that keeps it running.
 #[derive(Debug)]

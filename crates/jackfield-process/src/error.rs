@@ -102,6 +102,10 @@ pub enum StartError {
     /// AutoMTLS could not be prepared.
     #[error("failed to prepare AutoMTLS")]
     Tls(#[from] TlsError),
+    /// A program without a handshake did not come to answer, as it does once it has read what was saved.
+    #[cfg(feature = "stdio")]
+    #[error("expected the program to answer once it has read what was saved")]
+    Unanswered(#[source] jackfield_core::CallError),
 }
 
 impl StartError {

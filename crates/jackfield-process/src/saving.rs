@@ -4,13 +4,20 @@
 //! said that it is there. Both are described in `docs/handing-over.md`, for plugins in other languages.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "netrpc")]
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "netrpc")]
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use jackfield_core::{Error, Method, Mode, Service};
+#[cfg(feature = "netrpc")]
+use jackfield_core::Schema;
+use jackfield_core::{CallError, Code, Error, Method, Mode, Service};
 use prost::Message;
 use tonic::Status;
 
@@ -64,6 +71,35 @@ pub(crate) fn ask(interface: &str) -> Bytes {
 pub(crate) fn read(answer: Bytes) -> Result<Bytes, prost::DecodeError> {
     Answer::decode(answer).map(|answer| answer.saved)
 }
+
+/// Whether a plugin saves that has answered so, on whichever wire. It is asked whether it is alive if it did not in time.
+///
+/// # Errors
+/// It is too busy to say.
+pub(crate) async fn conclude(
+    answer: Result<bool, Error>,
+    interface: &str,
+    is_alive: impl Future<Output = bool>,
+) -> Result<bool, Error> {
+    match answer {
+        Ok(saves) => Ok(saves),
+        Err(error @ Error::Call(CallError::DeadlineExceeded { .. })) if is_alive.await => Err(error),
+        // It says so itself that it cannot answer now.
+        Err(Error::Plugin(failure))
+            if [Code::RESOURCE_EXHAUSTED, Code::UNAVAILABLE].contains(&failure.code()) =>
+        {
+            Err(failure.into())
+        }
+        Err(error) => {
+            tracing::debug!(%error, interface, "a plugin hands nothing over");
+            Ok(false)
+        }
+    }
+}
+
+/// How long a plugin may take to say whether it saves, and then, whether it is alive at all: one that is wedged does not
+/// keep itself from being replaced.
+pub(crate) const ANSWER: Duration = Duration::from_secs(5);
 
 /// The plugin's end: its objects that save, by their interfaces.
 #[derive(Debug, Clone)]
@@ -133,6 +169,20 @@ impl Drop for Files {
     }
 }
 
+/// Writes what was saved, if anything was, on a thread that may wait.
+pub(crate) async fn write(within: PathBuf, saved: Vec<(String, Bytes)>) -> io::Result<Option<Files>> {
+    if saved.is_empty() {
+        return Ok(None);
+    }
+    let writing = tokio::task::spawn_blocking(move || Files::write(&within, &saved)).await;
+    writing.unwrap_or_else(|panic| Err(io::Error::other(panic))).map(Some)
+}
+
+/// Removes them there, too.
+pub(crate) fn remove(files: Files) {
+    drop(tokio::task::spawn_blocking(|| drop(files)));
+}
+
 /// What the plugin finds for the object of an interface.
 ///
 /// # Errors
@@ -147,6 +197,42 @@ pub(crate) fn find(interface: &str) -> Result<Option<Bytes>, Error> {
             let reason = format!("failed to read what the plugin before this one saved, {}", path.display());
             Err(jackfield_core::Failure::new(format!("{reason}: {error}")).into())
         }
+    }
+}
+
+/// What the objects of a plugin's interfaces find that are made later, when the files are gone.
+#[cfg(feature = "netrpc")]
+#[derive(Debug)]
+pub(crate) struct Found(Mutex<HashMap<&'static str, Bytes>>);
+
+#[cfg(feature = "netrpc")]
+impl Found {
+    /// Reads all that is there for these interfaces.
+    ///
+    /// # Errors
+    /// As for [`find`].
+    pub(crate) fn read(interfaces: &[&'static Schema]) -> Result<Self, Error> {
+        let mut found = HashMap::new();
+        for schema in interfaces {
+            found.extend(find(schema.service)?.map(|saved| (schema.service, saved)));
+        }
+        Ok(Self(Mutex::new(found)))
+    }
+
+    /// Makes an object of an interface from what there is for it. The next one that is made begins anew: what was saved
+    /// has one heir.
+    ///
+    /// # Errors
+    /// As for `make`; then there is an heir still to be.
+    pub(crate) fn pass_to<T, E>(
+        &self,
+        interface: &str,
+        make: impl FnOnce(Option<Bytes>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = make(found.get(interface).cloned())?;
+        found.remove(interface);
+        Ok(made)
     }
 }
 

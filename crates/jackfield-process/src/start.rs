@@ -1,7 +1,6 @@
 //! Starts one plugin, phase by phase: spawn, announcement, connection.
 
 use std::ffi::OsString;
-use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ use crate::printed::Printed;
 use crate::pump::Pump;
 use crate::reattach::{Keys, Reattach};
 use crate::runner::{Program, Runner, Translator};
-use crate::saving::{Files, SAVED};
+use crate::saving::{self, Files, SAVED};
 use crate::serve::{DETACHED, Place};
 use crate::tls::{Identity, TlsConfig, TlsError};
 use crate::yamux::{self, Config, Role};
@@ -174,7 +173,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
     tracing::debug!(plugin = plan.name, "waiting for a plugin's address");
     let announcement = hear(&child, line, plan).await;
     // It has been constructed, or will not be.
-    drop(saved.map(|saved| tokio::task::spawn_blocking(|| drop(saved))));
+    saved.map(saving::remove);
     let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     if let Some(translator) = &translator {
         announcement.address = translator.plugin_to_host(announcement.address);
@@ -247,14 +246,8 @@ fn launch(
 
 /// Writes what was saved to where the plugin finds it, which may be the host's directory even if its socket is not.
 async fn write_saved(shared: &Shared, plan: &Plan, place: &Place) -> Result<Option<Files>, StartError> {
-    if plan.saved.is_empty() {
-        return Ok(None);
-    }
     let within = place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned());
-    let saved = plan.saved.clone();
-    let writing = tokio::task::spawn_blocking(move || Files::write(&within, &saved)).await;
-    let files = writing.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-    files.map(Some).map_err(StartError::Saved)
+    saving::write(within, plan.saved.clone()).await.map_err(StartError::Saved)
 }
 
 /// Says what the runner knows, too.

@@ -16,6 +16,7 @@ use crate::handshake::{Announcement, Protocol};
 use crate::netrpc::binding::Exchange;
 use crate::netrpc::plugin::{Dispensers, Hosts, NAME};
 use crate::netrpc::{Gobs, Server, binding};
+use crate::saving::Found;
 use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
 
@@ -31,7 +32,9 @@ pub(super) async fn live(
     let (tasks, kept) = Tasks::here();
     let mut kept = pin!(kept);
     let accept_tls = tls.as_ref().map(|tls| &*tls.accept);
-    let mut hosts = Hosts::new(dispensers(name, plugin), accept_tls, ending, (printed, tasks));
+    // They are gone once the plugin has announced itself.
+    let found = Found::read(plugin.interfaces).map_err(ServeError::Constructor)?;
+    let mut hosts = Hosts::new(dispensers(name, plugin, found), accept_tls, ending, (printed, tasks));
     announcement.protocol = Protocol::NetRpc;
     announce(&mut original, &announcement).map_err(ServeError::Announce)?;
     tracing::debug!(address = %announcement.address, "the plugin listens");
@@ -48,20 +51,26 @@ pub(super) async fn live(
 
 /// Makes a new object each time a host asks, as Go does. The plugin's first interface is under the plugin's name, each
 /// also under its own.
-fn dispensers(name: String, plugin: &'static Plugin) -> Dispensers {
+fn dispensers(name: String, plugin: &'static Plugin, found: Found) -> Dispensers {
+    let found = Arc::new(found);
     Arc::new(move |objects| {
         let (host_objects, context) = HostObjects::new(offers(), context());
         let exchange = Exchange::Brokered(objects.clone());
         objects.tasks.keep(host_objects.connect(exchange.clone()));
-        let name = name.clone();
+        let (name, found) = (name.clone(), Arc::clone(&found));
         Box::new(move |wanted| {
             let schema = match wanted == name {
                 true => plugin.interfaces.first(),
                 false => plugin.interfaces.iter().find(|schema| schema.service == wanted),
             };
             let schema = schema.ok_or_else(|| format!("unknown plugin type: {wanted}"))?;
-            let service = plugin.open_interface(schema, &context).map_err(|error| error.to_string())?;
-            Ok(binding::serve(Server::new(Gobs), NAME, &[service], &exchange))
+            let open = |saved| match saved {
+                Some(saved) => plugin.open_interface(schema, &context.clone().with_saved(saved)),
+                None => plugin.open_interface(schema, &context),
+            };
+            let service = found.pass_to(schema.service, open).map_err(|error| error.to_string())?;
+            let server = binding::saving::serve(Server::new(Gobs), NAME, &service);
+            Ok(binding::serve(server, NAME, &[service], &exchange))
         })
     })
 }

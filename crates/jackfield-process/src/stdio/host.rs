@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jackfield_core::{BoxFuture, Candidate, Channel, Instance, Load, LoadError, LoadErrorKind, Schema, Step};
+use jackfield_core::{
+    BoxFuture, Candidate, Channel, Instance, Load, LoadError, LoadErrorKind, Schema, Step, all_saved,
+};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
@@ -17,9 +19,10 @@ use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, 
 use crate::error::{BackendError, StartError};
 use crate::host::about;
 use crate::netrpc::binding::{
-    Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, RpcChannel, compiled,
+    Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, compiled,
 };
 use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
+use crate::saving::{self, SAVED};
 
 /// A program that talks over its standard input and output.
 ///
@@ -184,13 +187,23 @@ impl StdioPlugin {
         let (shared, this) = (Arc::clone(&owner), self.clone());
         let (name, mut launch) = (load.context.plugin().to_owned(), self.launch.clone());
         launch.variables.extend(about(&load.context));
+        let saved = all_saved(&load.context).to_vec();
         let task = owner.io.start_task(async move {
+            let within = shared.sockets.path().to_owned();
+            let files = saving::write(within, saved).await.map_err(StartError::Saved)?;
+            launch.variables.extend(files.iter().map(|files| (SAVED.into(), files.path().into())));
             let talking = start(&shared, &launch, name)?;
-            Ok(match this.codec {
+            let instance = match this.codec {
                 StdioCodec::Gob => this.begin(shared, talking, Gobs),
                 StdioCodec::Json => this.begin(shared, talking, Json::V1),
                 StdioCodec::Json2 => this.begin(shared, talking, Json::V2),
-            })
+            };
+            if let Some(files) = files {
+                let constructed = instance.constructed().await;
+                saving::remove(files);
+                constructed.map_err(StartError::Unanswered)?;
+            }
+            Ok(instance)
         });
         task.await.unwrap_or(Err(StartError::NoThread)).map_err(stdio)
     }
@@ -207,7 +220,14 @@ impl StdioPlugin {
         let (tasks, fate, misfits) = (shared.io.tasks(), process.fate().clone(), self.misfits);
         let channel = move |service: &str, arguments| {
             let (tasks, fate) = (tasks.clone(), fate.clone());
-            let line = Line { service: service.to_owned(), arguments, tasks, fate, objects: Exchange::None };
+            let line = Line {
+                service: service.to_owned(),
+                arguments,
+                tasks,
+                fate,
+                objects: Exchange::None,
+                pulse: Pulse::None,
+            };
             Arc::new(RpcChannel::new(client.clone(), line)) as Arc<dyn Channel>
         };
         let first = channel(&self.service, self.arguments.clone());

@@ -2,17 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jackfield_core::{BoxFuture, CallError, Channel, Instance, Lane, Load, LoadErrorKind, Schema, Unloaded};
+use jackfield_core::{
+    BoxFuture, CallError, CallOptions, Channel, Error, Instance, Lane, Load, LoadErrorKind, Parcel, Schema,
+    Unloaded,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::backend::Shared;
 use crate::child::{ChildHandle, Ending, stop};
 use crate::fate::Fate;
+use crate::host::START_TIMEOUT;
 use crate::netrpc::RpcError;
 use crate::netrpc::binding::compiled;
+use crate::netrpc::binding::saving::SAVES;
 use crate::start::{EXIT, End, GRACE};
 
 /// The process of a program. Dropping it kills the process.
@@ -113,6 +118,24 @@ pub(super) type Interfaces =
 impl StdioInstance {
     pub(super) fn new(process: Process, channel: Arc<dyn Channel>, interfaces: Interfaces) -> Self {
         Self { process, channel, interfaces }
+    }
+
+    /// Ends when the program answers, whatever that is: it has read what was saved then. Nothing else tells that a program
+    /// without a handshake has come to be.
+    ///
+    /// # Errors
+    /// It ended before, or does not answer.
+    pub(super) async fn constructed(&self) -> Result<(), CallError> {
+        let patience = CallOptions::default().deadline(Instant::now() + START_TIMEOUT);
+        match self.channel.call(&SAVES, Parcel::default(), Some(&patience)).await {
+            Err(Error::Call(
+                error @ (CallError::Closed { .. }
+                | CallError::DeadlineExceeded { .. }
+                | CallError::Exited { .. }
+                | CallError::Wire { .. }),
+            )) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 

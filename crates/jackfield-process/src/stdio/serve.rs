@@ -13,6 +13,7 @@ use crate::log;
 use crate::netrpc::binding::{self, Exchange, Loose, Outgoing};
 use crate::netrpc::plugin::NAME;
 use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody};
+use crate::saving;
 use crate::serve::context;
 
 /// Answers the host over this program's standard input and output until it closes them: all of `main`.
@@ -62,11 +63,12 @@ where
         let _entered = runtime.enter();
         let pipes = pipes().map_err(ServeError::Stdio)?;
         let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-        let services = plugin.open(&context()).map_err(ServeError::Constructor)?;
+        let services = plugin.open_from(&context(), saving::find).map_err(ServeError::Constructor)?;
         let mut server = Server::new(codec);
         for (index, service) in services.iter().enumerate() {
             let own = service.schema().service;
             for name in [NAME].into_iter().filter(|_| index == 0).chain([own]) {
+                server = binding::saving::serve(server, name, service);
                 server = binding::serve(server, name, std::slice::from_ref(service), &Exchange::None);
             }
         }

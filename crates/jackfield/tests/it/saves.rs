@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use jackfield::process::{Handshake, ProcessPlugin};
+use jackfield::process::{Handshake, NetRpc, ProcessPlugin, StdioCodec, StdioPlugin};
 use jackfield::{Candidate, Context as Configuration, Handle, Manager, State, Step, Unloaded};
-use jackfield_fixtures::{Build, Stop, available, python};
+use jackfield_fixtures::{Build, GoModule, Stop, available, go_programs, python};
 use kv_interface::Kv;
 use probe_interface::Probe;
 use tally::Tally;
@@ -28,8 +28,13 @@ fn loaded(manager: &Manager, config: &str) -> Handle<dyn Tally> {
 
 /// Reloads a hundred times while four threads count, and returns what became of the old ones.
 fn count_while_reloading(candidate: &dyn Candidate) -> Vec<Unloaded> {
+    count_while_replacing(&[candidate; 100])
+}
+
+/// Replaces one after the other while four threads count, at last by the first, and returns what became of them.
+fn count_while_replacing(candidates: &[&dyn Candidate]) -> Vec<Unloaded> {
     let manager = Manager::new();
-    let own = block_on(manager.load::<dyn Tally>("tally@1", candidate)).expect("it loads");
+    let own = block_on(manager.load::<dyn Tally>("tally@1", candidates[0])).expect("it loads");
     let shared = manager.get::<dyn Tally>("tally").expect("it serves");
     let (stop, counted) = (Stop::default(), AtomicU64::new(0));
     let olds = std::thread::scope(|scope| {
@@ -48,11 +53,13 @@ fn count_while_reloading(candidate: &dyn Candidate) -> Vec<Unloaded> {
             });
         }
         let _stopping = stop.when_dropped();
-        let reload = |_| block_on(manager.reload("tally@1", candidate)).expect("it loads");
-        (0..100).map(reload).map(|reloaded| reloaded.old).collect()
+        let nexts = candidates.iter().skip(1).chain(&candidates[..1]);
+        let reload = |next: &&dyn Candidate| block_on(manager.reload("tally@1", *next)).expect("it loads");
+        nexts.map(reload).map(|reloaded| reloaded.old).collect::<Vec<_>>()
     });
     assert_eq!(own.count(), Ok(counted.into_inner()), "none is lost, and none is counted twice");
-    assert_eq!([Handle::generation(&own), Handle::generation(&shared)], [101, 101]);
+    let generation = candidates.len() as u64 + 1;
+    assert_eq!([Handle::generation(&own), Handle::generation(&shared)], [generation; 2]);
     olds
 }
 
@@ -75,6 +82,22 @@ fn no_increment_is_lost_in_a_hundred_reloads_of_a_program() {
     assert!(olds.iter().all(|old| matches!(old, Unloaded::Exited { .. })), "{olds:?}");
 }
 
+/// From wire to wire, with and without a handshake.
+#[test]
+fn no_increment_is_lost_between_the_wires() {
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let library = native().library(built.library("tally"));
+    let mut kinds: Vec<Box<dyn Candidate>> = vec![Box::new(program()), Box::new(net_rpc(program()))];
+    kinds.extend(talking().map(|plugin| Box::new(plugin) as _));
+    kinds.push(Box::new(net_rpc(program()).auto_mtls()));
+    kinds.push(Box::new(library));
+    let kinds: Vec<&dyn Candidate> = kinds.iter().map(|kind| &**kind).collect();
+    // Each comes after itself and after each other.
+    let pairs = kinds.iter().flat_map(|one| kinds.iter().flat_map(move |other| [*one, *other]));
+    let olds = count_while_replacing(&pairs.collect::<Vec<_>>());
+    assert!(olds.iter().all(|old| matches!(old, Unloaded::Exited { .. } | Unloaded::Unmapped)), "{olds:?}");
+}
+
 /// What one kind has saved, every other kind reads.
 #[test]
 fn a_count_goes_from_kind_to_kind() {
@@ -95,17 +118,39 @@ fn a_count_goes_from_kind_to_kind() {
 
 #[test]
 fn a_program_that_fails_leaves_the_old_one_with_what_it_holds() {
-    let program = program();
-    for (config, step) in [("refuse to save", Step::Save), ("refuse what was saved", Step::Start)] {
-        let manager = Manager::new();
-        let context = Configuration::new("tally", [(config.to_owned(), "not today".to_owned())]);
-        let tally = block_on(manager.load_with::<dyn Tally>(context, &program)).expect("it loads");
-        assert_eq!(tally.add(), Ok(1));
-        let error = block_on(manager.reload("tally", &program)).expect_err("it refuses");
-        assert_eq!(error.step(), Some(step), "{error:?}");
-        assert!(chain(&error).contains("not today"), "{}", chain(&error));
-        assert_eq!((tally.add(), Handle::generation(&tally)), (Ok(2), 1), "the old one serves on");
+    let mut programs: Vec<Box<dyn Candidate>> = vec![Box::new(program()), Box::new(net_rpc(program()))];
+    programs.extend(talking().map(|plugin| Box::new(plugin) as _));
+    for program in &programs {
+        for (config, step) in [("refuse to save", Step::Save), ("refuse what was saved", Step::Start)] {
+            let manager = Manager::new();
+            let context = Configuration::new("tally", [(config.to_owned(), "not today".to_owned())]);
+            let tally = block_on(manager.load_with::<dyn Tally>(context, &**program)).expect("it loads");
+            assert_eq!(tally.add(), Ok(1));
+            let error = block_on(manager.reload("tally", &**program)).expect_err("it refuses");
+            assert_eq!(error.step(), Some(step), "{error:?}");
+            assert!(chain(&error).contains("not today"), "{}", chain(&error));
+            assert_eq!((tally.add(), Handle::generation(&tally)), (Ok(2), 1), "the old one serves on");
+        }
     }
+}
+
+/// Written by hand, in Go over net/rpc and over its standard streams, and in Python.
+#[test]
+fn plugins_in_other_languages_hand_over_without_grpc() {
+    let mut kinds: Vec<Box<dyn Candidate>> = vec![Box::new(program())];
+    if let Some(go) = available(go_programs(GoModule::Newest)) {
+        let program = go.join("tally-plugin");
+        kinds.push(Box::new(ProcessPlugin::new(&program).net_rpc(NetRpc::new("tally"))));
+        for (name, codec) in [("gob", StdioCodec::Gob), ("json", StdioCodec::Json)] {
+            kinds.push(Box::new(StdioPlugin::new(&program).args([name]).codec(codec)));
+        }
+    }
+    if let Some(python) = available(python()) {
+        let plugin = StdioPlugin::new(python.interpreter()).args([python.script("tally.py")]);
+        kinds.push(Box::new(plugin.codec(StdioCodec::Json)));
+    }
+    let kinds: Vec<&dyn Candidate> = kinds.iter().map(|kind| &**kind).collect();
+    count_while_replacing(&[&kinds[..], &kinds[..]].concat());
 }
 
 #[test]
@@ -132,6 +177,18 @@ fn a_program_that_does_not_save_is_not_waited_for() {
     assert!(poll(waits.as_mut()).is_pending());
     let reloaded = block_on(manager.reload("probe", &probe)).expect("a call that runs does not keep it");
     assert_eq!((reloaded.is_drained, Handle::generation(&handle)), (false, 2));
+}
+
+/// The same over net/rpc.
+fn net_rpc(program: ProcessPlugin) -> ProcessPlugin {
+    program.args(["netrpc"]).net_rpc(NetRpc::new("tally"))
+}
+
+/// The same over standard input and output, in every form.
+fn talking() -> [StdioPlugin; 3] {
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let codecs = [("gob", StdioCodec::Gob), ("json", StdioCodec::Json), ("json2", StdioCodec::Json2)];
+    codecs.map(|(name, codec)| StdioPlugin::new(built.program("tally")).args([name]).codec(codec))
 }
 
 fn program() -> ProcessPlugin {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use gobwire::Dynamic;
 use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Failure, Method, Parcel};
 use tokio::time::timeout;
 
@@ -12,9 +14,11 @@ use super::fit::response;
 use super::loose::Loose;
 use super::objects::Exchange;
 use super::outgoing::{Arguments, Outgoing};
+use super::saving::{SAVE, SAVES, read_saved, read_saves};
 use crate::fate::Fate;
-use crate::netrpc::{Client, Codec, FromBody, Refusal, RpcError, ToBody};
+use crate::netrpc::{Client, Codec, FromBody, Gobs, Refusal, RpcError, ToBody};
 use crate::objects::{hand_over, take_over};
+use crate::saving::{ANSWER, conclude};
 use crate::tasks::Tasks;
 
 /// Calls the methods of one service; clones share the connection.
@@ -36,6 +40,28 @@ pub(crate) struct Line {
     pub(crate) fate: Fate,
     /// How objects cross.
     pub(crate) objects: Exchange,
+    /// How it is asked whether the plugin is alive.
+    pub(crate) pulse: Pulse,
+}
+
+/// How it is asked whether a plugin is alive, by what no method of its own keeps from being answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Pulse {
+    /// Over a connection beside, on which go-plugin answers.
+    Beside(Client<Gobs>),
+    /// Not at all.
+    None,
+}
+
+impl Pulse {
+    /// Asks, and ends with the answer. Each call has a goroutine of its own in Go, so that a busy plugin answers too.
+    pub(crate) async fn feel(&self) {
+        match self {
+            // An error is a sign of life too.
+            Self::Beside(control) => drop(control.call::<Dynamic>("Control.Ping", &true).await),
+            Self::None => {}
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -91,6 +117,29 @@ where
 
     fn may_block(&self) -> bool {
         !self.inner.line.tasks.is_at_work()
+    }
+
+    /// There is one object at the other end, whatever its interface is called.
+    fn saves(&self, interface: &'static str) -> BoxFuture<'static, Result<bool, Error>> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let asking = Arc::clone(&inner);
+            let asked = inner.line.tasks.start(async move {
+                let answer = Arc::clone(&asking).ask_within(&SAVES, Parcel::default(), ANSWER).await;
+                let answer = answer.and_then(|answer| Ok(read_saves(&answer.bytes).map_err(garbled)?));
+                let is_alive = async { timeout(ANSWER, asking.line.pulse.feel()).await.is_ok() };
+                conclude(answer, interface, is_alive).await
+            });
+            asked.await.unwrap_or_else(|error| Err(closed(error.to_string())))
+        })
+    }
+
+    fn save(&self, _interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let answer = inner.ask(&SAVE, Parcel::default()).await?;
+            Ok(read_saved(answer.bytes).map_err(garbled)?)
+        })
     }
 }
 
@@ -162,6 +211,10 @@ fn lacking(method: &'static Method, unfit: &Unfit) -> CallError {
 /// Go's words for a method that is not there.
 fn is_unknown(words: &str) -> bool {
     words.starts_with("rpc: can't find method ") || words.starts_with("rpc: can't find service ")
+}
+
+fn garbled(error: prost::DecodeError) -> CallError {
+    CallError::Wire { reason: error.to_string() }
 }
 
 fn closed(reason: String) -> Error {

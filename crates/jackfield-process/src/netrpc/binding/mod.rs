@@ -12,9 +12,10 @@ mod item;
 mod loose;
 mod objects;
 mod outgoing;
+pub(crate) mod saving;
 mod service;
 
-pub(crate) use self::channel::{Line, RpcChannel};
+pub(crate) use self::channel::{Line, Pulse, RpcChannel};
 pub use self::check::Unfit;
 pub(crate) use self::check::{Carrier, Misfits, compiled};
 #[cfg(feature = "stdio")]

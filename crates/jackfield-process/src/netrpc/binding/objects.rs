@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jackfield_core::{CallError, Channel, Service};
 
-use super::channel::{Line, RpcChannel};
+use super::channel::{Line, Pulse, RpcChannel};
 use super::check::Carrier;
 use super::outgoing::Arguments;
 use super::service;
@@ -86,7 +86,7 @@ impl Brokerage {
     /// Reaches an object, for as long as what this returns is held. Any executor may wait for it.
     pub(crate) async fn reach(&self, id: u32) -> Result<Arc<dyn Channel>, CallError> {
         let this = self.clone();
-        let dialing = self.tasks.start(async move { this.dial(id, HashMap::new()).await });
+        let dialing = self.tasks.start(async move { this.dial(id, HashMap::new(), Pulse::None).await });
         let unreached =
             |reason: String| CallError::Wire { reason: format!("the object {id} of the call: {reason}") };
         let dialed = dialing.await.map_err(|error| unreached(error.to_string()))?;
@@ -100,6 +100,7 @@ impl Brokerage {
         &self,
         id: u32,
         arguments: HashMap<String, Arguments>,
+        pulse: Pulse,
     ) -> io::Result<Arc<dyn Channel>> {
         let (client, connection) = connect(self.broker.dial(id).await?, Gobs);
         self.tasks.keep(async move { drop(connection.await) });
@@ -109,6 +110,7 @@ impl Brokerage {
             tasks: self.tasks.clone(),
             fate: self.fate.clone(),
             objects: Exchange::Brokered(self.clone()),
+            pulse,
         };
         Ok(Arc::new(RpcChannel::new(client, line)))
     }

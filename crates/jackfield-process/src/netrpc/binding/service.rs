@@ -61,7 +61,7 @@ async fn answer(
 }
 
 /// net/rpc has nothing but a text for an error; the rest is for those who know of it.
-fn refusal(error: Error) -> Refusal {
+pub(super) fn refusal(error: Error) -> Refusal {
     match error {
         Error::Plugin(failure)
             if failure.code() == jackfield_core::Code::UNKNOWN && !failure.has_detail() =>

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use gobwire::Dynamic;
 use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
@@ -18,7 +17,7 @@ use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::Protocol;
 use crate::liveness::Liveness;
-use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits};
+use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits, Pulse};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
 use crate::printed::{Printed, Stream as Output};
 use crate::reattach::Reattach;
@@ -122,9 +121,12 @@ pub(crate) async fn connect(
     });
     let control = begin(shared, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
     let liveness = liveness.map(|patience| {
-        let control = control.clone();
+        let pulse = Pulse::Beside(control.clone());
         let liveness = Liveness { patience, child: Arc::downgrade(&child), ending: ending.clone() };
-        shared.io.start_task(liveness.keep_asking(move || ping(control.clone())))
+        shared.io.start_task(liveness.keep_asking(move || {
+            let pulse = pulse.clone();
+            async move { pulse.feel().await }
+        }))
     });
     let tasks = shared.io.tasks();
     let broker = Arc::new(MuxBroker::new(session));
@@ -168,7 +170,7 @@ impl Dispenser {
         arguments: HashMap<String, Arguments>,
     ) -> Result<Arc<dyn Channel>, RpcError> {
         let id: u32 = self.control.call("Dispenser.Dispense", wanted).await?;
-        Ok(self.objects.dial(id, arguments).await?)
+        Ok(self.objects.dial(id, arguments, Pulse::Beside(self.control.clone())).await?)
     }
 }
 
@@ -181,11 +183,6 @@ async fn begin(shared: &Shared, session: &Session, printed: Printed) -> io::Resu
     let (control, connection) = connect_rpc(control, Gobs);
     shared.io.keep(async move { drop(connection.await) });
     Ok(control)
-}
-
-/// Each call has a goroutine of its own in Go, so that a busy plugin answers this one too.
-async fn ping(control: Client<Gobs>) {
-    let _answer = control.call::<Dynamic>("Control.Ping", &true).await;
 }
 
 async fn open_stream(session: &Session) -> io::Result<Stream> {
