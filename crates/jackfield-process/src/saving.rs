@@ -261,6 +261,16 @@ mod tests {
         assert_eq!(fs::read_dir(within.path()).unwrap().count(), 0);
     }
 
+    #[cfg(feature = "netrpc")]
+    #[test]
+    fn what_was_saved_has_one_heir() {
+        let found = Found(Mutex::new(HashMap::from([("kv", Bytes::from_static(b"7"))])));
+        let refused = found.pass_to("kv", |_| Err::<(), _>("not today"));
+        assert_eq!(refused, Err("not today"));
+        let pass = |interface| found.pass_to(interface, Ok::<_, ()>).unwrap();
+        assert_eq!([pass("other"), pass("kv"), pass("kv")], [None, Some(Bytes::from_static(b"7")), None]);
+    }
+
     #[test]
     fn the_messages_are_those_that_are_documented() {
         assert_eq!(ask("kv"), Bytes::from_static(b"\x0a\x02kv"));

@@ -173,7 +173,9 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
     tracing::debug!(plugin = plan.name, "waiting for a plugin's address");
     let announcement = hear(&child, line, plan).await;
     // It has been constructed, or will not be.
-    saved.map(saving::remove);
+    if let Some(saved) = saved {
+        saving::remove(saved);
+    }
     let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     if let Some(translator) = &translator {
         announcement.address = translator.plugin_to_host(announcement.address);

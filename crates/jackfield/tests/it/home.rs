@@ -77,13 +77,7 @@ impl Home {
 
     /// Kills the program of this file.
     pub(crate) fn kill(&self, name: &str) {
-        let program = self.path(name).canonicalize().expect("it is there");
-        let processes = fs::read_dir("/proc").expect("the processes").flatten();
-        let pid = processes
-            .filter(|process| fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program))
-            .find_map(|process| process.file_name().to_str()?.parse().ok())
-            .expect("it runs");
-        kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL).expect("it is ours");
+        kill_process(process_of(&self.path(name)), Signal::KILL).expect("it is ours");
     }
 
     pub(crate) fn get<I: Interface + ?Sized>(&self, name: &str) -> Handle<I> {
@@ -109,6 +103,16 @@ impl Home {
     pub(crate) fn look(&self) {
         block_on(self.watch.look()).expect("it can be read");
     }
+}
+
+/// The process of a program, which nobody else runs.
+pub(crate) fn process_of(program: &Path) -> Pid {
+    let program = program.canonicalize().expect("it is there");
+    let processes = fs::read_dir("/proc").expect("the processes").flatten();
+    let pid = processes
+        .filter(|process| fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program))
+        .find_map(|process| process.file_name().to_str()?.parse().ok());
+    Pid::from_raw(pid.expect("it runs")).expect("not 0")
 }
 
 pub(crate) fn online(generation: u64) -> State {

@@ -20,6 +20,7 @@ mod native;
 mod reactor;
 mod restartable;
 mod saves;
+mod saves_of_programs;
 mod scan_loop;
 mod scenario;
 mod seen;

@@ -15,7 +15,7 @@ use tally::Tally;
 use crate::home::{Home, online, reason};
 use crate::support::{block_on, chain, libraries, native};
 
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -170,28 +170,33 @@ fn a_plugin_in_python_hands_over_too() {
 /// A program that does not save is replaced as ever, without any wait.
 #[test]
 fn a_program_that_does_not_save_is_not_waited_for() {
-    let manager = Manager::builder().drain_deadline(Duration::from_millis(20)).build();
-    let probe = ProcessPlugin::new(libraries().program("probe-one"));
-    let handle = block_on(manager.load::<dyn Probe>("probe", &probe)).expect("it loads");
-    let mut waits = pin!(handle.wait());
-    assert!(poll(waits.as_mut()).is_pending());
-    let reloaded = block_on(manager.reload("probe", &probe)).expect("a call that runs does not keep it");
-    assert_eq!((reloaded.is_drained, Handle::generation(&handle)), (false, 2));
+    let program = libraries().program("probe-one").to_owned();
+    let net_rpc = ProcessPlugin::new(&program).args(["netrpc"]).net_rpc(NetRpc::new("probe-one"));
+    let talking = StdioPlugin::new(&program).args(["json2"]).codec(StdioCodec::Json2);
+    let probes: [&dyn Candidate; 3] = [&ProcessPlugin::new(&program), &net_rpc, &talking];
+    for probe in probes {
+        let manager = Manager::builder().drain_deadline(Duration::from_millis(20)).build();
+        let handle = block_on(manager.load::<dyn Probe>("probe", probe)).expect("it loads");
+        let mut waits = pin!(handle.wait());
+        assert!(poll(waits.as_mut()).is_pending());
+        let reloaded = block_on(manager.reload("probe", probe)).expect("a call that runs does not keep it");
+        assert_eq!((reloaded.is_drained, Handle::generation(&handle)), (false, 2));
+    }
 }
 
 /// The same over net/rpc.
-fn net_rpc(program: ProcessPlugin) -> ProcessPlugin {
+pub(crate) fn net_rpc(program: ProcessPlugin) -> ProcessPlugin {
     program.args(["netrpc"]).net_rpc(NetRpc::new("tally"))
 }
 
 /// The same over standard input and output, in every form.
-fn talking() -> [StdioPlugin; 3] {
+pub(crate) fn talking() -> [StdioPlugin; 3] {
     let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
     let codecs = [("gob", StdioCodec::Gob), ("json", StdioCodec::Json), ("json2", StdioCodec::Json2)];
     codecs.map(|(name, codec)| StdioPlugin::new(built.program("tally")).args([name]).codec(codec))
 }
 
-fn program() -> ProcessPlugin {
+pub(crate) fn program() -> ProcessPlugin {
     let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
     ProcessPlugin::new(built.program("tally"))
 }
