@@ -18,9 +18,9 @@ use crate::{BoxFuture, Description, Mode, Parcel, Service};
 /// saved by [`Context::saved`]; at last the calls go on there. So nothing that a call has changed is lost. If any of it
 /// fails, the calls go on at the old plugin, which is as it was.
 ///
-/// That is so of plugins that are linked in, of shared libraries, and of child processes over gRPC; one over net/rpc or its
-/// standard streams is reloaded as if it did not save. Calls of objects that the plugin has returned, and threads of its own,
-/// are not waited for.
+/// That is so of plugins of every kind: linked in, shared libraries, and child processes on every wire. Calls of objects
+/// that the plugin has returned, and threads of its own, are not waited for. A child process that is too busy to say whether
+/// it saves is not replaced until it has time.
 ///
 /// The format is the plugin's own affair, and should bear to be read by another version of it.
 ///

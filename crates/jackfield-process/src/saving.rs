@@ -1,7 +1,7 @@
 //! What a plugin holds, on its way from one process to the one that replaces it.
 //!
-//! The old process answers a service of ours, `jackfield.Save`; the new one finds what was saved in files, before it has
-//! said that it is there. Both are described in `docs/handing-over.md`, for plugins in other languages.
+//! Over gRPC the old process answers a service of ours, `jackfield.Save`, and without it two methods more of its own service
+//! (`netrpc/binding/saving.rs`); the new one finds what was saved in files, before it has said that it is there. All is described in `docs/handing-over.md`, for plugins in other languages.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "netrpc")]
