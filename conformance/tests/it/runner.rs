@@ -8,8 +8,10 @@ use counter::proto::add_helper_server::{AddHelper, AddHelperServer};
 use counter::proto::counter_client::CounterClient;
 use counter::proto::peer_client::PeerClient;
 use counter::proto::{GetRequest, OpenRequest, PutRequest, SumRequest, SumResponse};
+use jackfield::Manager;
 use jackfield::process::{Address, Bubblewrap, ProcessBackend, ProcessPlugin, Program, Runner};
 use jackfield_fixtures::{Build, GoModule, available, go_programs};
+use tally::Tally;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -90,6 +92,23 @@ async fn a_plugin_runs_under_bubblewrap() {
         let running = plugin.start("counter").await.expect("the plugin starts");
         talk(&running).await;
         running.stop(Duration::from_secs(2)).await;
+    }
+}
+
+/// What was saved lies beside the sockets, which have another name inside.
+#[tokio::test]
+async fn what_was_saved_is_found_where_the_runner_puts_it() {
+    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let program = ProcessPlugin::new(built.program("tally"));
+    let mut plugins = vec![program.clone().runner(Beside)];
+    plugins.extend(bubblewrap_works().then(|| program.runner(Bubblewrap::new())));
+    for plugin in plugins {
+        let manager = Manager::new();
+        let tally = manager.load::<dyn Tally>("tally", &plugin).await.expect("it loads");
+        for count in 1..4 {
+            assert_eq!(tally.add_later().await, Ok(count));
+            manager.reload("tally", &plugin).await.expect("it loads");
+        }
     }
 }
 

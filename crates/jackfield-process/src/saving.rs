@@ -1,7 +1,8 @@
 //! What a plugin holds, on its way from one process to the one that replaces it.
 //!
 //! Over gRPC the old process answers a service of ours, `jackfield.Save`, and without it two methods more of its own service
-//! (`netrpc/binding/saving.rs`); the new one finds what was saved in files, before it has said that it is there. All is described in `docs/handing-over.md`, for plugins in other languages.
+//! (`netrpc/binding/saving.rs`); the new one finds what was saved in files, before it has said that it is there. All of it is
+//! described in `docs/handing-over.md`, for plugins in other languages.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "netrpc")]
