@@ -17,6 +17,8 @@ pub enum Step {
     Read,
     /// It is mapped, or its process starts and is connected.
     Start,
+    /// It is asked whether it is well, where it can be: a process that serves gRPC's health checks, or net/rpc.
+    Health,
     /// What it says of itself is compared with what this host needs: its ABI, the interfaces that it serves. A library says
     /// it in its file, before its start.
     Check,
@@ -35,6 +37,7 @@ impl fmt::Display for Step {
             Self::Save => "save",
             Self::Read => "read",
             Self::Start => "start",
+            Self::Health => "health",
             Self::Check => "check",
             Self::Init => "init",
             Self::Construct => "construct",

@@ -27,6 +27,37 @@ pub trait Kv {
     fn echo(&self, value: Bytes) -> Result<Bytes, Error>;
 }
 
+/// The health checks, in place of the wire's own.
+#[interface(service = "grpc.health.v1.Health", version = "1.0")]
+pub trait Health {
+    /// How the plugin is, as a number.
+    async fn check(&self, service: String) -> Result<i32, Error>;
+}
+
+/// How the plugin is: what a test writes into `KV_HEALTH`, a status or what else becomes of the question.
+struct Patient;
+
+impl Patient {
+    #[expect(clippy::unnecessary_wraps, reason = "a constructor may refuse")]
+    fn open(_: &Context) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
+
+impl Health for Patient {
+    fn check(&self, service: String) -> BoxFuture<'_, Result<i32, Error>> {
+        Box::pin(async move {
+            assert_eq!(service, "plugin");
+            match std::env::var("KV_HEALTH").unwrap_or_default().as_str() {
+                "broken" => Err(Failure::with_code(Code::INTERNAL, "it hurts").into()),
+                "lacking" => Err(Failure::with_code(Code::UNIMPLEMENTED, "no health").into()),
+                "silent" => std::future::pending().await,
+                status => status.parse().map_err(failure),
+            }
+        })
+    }
+}
+
 struct Files {
     greeting: Option<String>,
 }
@@ -139,6 +170,14 @@ fn failure(error: impl std::fmt::Display) -> Error {
 }
 
 static EXPORTS: [Export; 1] = [export::<dyn Kv, Files, _>(Files::open)];
+static WITH_HEALTH: [Export; 2] =
+    [export::<dyn Kv, Files, _>(Files::open), export::<dyn Health, Patient, _>(Patient::open)];
+static ENTRY_WITH_HEALTH: Entry = Entry::new(&[], &WITH_HEALTH);
+const PLUGIN_WITH_HEALTH: Plugin = Plugin {
+    interfaces: &[<dyn Kv as Interface>::SCHEMA, <dyn Health as Interface>::SCHEMA],
+    entry: &ENTRY_WITH_HEALTH,
+    ..PLUGIN
+};
 static ENTRY: Entry = Entry::new(&[], &EXPORTS);
 const PLUGIN: Plugin =
     Plugin { name: "kv", version: "1.0.0", interfaces: &[<dyn Kv as Interface>::SCHEMA], entry: &ENTRY };
@@ -172,6 +211,7 @@ fn configure(mut config: ServeConfig) -> ServeConfig {
             let versions = versions.split(',').filter_map(|version| version.parse().ok());
             versions.fold(config, |config, version| config.plugin_in(version, &PLUGIN))
         }
+        Err(_) if std::env::var_os("KV_HEALTH").is_some() => config.plugin(&PLUGIN_WITH_HEALTH),
         Err(_) => config.plugin(&PLUGIN),
     };
     if std::env::var_os("KV_NETWORK").is_some_and(|network| network == "tcp") {

@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
 use crate::child::{Bond, ChildHandle, ProcessHandle, attend, listens};
-use crate::conform::conform;
 use crate::error::StartError;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::{Address, Protocol};
+use crate::health::examine;
 use crate::instance::ProcessInstance;
 #[cfg(feature = "netrpc")]
 use crate::netrpc::{NetRpc, binding::compiled, plugin};
@@ -169,8 +169,8 @@ impl AttachedPlugin {
                 return Ok(Box::new(instance) as Box<dyn Instance>);
             }
             let started = this.reattach.connect(&shared, &name, this.printed, this.tls).await?;
-            let conforms = timeout(PATIENCE, conform(&started.connection, interface)).await;
-            conforms.map_err(|_| AttachError::Silent)??;
+            let examined = examine(&started.connection, interface, PATIENCE).await;
+            examined.map_err(|_| AttachError::Silent)??;
             let link = Link { started, shared, lanes: None };
             Ok(Box::new(ProcessInstance::new(link)) as Box<dyn Instance>)
         });

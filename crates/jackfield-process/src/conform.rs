@@ -60,7 +60,8 @@ fn unsaid(status: Status) -> LoadErrorKind {
     LoadErrorKind::Silent
 }
 
-fn disconnected(status: &Status) -> StartError {
+/// The connection ended before there was an answer.
+pub(crate) fn disconnected(status: &Status) -> StartError {
     StartError::Disconnected { reason: status::innermost(status) }
 }
 

@@ -106,6 +106,12 @@ pub enum StartError {
     #[cfg(feature = "stdio")]
     #[error("expected the program to answer once it has read what was saved")]
     Unanswered(#[source] jackfield_core::CallError),
+    /// It runs, but it is not well: its health check says so, or does not answer.
+    #[error("the plugin is not well: {reason}")]
+    Unhealthy {
+        /// What it says.
+        reason: String,
+    },
 }
 
 impl StartError {
@@ -114,6 +120,7 @@ impl StartError {
         match self {
             Self::Checksum(_) => Step::Read,
             Self::Runner { source, .. } => source.step(),
+            Self::Unhealthy { .. } => Step::Health,
             _ => Step::Start,
         }
     }

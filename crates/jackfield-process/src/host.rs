@@ -16,10 +16,10 @@ use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
 use crate::checksum::Checksum;
 use crate::child::{Bond, Environment, Launch};
-use crate::conform::conform;
 use crate::error::StartError;
 use crate::grpc::Limit;
 use crate::handshake::{Handshake, Multiplexing, PORTS, Protocol};
+use crate::health::examine;
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 #[cfg(feature = "netrpc")]
@@ -318,8 +318,8 @@ impl ProcessPlugin {
             let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
             let started = connected.map_err(StartError::from)?;
             offer(&started.broker, plan.offers).await?;
-            let conforms = timeout(this.start_timeout, conform(&started.connection, interface)).await;
-            conforms.map_err(|_| StartError::Timeout(this.start_timeout))??;
+            let examined = examine(&started.connection, interface, this.start_timeout).await;
+            examined.map_err(|_| StartError::Timeout(this.start_timeout))??;
             Ok(Box::new(ProcessInstance::new(this.link(started, shared))) as Box<dyn Instance>)
         });
         task.await.map_err(|_| StartError::NoThread)?

@@ -66,6 +66,7 @@ mod gob;
 mod group;
 mod grpc;
 mod handshake;
+mod health;
 mod host;
 mod instance;
 mod io;

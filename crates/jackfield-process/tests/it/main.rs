@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod go_plugin;
 mod guard;
+mod health;
 mod hostile;
 mod isolation;
 mod limits;

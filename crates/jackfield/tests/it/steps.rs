@@ -1,6 +1,6 @@
 //! At which step a load fails, and that the old one serves on.
 
-use jackfield::process::{ProcessBackend, ProcessPlugin};
+use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
 use jackfield::{Candidate, Event, Manager, ReloadError, State, Step};
 
 use crate::home::{Home, online, reason};
@@ -59,10 +59,12 @@ fn a_failed_load_names_its_step_and_the_old_one_serves_on() {
     std::fs::write(&garbage, "garbage").expect("written");
     let (native, processes) = (native(), ProcessBackend::start().expect("it starts"));
     let program = |path: &std::path::Path| ProcessPlugin::new(path).backend(&processes);
-    let broken: [(&dyn Candidate, Step); 8] = [
+    let unwell = program(libraries().program("kv_plugin")).env("KV_HEALTH", "2");
+    let broken: [(&dyn Candidate, Step); 9] = [
         (&native.library(&garbage), Step::Read),
         (&program(libraries().program("probe-one")).sha256([0; 32]), Step::Read),
         (&program(&garbage), Step::Start),
+        (&unwell.handshake(Handshake::new(1, "WKY_PLUGIN", "wukaiying")), Step::Health),
         (&native.library(libraries().library("probe-one")), Step::Check),
         (&program(libraries().program("probe-one")), Step::Check),
         (&probe_one::PLUGIN, Step::Check),

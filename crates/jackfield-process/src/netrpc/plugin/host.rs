@@ -138,7 +138,11 @@ pub(crate) async fn connect(
     }
     let dispenser = Dispenser { control, objects };
     let arguments = options.arguments.clone();
-    let channel = dispenser.dispense(&options.plugin, arguments).await.map_err(StartError::from)?;
+    // At the same time, so that a start takes no longer for it.
+    let (well, channel) =
+        tokio::join!(well(&dispenser.control), dispenser.dispense(&options.plugin, arguments));
+    well?;
+    let channel = channel.map_err(StartError::from)?;
     let mut reattach = Reattach::of(&child, version, target.address, keys);
     reattach.protocol = Protocol::NetRpc;
     let (shared, options) = (Arc::clone(shared), options.clone());
@@ -185,6 +189,17 @@ async fn begin(shared: &Shared, session: &Session, printed: Printed) -> io::Resu
     Ok(control)
 }
 
+/// Asks as a host of go-plugin does for its `Ping`. A peer that has no such method is given the benefit of the doubt; what
+/// ails the connection is found by whoever asks for the plugin.
+async fn well(control: &Client<Gobs>) -> Result<(), StartError> {
+    match control.call::<Dynamic>("Control.Ping", &true).await {
+        Err(RpcError::Refused(refusal)) if !refusal.words().starts_with("rpc: can't find") => {
+            Err(StartError::Unhealthy { reason: refusal.words().to_owned() })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 async fn open_stream(session: &Session) -> io::Result<Stream> {
     session.open().await.map_err(|error| io::Error::from(&error))
 }
@@ -210,3 +225,31 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
 /// The name under which every plugin's methods are registered.
 pub(super) const SERVICE: &str = "Plugin";
 const BUFFER: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netrpc::Server;
+
+    /// What a peer is found to be that refuses a ping with these words, or has no such method.
+    async fn found(words: Option<&'static str>) -> Result<(), String> {
+        let (ours, theirs) = tokio::io::duplex(BUFFER);
+        let server = match words {
+            Some(words) => Server::new(Gobs)
+                .method("Control.Ping", move |_: bool| async move { Err::<bool, _>(words.to_owned()) }),
+            None => Server::new(Gobs),
+        };
+        let (control, connection) = connect_rpc(ours, Gobs);
+        tokio::select! {
+            well = well(&control) => well.map_err(|error| error.to_string()),
+            served = server.serve(theirs) => panic!("{served:?}"),
+            end = connection => panic!("{end:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_plugin_that_refuses_a_ping_is_not_well() {
+        assert_eq!(found(Some("tired")).await, Err("the plugin is not well: tired".to_owned()));
+        assert_eq!(found(None).await, Ok(()));
+    }
+}
