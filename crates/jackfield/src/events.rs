@@ -13,6 +13,13 @@ use crate::registry::PluginId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
+    /// A file was seen that could be it, but has not held still yet. Only where nothing is loaded under its name: what a
+    /// changed file is to replace stays [`Online`](Self::Online).
+    Discovered,
+    /// It may be loaded, and is about to be: what is known without reading it speaks for it, such as the owner of its file
+    /// and what its manifest says. Its digest, and what it says of itself, are read as a part of the load, before any of its
+    /// code runs. What replaces a plugin passes over this.
+    Verified,
     /// It, or the one that is to replace it, is being loaded.
     Loading,
     /// It answers calls. Where this follows upon [`Failed`](Self::Failed), the old one serves on.

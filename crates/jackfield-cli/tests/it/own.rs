@@ -94,15 +94,27 @@ fn a_directory_is_watched_until_ctrl_c_and_all_of_it_is_unloaded() {
 fn in_a_pipe_a_watch_prints_all_events_from_the_first_on() {
     let ([_plugins, _temporary], [path, temporary]) = two_directories();
     fs::copy(plugins().library("kv-file"), path.join("kv.so")).expect("a copy");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
-    command.arg("watch").arg(&path).env("TMPDIR", &temporary).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut line = || lines.next().expect("a line").expect("a text");
-    assert_eq!([line(), line()], ["kv  loading", "kv  online    generation 1"]);
-    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
-    assert_eq!(child.wait().expect("it ends").code(), Some(143));
-    assert_eq!(fs::read_dir(temporary).expect("a directory").count(), 0, "nothing is left");
+    for arguments in [&[][..], &["--json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        command.arg("watch").arg(&path).args(arguments);
+        command.env("TMPDIR", &temporary).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let told = [(); 4].map(|()| lines.next().expect("a line").expect("a text"));
+        if arguments.is_empty() {
+            let expected = ["kv  discovered", "kv  verified", "kv  loading", "kv  online    generation 1"];
+            assert_eq!(told, expected);
+        } else {
+            let told = told.map(|line| line.parse::<Value>().expect("JSON"));
+            assert!(told.iter().all(|event| event["name"] == "kv"), "{told:?}");
+            let states = told.each_ref().map(|event| event["state"].as_str().expect("a state"));
+            assert_eq!(states, ["discovered", "verified", "loading", "online"]);
+            assert_eq!((&told[2]["generation"], &told[3]["generation"]), (&Value::Null, &1.into()));
+        }
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
+        assert_eq!(child.wait().expect("it ends").code(), Some(143));
+        assert_eq!(fs::read_dir(&temporary).expect("a directory").count(), 0, "nothing is left");
+    }
 }
 
 #[test]

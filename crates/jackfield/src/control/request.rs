@@ -117,11 +117,13 @@ impl Plugin {
     fn new(plugin: &PluginId, state: State, figures: &Figures) -> Self {
         let (state, generation, reason) = match state {
             State::Disabled => ("disabled", None, None),
+            State::Discovered => ("discovered", None, None),
             State::Draining => ("draining", None, None),
             State::Failed { reason } => ("failed", None, Some(reason)),
             State::Loading => ("loading", None, None),
             State::Offline => ("offline", None, None),
             State::Online { generation } => ("online", Some(generation), None),
+            State::Verified => ("verified", None, None),
         };
         let (name, stats) = (plugin.as_str().to_owned(), figures.of(plugin).map(Counted::from));
         Self { name, state, generation, reason, serving: None, stats }

@@ -344,7 +344,7 @@ impl Manager {
             // It was unloaded while this waited for the lock.
             return Err(self.shared.registry.find(&id).err().map_or_else(|| closed(&entry, &id), Into::into));
         }
-        let attempt = self.shared.states.begin(&id);
+        let attempt = self.shared.states.begin_next(&id);
         let brought = match self.load_next(&id, &entry, candidate).await {
             Ok(next) => self.bring(&id, &entry, next),
             Err(error) => Err(error),

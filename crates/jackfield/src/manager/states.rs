@@ -69,17 +69,37 @@ impl States {
         Some(before)
     }
 
-    /// Begins to load a plugin. Of two loads at the same time, the first is told.
+    /// Tells that a file was seen from which a plugin might be loaded, unless more is known of that.
+    pub(super) fn discover(&self, plugin: &PluginId) {
+        self.set_if(plugin, State::Discovered, |state| *state == State::Offline);
+    }
+
+    /// Tells that such a file has gone, or is no longer looked at.
+    pub(super) fn lose(&self, plugin: &PluginId) {
+        self.set_if(plugin, State::Offline, |state| *state == State::Discovered);
+    }
+
+    /// Begins to load a plugin that may be loaded. Of two loads at the same time, the first is told.
     pub(super) fn begin(&self, plugin: &PluginId) -> Attempt<'_> {
-        let before = self.set_if(plugin, State::Loading, |state| *state != State::Loading);
+        let is_new = |state: &State| !is_begun(state) && !matches!(state, State::Online { .. });
+        let Some(before) = self.set_if(plugin, State::Verified, is_new) else {
+            return self.begin_next(plugin);
+        };
+        self.set_if(plugin, State::Loading, |state| *state == State::Verified);
+        Attempt { states: self, plugin: plugin.clone(), before: Some(before) }
+    }
+
+    /// Begins to load what is to replace a plugin.
+    pub(super) fn begin_next(&self, plugin: &PluginId) -> Attempt<'_> {
+        let before = self.set_if(plugin, State::Loading, |state| !is_begun(state));
         Attempt { states: self, plugin: plugin.clone(), before }
     }
 
     /// Tells why nothing can be loaded under a name. If one is online, it serves on, which is told too.
     pub(super) fn refuse(&self, plugin: &PluginId, reason: String) {
-        if let Some(before @ State::Online { .. }) = self.set_if(plugin, State::Failed { reason }, |state| {
-            !matches!(state, State::Draining | State::Loading)
-        }) {
+        if let Some(before @ State::Online { .. }) = self
+            .set_if(plugin, State::Failed { reason }, |state| !is_begun(state) && *state != State::Draining)
+        {
             self.set(plugin, before);
         }
     }
@@ -121,8 +141,9 @@ impl Attempt<'_> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if let Some(before) = self.before.take() {
-            // What was draining may have ended meanwhile.
-            let state = if before == State::Draining { State::Offline } else { before };
+            // What was draining may have ended meanwhile, and a file that was seen may have gone.
+            let is_over = matches!(before, State::Discovered | State::Draining);
+            let state = if is_over { State::Offline } else { before };
             self.states.set_if(&self.plugin, state, |present| *present == State::Loading);
         }
     }
@@ -140,6 +161,11 @@ impl Drop for Draining<'_> {
         // Another may have been loaded under its name meanwhile.
         self.states.set_if(&self.plugin, State::Offline, |state| *state == State::Draining);
     }
+}
+
+/// Whether somebody loads it.
+fn is_begun(state: &State) -> bool {
+    matches!(state, State::Loading | State::Verified)
 }
 
 fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
@@ -171,13 +197,15 @@ mod tests {
         let mut events = states.events();
         states.begin(&plugin).failed("no file".to_owned());
         states.begin(&plugin).succeeded(1);
-        states.begin(&plugin).failed("garbage".to_owned());
+        states.begin_next(&plugin).failed("garbage".to_owned());
         let online = State::Online { generation: 1 };
         assert_eq!(
             told(&mut events),
             [
+                State::Verified,
                 State::Loading,
                 failed("no file"),
+                State::Verified,
                 State::Loading,
                 online.clone(),
                 State::Loading,
@@ -192,8 +220,26 @@ mod tests {
         let (states, plugin) = (States::new(8), PluginId::from("kv"));
         let mut events = states.events();
         drop(states.begin(&plugin));
-        assert_eq!(told(&mut events), [State::Loading, State::Offline]);
+        assert_eq!(told(&mut events), [State::Verified, State::Loading, State::Offline]);
         assert!(states.all().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_seen_is_told_only_where_nothing_else_is_known() {
+        let (states, plugin) = (States::new(8), PluginId::from("kv"));
+        let mut events = states.events();
+        states.discover(&plugin);
+        states.discover(&plugin);
+        states.lose(&plugin);
+        assert_eq!(told(&mut events), [State::Discovered, State::Offline]);
+        states.discover(&plugin);
+        drop(states.begin(&plugin));
+        let begun = [State::Verified, State::Loading];
+        assert_eq!(told(&mut events), [&[State::Discovered], &begun[..], &[State::Offline]].concat());
+        states.begin(&plugin).failed("garbage".to_owned());
+        states.discover(&plugin);
+        states.lose(&plugin);
+        assert_eq!(told(&mut events), [&begun[..], &[failed("garbage")]].concat());
     }
 
     #[test]
@@ -212,6 +258,6 @@ mod tests {
         let (first, second) = (states.begin(&plugin), states.begin(&plugin));
         first.succeeded(1);
         second.failed("it is loaded already".to_owned());
-        assert_eq!(told(&mut events), [State::Loading, State::Online { generation: 1 }]);
+        assert_eq!(told(&mut events), [State::Verified, State::Loading, State::Online { generation: 1 }]);
     }
 }

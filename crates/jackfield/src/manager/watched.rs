@@ -66,6 +66,16 @@ impl Manager {
         claim.control.supervisor.restarted();
     }
 
+    /// Tells that a file was seen that could be this plugin, unless more is known of it.
+    pub(crate) fn tell_discovered(&self, plugin: &PluginId) {
+        self.shared.states.discover(plugin);
+    }
+
+    /// Tells that such a file is no longer seen, if that was all.
+    pub(crate) fn tell_lost(&self, plugin: &PluginId) {
+        self.shared.states.lose(plugin);
+    }
+
     /// Tells why nothing can be loaded under this name. What is loaded under it serves on.
     pub(crate) fn tell_refused(&self, plugin: &PluginId, reason: String) {
         self.shared.states.refuse(plugin, reason);
@@ -80,9 +90,9 @@ impl Manager {
 
     /// Tells that nothing is loaded under this name, because somebody said so.
     pub(crate) fn tell_disabled(&self, plugin: &PluginId) {
-        self.shared
-            .states
-            .set_if(plugin, State::Disabled, |state| matches!(state, State::Offline | State::Failed { .. }));
+        self.shared.states.set_if(plugin, State::Disabled, |state| {
+            matches!(state, State::Discovered | State::Failed { .. } | State::Offline)
+        });
     }
 
     fn claimed(&self, claim: &Claim) -> Option<Entry<Control>> {

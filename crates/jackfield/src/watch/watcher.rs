@@ -36,6 +36,8 @@ pub(super) struct Watcher {
     looks: Arc<AtomicU64>,
     /// Whether the last look succeeded.
     is_readable: bool,
+    /// Plugins whose file was seen, but has not held still yet. They are not followed so far.
+    discovered: BTreeSet<String>,
     followed: BTreeMap<String, Followed>,
     /// Versions whose file has gone, and those that came in their place in the same look.
     replaced: BTreeMap<String, BTreeSet<String>>,
@@ -79,7 +81,7 @@ impl Watcher {
             .map(|(place, path)| Place { scanner: Scanner::new(path, place), listener: None })
             .collect();
         let settling = Settling::new(directory.settle);
-        let (followed, replaced) = Default::default();
+        let (discovered, followed, replaced) = Default::default();
         let (due, looks, is_readable, begin) = (None, Arc::default(), true, Box::new(begin));
         Self {
             manager,
@@ -90,6 +92,7 @@ impl Watcher {
             due,
             looks,
             is_readable,
+            discovered,
             followed,
             replaced,
             begin,
@@ -130,6 +133,7 @@ impl Watcher {
         }
         let mut found = self.settling.look(files, now);
         self.due = self.next_look(now);
+        self.discover(&found);
         if is_together {
             if is_busy {
                 // That git is done is not heard.
@@ -162,6 +166,17 @@ impl Watcher {
             }
         }
         Ok(())
+    }
+
+    /// Tells of plugins whose file is seen and that are not followed yet, and of those whose file has gone before that.
+    fn discover(&mut self, found: &BTreeMap<String, Found>) {
+        let Self { discovered, followed, manager, .. } = self;
+        let is_new = |plugin: &&String| !followed.contains_key(*plugin);
+        let seen: BTreeSet<String> = found.keys().filter(is_new).cloned().collect();
+        let lost = discovered.difference(&seen).filter(is_new);
+        lost.for_each(|plugin| manager.tell_lost(&plugin.as_str().into()));
+        seen.iter().for_each(|plugin| manager.tell_discovered(&plugin.as_str().into()));
+        *discovered = seen;
     }
 
     /// The versions whose file has gone and that serve on until one that came in their place does: one that cannot be
@@ -223,6 +238,14 @@ impl Watcher {
             due.as_mut().poll(context).map(|()| Turn::Due)
         })
         .await
+    }
+}
+
+/// Nobody looks at the files any more.
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.followed.clear();
+        self.discovered.iter().for_each(|plugin| self.manager.tell_lost(&plugin.as_str().into()));
     }
 }
 

@@ -339,7 +339,12 @@ fn a_kind_that_the_host_did_not_ask_for_is_refused() {
     let mut events = manager.events();
     let source = Directory::new(directory.path()).programs(|path| ProcessPlugin::new(path));
     let _watch = manager.watch::<dyn Probe>(source).expect("it is a directory");
-    let Some(Event::Changed { state: failed, .. }) = events.next() else { panic!("a change") };
+    let failed = events.find_map(|event| match event {
+        Event::Changed { state: State::Discovered, .. } => None,
+        Event::Changed { state, .. } => Some(state),
+        other => panic!("expected a change, found {other:?}"),
+    });
+    let failed = failed.expect("it is told");
     let path = directory.path().join("libprobe.so");
     assert_eq!(
         reason(&failed),

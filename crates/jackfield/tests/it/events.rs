@@ -12,7 +12,7 @@ fn a_slow_reader_misses_the_oldest_events_and_is_told_so() {
     block_on(manager.load::<dyn Probe>("probe", &probe_one::PLUGIN)).expect("linked in");
     block_on(manager.unload("probe")).expect("it was loaded");
     let changed = |state| Some(Event::Changed { plugin: "probe".into(), state });
-    assert_eq!(events.next(), Some(Event::Lagged(2)));
+    assert_eq!(events.next(), Some(Event::Lagged(3)));
     assert_eq!(events.next(), changed(State::Draining));
     assert_eq!(block_on(events.recv()), changed(State::Offline));
     drop(manager);

@@ -310,7 +310,9 @@ impl Both {
 fn may_follow(before: &State, next: &State) -> bool {
     match (before, next) {
         (State::Online { .. }, State::Draining) | (State::Draining, State::Offline) => true,
-        (State::Offline | State::Failed { .. } | State::Online { .. }, State::Loading) => true,
+        // What replaces a plugin passes over this.
+        (State::Offline | State::Failed { .. }, State::Verified) => true,
+        (State::Verified | State::Online { .. }, State::Loading) => true,
         // The last of them where the load was given up, or the old one serves on.
         (State::Loading, State::Failed { .. } | State::Online { .. } | State::Offline) => true,
         (State::Failed { .. }, State::Online { .. }) => true,

@@ -5,12 +5,13 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use jackfield::{Directory, State};
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
-use crate::support::{libraries, native};
+use crate::support::{block_on, libraries, native};
 
 #[test]
 fn a_directory_is_followed_from_empty_to_junk() {
@@ -35,6 +36,35 @@ fn a_directory_is_followed_from_empty_to_junk() {
     let states = home.manager.states().into_iter().map(|(plugin, state)| (plugin.as_str().to_owned(), state));
     let expected = [("a", online(2)), ("c", online(1)), ("junk", failed)];
     assert_eq!(states.collect::<Vec<_>>(), expected.map(|(plugin, state)| (plugin.to_owned(), state)));
+}
+
+#[test]
+fn every_step_from_a_file_that_is_seen_to_a_plugin_is_told() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let path =
+        |states: &[State]| states.iter().map(|state| ("a".to_owned(), state.clone())).collect::<Vec<_>>();
+    let told = |home: &mut Home, count| (0..count).map(|_| home.any_change()).collect::<Vec<_>>();
+    home.put(libraries().library("probe-one"), "a.so");
+    let first = path(&[State::Discovered, State::Verified, State::Loading, online(1)]);
+    assert_eq!(told(&mut home, 4), first);
+    home.put(libraries().library("probe-two"), "a.so");
+    assert_eq!(told(&mut home, 2), path(&[State::Loading, online(2)]), "the old one is online meanwhile");
+    home.remove("a.so");
+    assert_eq!(told(&mut home, 2), path(&[State::Draining, State::Offline]));
+}
+
+#[test]
+fn a_file_that_never_holds_still_is_seen_and_lost() {
+    let still = Duration::from_secs(3600);
+    let mut home = Home::watch::<dyn Probe>(|directory| directory.settle(still));
+    home.put(libraries().library("probe-one"), "a.so");
+    assert_eq!(home.any_change(), ("a".to_owned(), State::Discovered));
+    assert_eq!(home.manager.states(), [("a".into(), State::Discovered)]);
+    let Home { watch, mut events, manager, .. } = home;
+    block_on(watch.stop());
+    let lost = jackfield::Event::Changed { plugin: "a".into(), state: State::Offline };
+    assert_eq!(events.next(), Some(lost));
+    assert!(manager.states().is_empty());
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test runs git")]

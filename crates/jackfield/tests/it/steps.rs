@@ -89,7 +89,7 @@ fn a_failed_load_names_its_step_and_the_old_one_serves_on() {
         assert_eq!(clock.now(), Ok(7), "the old one serves on");
 
         let error = block_on(manager.load::<dyn Clock>("another", candidate)).expect_err("it is broken");
-        assert_eq!((error.step(), change()), (step, State::Loading));
+        assert_eq!((error.step(), change(), change()), (step, State::Verified, State::Loading));
         assert!(reason(&change()).contains(&text));
     }
     let error = block_on(manager.load::<dyn Clock>("clock", &clock::fixed::PLUGIN)).expect_err("it is taken");
