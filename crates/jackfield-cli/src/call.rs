@@ -28,6 +28,10 @@ pub(crate) struct Options {
     #[arg(value_name = "JSON")]
     request: Option<String>,
 
+    /// Prints JSON, as without this
+    #[arg(long)]
+    json: bool,
+
     /// Gives the call up after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,

@@ -35,18 +35,27 @@ pub(crate) enum Command {
     Reload {
         /// The plugin
         plugin: String,
+
+        #[command(flatten)]
+        answer: Answer,
     },
     /// Unloads a plugin of a running host, and keeps it from being loaded (with --host)
     #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock disable kv")]
     Disable {
         /// The plugin
         plugin: String,
+
+        #[command(flatten)]
+        answer: Answer,
     },
     /// Lets a plugin of a running host be loaded again that was disabled (with --host)
     #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock enable kv")]
     Enable {
         /// The plugin
         plugin: String,
+
+        #[command(flatten)]
+        answer: Answer,
     },
     /// Chooses the version of a plugin of a running host that serves (with --host)
     #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock pin kv ^1")]
@@ -56,12 +65,18 @@ pub(crate) enum Command {
         /// The version, such as 1.2 or ^1; without one the highest serves again
         #[arg(value_name = "VERSION")]
         chosen: Option<String>,
+
+        #[command(flatten)]
+        answer: Answer,
     },
     /// Lets the version below serve in place of the one that does (with --host)
     #[command(after_help = "Examples:\n  jackfield --host /run/my-host/control.sock roll-back kv")]
     RollBack {
         /// The plugin, without a version
         plugin: String,
+
+        #[command(flatten)]
+        answer: Answer,
     },
 }
 
@@ -78,6 +93,14 @@ Examples:
   jackfield watch plugins  a host of the plugins in a directory, whatever they serve, until Ctrl-C
 
 A program in a directory that has a handshake of its own needs a manifest (docs/manifest.md).";
+
+/// How it is printed that something was done.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Answer {
+    /// Prints the host's answer as one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
 /// Whose plugins are looked at, and how they are printed.
 #[derive(Debug, clap::Args)]
@@ -104,42 +127,55 @@ impl Command {
     pub(crate) fn is_host(&self) -> bool {
         matches!(self, Self::Watch(Watched { directory: Some(_), .. }))
     }
+
+    /// How the answer is printed; without JSON there is nothing to say of what was done.
+    fn output(&self) -> Output {
+        let is_json = match self {
+            Self::List(Watched { json, .. }) | Self::Watch(Watched { json, .. }) => *json,
+            Self::Reload { answer, .. }
+            | Self::Disable { answer, .. }
+            | Self::Enable { answer, .. }
+            | Self::Pin { answer, .. }
+            | Self::RollBack { answer, .. } => answer.json,
+        };
+        if is_json { Output::Json } else { Output::Text }
+    }
 }
 
 impl Watched {
-    fn host(self, socket: Option<PathBuf>) -> anyhow::Result<(Host, Output)> {
-        let host = match (self.directory, socket) {
-            (Some(directory), None) => Host::Own(directory),
-            (None, Some(socket)) => Host::Running(socket),
+    fn host(self, socket: Option<PathBuf>) -> anyhow::Result<Host> {
+        match (self.directory, socket) {
+            (Some(directory), None) => Ok(Host::Own(directory)),
+            (None, Some(socket)) => Ok(Host::Running(socket)),
             (None, None) => {
-                return Err(wrong(
-                    "expected the control socket of a running host, or a directory of plugins",
-                ));
+                Err(wrong("expected the control socket of a running host, or a directory of plugins"))
             }
-            (Some(_), Some(_)) => {
-                return Err(wrong("expected a running host or a directory of plugins, found both"));
-            }
-        };
-        Ok((host, if self.json { Output::Json } else { Output::Text }))
+            (Some(_), Some(_)) => Err(wrong("expected a running host or a directory of plugins, found both")),
+        }
     }
 }
 
 /// Asks the host with this control socket, or is one.
 pub(crate) async fn run(command: Command, socket: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let output = command.output();
     let done = match command {
         Command::List(watched) => match watched.host(socket)? {
-            (Host::Own(directory), output) => directory::list(&directory, output),
-            (Host::Running(socket), output) => list(&socket, output).await,
+            Host::Own(directory) => directory::list(&directory, output),
+            Host::Running(socket) => list(&socket, output).await,
         },
         Command::Watch(watched) => {
             return match watched.host(socket)? {
-                (Host::Own(directory), output) => own::watch(&directory, output).await,
-                (Host::Running(socket), output) => watch::running(&socket, output).await,
+                Host::Own(directory) => own::watch(&directory, output).await,
+                Host::Running(socket) => watch::running(&socket, output).await,
             };
         }
         command => {
             let socket = socket.ok_or_else(|| wrong("expected the control socket of a running host"))?;
-            Connection::open(&socket).await?.ask(&request(&command)).await.map(drop)
+            let answer = Connection::open(&socket).await?.ask(&request(&command)).await?;
+            match output {
+                Output::Json => print(answer),
+                Output::Text => Ok(()),
+            }
         }
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -157,13 +193,13 @@ fn request(command: &Command) -> Value {
     match command {
         Command::List(_) => json!({ "command": "list" }),
         Command::Watch(_) => json!({ "command": "watch" }),
-        Command::Reload { plugin } => json!({ "command": "reload", "plugin": plugin }),
-        Command::Disable { plugin } => json!({ "command": "disable", "plugin": plugin }),
-        Command::Enable { plugin } => json!({ "command": "enable", "plugin": plugin }),
-        Command::Pin { plugin, chosen } => {
+        Command::Reload { plugin, .. } => json!({ "command": "reload", "plugin": plugin }),
+        Command::Disable { plugin, .. } => json!({ "command": "disable", "plugin": plugin }),
+        Command::Enable { plugin, .. } => json!({ "command": "enable", "plugin": plugin }),
+        Command::Pin { plugin, chosen, .. } => {
             json!({ "command": "choose", "plugin": plugin, "version": chosen })
         }
-        Command::RollBack { plugin } => json!({ "command": "roll-back", "plugin": plugin }),
+        Command::RollBack { plugin, .. } => json!({ "command": "roll-back", "plugin": plugin }),
     }
 }
 

@@ -15,6 +15,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CHECKOUT|VERSION")]
     jackfield: Option<String>,
 
+    /// Prints one JSON object with what was made
+    #[arg(long)]
+    json: bool,
+
     /// The directory, whose last part is the name
     #[arg(value_name = "PATH")]
     path: PathBuf,
@@ -52,7 +56,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         fs::write(&file, text).with_context(|| format!("`{}` cannot be written", file.display()))?;
     }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}: cargo test --workspace, cargo run", options.path.display())?;
+    match options.json {
+        true => writeln!(out, "{}", serde_json::json!({ "directory": options.path, "crates": CRATES }))?,
+        false => writeln!(out, "{}: cargo test --workspace, cargo run", options.path.display())?,
+    }
     Ok(())
 }
 
@@ -100,6 +107,7 @@ impl Source {
     }
 }
 
+const CRATES: [&str; 3] = ["interface", "plugin", "host"];
 const FILES: &[(&str, &str)] = &[
     (".gitignore", "/target\n"),
     ("Cargo.toml", include_str!("template/workspace.toml")),

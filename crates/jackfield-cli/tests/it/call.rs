@@ -92,7 +92,7 @@ fn all_kinds_of_methods_are_called() {
         assert!(error.contains("OutOfRange: there is no channel 9, only 8"), "{error}");
         let error = fails(1, &["call", "--timeout", "0.2", &studio, "Hang"]);
         assert!(error.contains("the deadline of the call") || error.contains("no answer within"), "{error}");
-        let options = succeeds(&["call", "--metadata", "k=v", &studio, "OptionsLater"]);
+        let options = succeeds(&["call", "--json", "--metadata", "k=v", &studio, "OptionsLater"]);
         assert!(options.contains(r#""k":"v""#), "{options}");
     }
 }

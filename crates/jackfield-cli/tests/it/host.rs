@@ -110,22 +110,27 @@ fn a_running_host_is_listed_and_told_what_to_do() {
     assert_eq!(serving, "kv@2.0");
     figures_are_listed(&host, number);
 
-    let mut watch = Watched::start(&host);
+    let mut watch = Watched::start(&host, &[]);
+    let mut json = Watched::start(&host, &["--json"]);
     host.ask(&["pin", "kv", "1.2"]).expect("it is there");
     assert_eq!(generation(&host), ("kv@1.2".to_owned(), number + 1));
     assert_eq!(watch.line(), format!("kv  online    generation {}", number + 1));
-    host.ask(&["pin", "kv"]).expect("it is there");
-    host.ask(&["roll-back", "kv"]).expect("there is one below");
+    let event: serde_json::Value = json.line().parse().expect("JSON");
+    assert_eq!((&event["name"], &event["state"]), (&"kv".into(), &"online".into()), "{event}");
+    assert_eq!(event["generation"], number + 1);
+    let ok = "{\"ok\":{}}\n";
+    assert_eq!(host.ask(&["pin", "kv", "--json"]).as_deref(), Ok(ok));
+    assert_eq!(host.ask(&["roll-back", "kv", "--json"]).as_deref(), Ok(ok));
     assert_eq!(generation(&host), ("kv@1.2".to_owned(), number + 3));
-    host.ask(&["reload", "kv@2.0"]).expect("it loads");
+    assert_eq!(host.ask(&["reload", "kv@2.0", "--json"]).as_deref(), Ok(ok));
     host.until(|plugin, state| plugin == "kv@2.0" && *state == State::Online { generation: 2 });
 
-    host.ask(&["disable", "kv@1.2"]).expect("it is watched");
+    assert_eq!(host.ask(&["disable", "kv@1.2", "--json"]).as_deref(), Ok(ok));
     host.until(|plugin, state| plugin == "kv@1.2" && *state == State::Disabled);
     assert_eq!(generation(&host).0, "kv@2.0");
     let refused = host.ask(&["reload", "kv@1.2"]).expect_err("it is disabled");
     assert!(refused.contains("the plugin `kv@1.2` is disabled"), "{refused}");
-    host.ask(&["enable", "kv@1.2"]).expect("it is watched");
+    assert_eq!(host.ask(&["enable", "kv@1.2", "--json"]).as_deref(), Ok(ok));
     host.until(|plugin, state| plugin == "kv@1.2" && matches!(state, State::Online { .. }));
 
     let refused = host.ask(&["reload", "junk"]).expect_err("junk");
@@ -136,6 +141,7 @@ fn a_running_host_is_listed_and_told_what_to_do() {
     drop(host.control);
     assert!(!host.path.exists());
     watch.ends();
+    json.ends();
     let output = jackfield(&["--host", &host.path.display().to_string(), "list"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(texts(&output).1.contains("no host answers at `"));
@@ -242,9 +248,9 @@ struct Watched {
 impl Watched {
     /// Starts it, and waits until it has heard of something.
     #[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
-    fn start(host: &Host) -> Self {
+    fn start(host: &Host, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
-        let command = command.arg("--host").arg(&host.path).arg("watch");
+        let command = command.arg("--host").arg(&host.path).arg("watch").args(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let (heard, hears) = std::sync::mpsc::channel();
@@ -269,7 +275,7 @@ impl Watched {
         self.lines
             .by_ref()
             .map(|line| line.expect("a line"))
-            .find(|line| line.starts_with("kv "))
+            .find(|line| line.starts_with("kv ") || line.contains("\"name\":\"kv\""))
             .expect("a line")
     }
 

@@ -13,6 +13,10 @@ use crate::command::{directory, fails, library, run, succeeds, texts};
 #[test]
 fn a_new_workspace_builds_and_runs_as_it_is() {
     let (_directory, home) = directory();
+    let made = jackfield(&home, &["new", "--json", "other"]);
+    let made: Value = made.parse().expect("JSON");
+    assert_eq!((&made["directory"], made["crates"][1].as_str()), (&"other".into(), Some("plugin")));
+    assert!(home.join("other/plugin/Cargo.toml").is_file());
     let made = jackfield(&home, &["new", "--jackfield", &workspace().display().to_string(), "greetings-2"]);
     assert_eq!(made, "greetings-2: cargo test --workspace, cargo run\n");
     let root = home.join("greetings-2");
