@@ -60,6 +60,11 @@ impl File {
         self.described().map_or_else(|| policy.clone(), |manifest| manifest.policy.over(policy))
     }
 
+    /// With what its plugin is configured.
+    pub(crate) fn config(&self) -> Vec<(String, String)> {
+        self.described().map_or_else(Vec::new, |manifest| manifest.config.clone().into_iter().collect())
+    }
+
     /// What it says, if it is a manifest without an error.
     fn described(&self) -> Option<&Manifest> {
         self.manifest.as_ref().and_then(|described| described.manifest.as_ref().as_ref().ok())

@@ -17,6 +17,8 @@ pub(crate) struct Manifest {
     pub(crate) command: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
+    /// What the plugin finds in its context.
+    pub(crate) config: BTreeMap<String, String>,
     /// Where the program starts.
     pub(crate) directory: PathBuf,
     pub(crate) is_enabled: bool,
@@ -127,8 +129,8 @@ impl Manifest {
             queue: text.max_queue,
         };
         let (args, env, is_enabled, version) = (text.args, text.env, text.enabled, text.version);
-        let max_memory = text.max_memory;
-        Ok(Self { command, args, env, directory, is_enabled, version, policy, max_memory, wire })
+        let (config, max_memory) = (text.config, text.max_memory);
+        Ok(Self { command, args, env, config, directory, is_enabled, version, policy, max_memory, wire })
     }
 
     /// The files that it names: its program, if that is not looked up in `PATH`, and what its arguments are if they are
@@ -156,6 +158,8 @@ struct Text {
     directory: Option<PathBuf>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    #[serde(default)]
+    config: BTreeMap<String, String>,
     #[serde(default = "yes")]
     enabled: bool,
     version: Option<String>,

@@ -17,6 +17,8 @@ pub struct Offered {
     pub path: PathBuf,
     /// What it could be.
     pub kind: FileKind,
+    /// What its manifest configures, for [`Context::new`](crate::Context::new); empty without one.
+    pub config: Vec<(String, String)>,
     /// What can be loaded from it, or why nothing can.
     pub candidate: Result<Box<dyn Candidate>, String>,
 }
@@ -62,7 +64,8 @@ impl Directory {
         });
         let offer = |file: File| {
             let candidate = self.candidate(&file);
-            Offered { name: file.plugin, path: file.path, kind: file.kind, candidate }
+            let config = file.config();
+            Offered { name: file.plugin, path: file.path, kind: file.kind, config, candidate }
         };
         Ok(files.into_iter().map(offer).collect())
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use jackfield_core::{
-    Bytes, Candidate, Description, Generation, Instance, Lane, Load, LoadError, Slot, with_all_saved,
+    Bytes, Candidate, Context, Description, Generation, Instance, Lane, Load, LoadError, Slot, with_all_saved,
 };
 use tokio::sync::Mutex;
 
@@ -13,7 +13,10 @@ use super::supervision::Supervisor;
 /// What the manager keeps of a plugin, beside its slot. The lock is held for a whole reload or unload.
 #[derive(Debug)]
 pub(super) struct Control {
+    /// As what it was loaded first.
     pub(super) load: Load,
+    /// With what the present generation was constructed. It changes under the lock of the instance.
+    context: std::sync::Mutex<Context>,
     /// What every instance of it is loaded by.
     pub(super) supervisor: Supervisor,
     /// The other interfaces that were asked for, each with its slot.
@@ -32,7 +35,18 @@ impl Control {
     pub(super) fn new(load: Load, supervisor: Supervisor, instance: Box<dyn Instance>) -> Self {
         let instance = Mutex::new(Some(instance));
         let (others, failure, leaving) = Default::default();
-        Self { load, supervisor, others, instance, generation: AtomicU64::new(1), failure, leaving }
+        let (context, generation) = (load.context.clone().into(), AtomicU64::new(1));
+        Self { load, context, supervisor, others, instance, generation, failure, leaving }
+    }
+
+    /// With what the present generation was constructed.
+    pub(super) fn context(&self) -> Context {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes under the lock of the instance.
+    pub(super) fn set_context(&self, context: Context) {
+        *self.context.lock().unwrap_or_else(PoisonError::into_inner) = context;
     }
 
     /// Why the instance ended by itself, if it did.
@@ -63,9 +77,10 @@ impl Control {
     pub(super) async fn load_next(
         &self,
         candidate: &dyn Candidate,
+        context: &Context,
         saved: Vec<(Description, Bytes)>,
     ) -> Result<Loaded, LoadError> {
-        let mut load = self.load_from(self.load.interface, &saved);
+        let mut load = load_from(context, self.load.interface, &saved);
         if !saved.is_empty() {
             let all = saved.iter().map(|(interface, saved)| (service(*interface).to_owned(), saved.clone()));
             load.context = with_all_saved(load.context, all.collect());
@@ -74,20 +89,10 @@ impl Control {
         let mut others = Vec::new();
         let served = self.others().clone();
         for (description, slot) in served {
-            let load = self.load_from(description, &saved);
+            let load = load_from(context, description, &saved);
             others.push((slot, new.interface(&load).await.map_err(|kind| load.error(kind))?));
         }
         Ok(Loaded { instance: new, others })
-    }
-
-    fn load_from(&self, interface: Description, saved: &[(Description, Bytes)]) -> Load {
-        let context = self.load.context.clone();
-        let own = saved.iter().find(|(other, _)| service(*other) == service(interface));
-        let context = match own {
-            Some((_, saved)) => context.with_saved(saved.clone()),
-            None => context,
-        };
-        Load::new(context, interface)
     }
 
     pub(super) fn others(&self) -> MutexGuard<'_, Vec<(Description, Arc<Slot>)>> {
@@ -105,6 +110,15 @@ impl Control {
 pub(super) struct Loaded {
     pub(super) instance: Box<dyn Instance>,
     pub(super) others: Vec<(Arc<Slot>, Lane)>,
+}
+
+fn load_from(context: &Context, interface: Description, saved: &[(Description, Bytes)]) -> Load {
+    let own = saved.iter().find(|(other, _)| service(*other) == service(interface));
+    let context = match own {
+        Some((_, saved)) => context.clone().with_saved(saved.clone()),
+        None => context.clone(),
+    };
+    Load::new(context, interface)
 }
 
 fn service(interface: Description) -> &'static str {

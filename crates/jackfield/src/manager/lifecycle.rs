@@ -250,7 +250,7 @@ impl Manager {
             return Ok(slot);
         }
         let Some(instance) = &*instance else { return Err(closed(&entry, &id)) };
-        let load = Load::new(entry.extra.load.context.clone(), interface);
+        let load = Load::new(entry.extra.context(), interface);
         let lane = instance.interface(&load).await.map_err(|kind| load.error(kind))?;
         let slot = Arc::new(make(lane).with_timer(self.shared.timer.clone()));
         entry.extra.others().push((interface, slot.clone()));
@@ -337,6 +337,33 @@ impl Manager {
     /// Dropped before the swap, the old one goes on serving. Dropped after it, the old one ends without its drain
     /// deadline.
     pub async fn reload(&self, name: &str, candidate: &dyn Candidate) -> Result<Reloaded, ReloadError> {
+        self.replace(name, None, candidate).await
+    }
+
+    /// As [`reload`](Self::reload), and with the configuration of a context from now on: that of the plugin with its name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reload`](Self::reload). Then the old one goes on serving, with its own configuration.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`reload`](Self::reload).
+    pub async fn reload_with(
+        &self,
+        context: Context,
+        candidate: &dyn Candidate,
+    ) -> Result<Reloaded, ReloadError> {
+        let name = context.plugin().to_owned();
+        self.replace(&name, Some(context), candidate).await
+    }
+
+    async fn replace(
+        &self,
+        name: &str,
+        context: Option<Context>,
+        candidate: &dyn Candidate,
+    ) -> Result<Reloaded, ReloadError> {
         let id = PluginId::from(name);
         let entry = self.shared.registry.find(&id)?;
         let mut instance = entry.extra.instance.lock().await;
@@ -345,7 +372,8 @@ impl Manager {
             return Err(self.shared.registry.find(&id).err().map_or_else(|| closed(&entry, &id), Into::into));
         }
         let attempt = self.shared.states.begin_next(&id);
-        let brought = match self.load_next(&id, &entry, candidate).await {
+        let context = context.unwrap_or_else(|| entry.extra.context());
+        let brought = match self.load_next(&id, &entry, candidate, &context).await {
             Ok(next) => self.bring(&id, &entry, next),
             Err(error) => Err(error),
         };
@@ -357,6 +385,7 @@ impl Manager {
             }
         };
         let old = instance.replace(new);
+        entry.extra.set_context(context);
         attempt.succeeded(entry.extra.generation.fetch_add(1, Ordering::Relaxed) + 1);
         let drained = self.drain(&entry.extra, retired).await;
         let unloaded = match old {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::__private::Retired;
 use jackfield_core::{
-    CallError, Candidate, Description, Error, Gate, Generation, Lane, LoadError, LoadErrorKind, Slot, Step,
+    CallError, Candidate, Context, Description, Error, Gate, Generation, Lane, LoadError, LoadErrorKind,
+    Slot, Step,
 };
 use tokio::sync::Notify;
 
@@ -28,15 +29,16 @@ impl Manager {
         id: &PluginId,
         entry: &Entry<Control>,
         candidate: &dyn Candidate,
+        context: &Context,
     ) -> Result<Next, LoadError> {
         let ways = self.ways(entry).await?;
         if !ways.iter().any(|way| way.saves) {
-            let loaded = entry.extra.load_next(candidate, Vec::new()).await?;
+            let loaded = entry.extra.load_next(candidate, context, Vec::new()).await?;
             return Ok(Next { loaded, held: None });
         }
         let step = Mutex::new(Step::Drain);
         let (held, retired) = Held::begin(self, id, entry, ways.clone());
-        let succeed = self.succeed(entry, candidate, Old { ways, retired }, &step);
+        let succeed = self.succeed(entry, (candidate, context), Old { ways, retired }, &step);
         match first(succeed, held.hold.resumed.notified()).await {
             First::Left(loaded) => Ok(Next { loaded: loaded?, held: Some(held) }),
             First::Right(()) => Err(self.too_late(entry, *lock(&step))),
@@ -67,7 +69,7 @@ impl Manager {
     async fn succeed(
         &self,
         entry: &Entry<Control>,
-        candidate: &dyn Candidate,
+        (candidate, context): (&dyn Candidate, &Context),
         Old { ways, retired }: Old,
         step: &Mutex<Step>,
     ) -> Result<Loaded, LoadError> {
@@ -87,7 +89,7 @@ impl Manager {
             }
         }
         *lock(step) = Step::Start;
-        control.load_next(candidate, saved).await
+        control.load_next(candidate, context, saved).await
     }
 
     /// How long calls may have to wait.

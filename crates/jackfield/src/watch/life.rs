@@ -92,14 +92,15 @@ impl Life {
         })?;
         let plugin = self.plugin.as_str();
         let policy = file.policy(self.manager.policy());
+        let context = Context::new(plugin, file.config());
         let loaded = self.claim.as_ref().filter(|_| self.generation().is_some());
         let brought = if let Some(claim) = loaded {
             self.manager.adopt(claim, policy);
-            let reloaded = self.manager.reload(plugin, &*candidate).await;
+            let reloaded = self.manager.reload_with(context, &*candidate).await;
             reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })
         } else {
             let manager = self.manager.with_policy(policy);
-            let loaded = (self.loader.0)(&manager, plugin, &*candidate).await;
+            let loaded = (self.loader.0)(&manager, context, &*candidate).await;
             self.claim = loaded.as_ref().ok().and_then(|()| self.manager.claim(&self.plugin));
             loaded.map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
         };
@@ -219,21 +220,20 @@ impl Drop for Life {
 #[derive(Clone, Copy)]
 #[expect(clippy::type_complexity, reason = "this is its name")]
 pub(super) struct Loader(
-    for<'a> fn(&'a Manager, &'a str, &'a dyn Candidate) -> BoxFuture<'a, Result<(), LoadError>>,
+    for<'a> fn(&'a Manager, Context, &'a dyn Candidate) -> BoxFuture<'a, Result<(), LoadError>>,
 );
 
 impl Loader {
     /// As this interface.
     pub(super) fn of<I: Interface + ?Sized>() -> Self {
-        Self(|manager, name, candidate| {
-            Box::pin(async { manager.load::<I>(name, candidate).await.map(drop) })
+        Self(|manager, context, candidate| {
+            Box::pin(async { manager.load_with::<I>(context, candidate).await.map(drop) })
         })
     }
 
     /// As whatever it serves.
     pub(super) fn dynamic() -> Self {
-        Self(|manager, name, candidate| {
-            let context = Context::new(name, []);
+        Self(|manager, context, candidate| {
             Box::pin(async { manager.load_dynamic(context, candidate).await.map(drop) })
         })
     }

@@ -77,7 +77,12 @@ impl Home {
 
     /// Kills the program of this file.
     pub(crate) fn kill(&self, name: &str) {
-        kill_process(process_of(&self.path(name)), Signal::KILL).expect("it is ours");
+        self.signal(name, Signal::KILL);
+    }
+
+    /// Sends a signal to the program of this file.
+    pub(crate) fn signal(&self, name: &str, signal: Signal) {
+        kill_process(process_of(&self.path(name)), signal).expect("it is ours");
     }
 
     pub(crate) fn get<I: Interface + ?Sized>(&self, name: &str) -> Handle<I> {

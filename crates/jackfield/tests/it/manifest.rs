@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process};
 use tally::Tally;
 
 use crate::home::{Home, online, process_of, reason};
-use crate::support::{block_on, copy};
+use crate::support::{block_on, copy, libraries};
 
 /// What a provider provides.
 #[interface(service = "proto.Speaker", version = "1.0")]
@@ -86,6 +86,55 @@ fn a_program_in_go_comes_changes_rests_and_goes_with_its_manifest() {
     home.remove("kv.plugin.toml");
     assert_eq!(home.told("kv"), [State::Draining, State::Offline]);
     assert!(home.manager.names().is_empty());
+}
+
+#[test]
+fn a_manifest_configures_its_plugin_through_restarts_and_updates() {
+    let mut home = Home::watch::<dyn Kv>(|directory| directory);
+    let manifest = |end: &str| format!("{}{end}", KV.replace("auto_mtls = true", "auto_mtls = false"));
+    home.write("kv.plugin.toml", &manifest("config = { greeting = \"hello\" }"));
+    let [failed] = home.told("kv");
+    assert!(reason(&failed).contains("found none at"), "its program comes later: {failed:?}");
+    home.put(libraries().program("kv_plugin"), "kv-plugin");
+    assert_eq!(home.told("kv"), [State::Loading, online(1)]);
+    let kv = home.get::<dyn Kv>("kv");
+    let greeting = || block_on(kv.get("__greeting".into())).expect("an answer");
+    assert_eq!(greeting(), "hello");
+    home.kill("kv-plugin");
+    let [died, loading, back] = home.told("kv");
+    assert!(matches!(died, State::Failed { .. }), "{died:?}");
+    assert_eq!((loading, back), (State::Loading, online(2)));
+    assert_eq!(greeting(), "hello", "it is the same plugin");
+
+    home.write("kv.plugin.toml", &manifest("[config]\ngreeting = \"good day\""));
+    assert_eq!(home.told("kv"), [State::Loading, online(3)]);
+    assert_eq!(greeting(), "good day");
+    home.write("kv.plugin.toml", &manifest("[config]\ngreeting = 7"));
+    let [failed, old] = home.told("kv");
+    assert!(reason(&failed).contains("invalid type: integer `7`, expected a string"), "{failed:?}");
+    assert_eq!((old, greeting()), (online(3), "good day".into()));
+    home.write("kv.plugin.toml", &manifest(""));
+    assert_eq!(home.told("kv"), [State::Loading, online(4)]);
+    assert_eq!(greeting(), "", "nothing is left of it");
+}
+
+#[test]
+fn a_plugin_that_answers_nothing_is_killed_and_comes_back_behind_the_same_handle() {
+    let mut home = Home::watch::<dyn Kv>(|directory| directory);
+    // Its program is hidden: it is nobody's plugin on its own.
+    home.put(libraries().program("kv_plugin"), ".kv-plugin");
+    let manifest = KV.replace("auto_mtls = true", "liveness = 2").replace("./kv", "./.kv");
+    home.write("kv.plugin.toml", &manifest);
+    assert_eq!(home.told("kv"), [State::Loading, online(1)]);
+    let kv = home.get::<dyn Kv>("kv");
+    let pid = || block_on(kv.get("__pid".into())).expect("an answer");
+    let first = pid();
+    home.signal(".kv-plugin", Signal::STOP);
+    let [wedged, loading, back] = home.told("kv");
+    assert!(reason(&wedged).contains("it answered nothing for 2s"), "{wedged:?}");
+    assert_eq!((loading, back), (State::Loading, online(2)));
+    assert_ne!(pid(), first);
+    assert_eq!(home.manager.stats("kv").expect("it is loaded").restarts, 1);
 }
 
 #[test]
