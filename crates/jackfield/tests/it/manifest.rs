@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use jackfield::{CallError, Error, State};
 use jackfield_core::interface;
-use jackfield_fixtures::{Build, GoModule, available, go_programs, workspace};
+use jackfield_fixtures::{GoModule, available, go_programs, workspace};
 use kv_interface::Kv;
-use rustix::process::{Signal, kill_process};
-use tally::Tally;
+use rustix::process::Signal;
 
-use crate::home::{Home, online, process_of, reason};
-use crate::support::{block_on, copy, libraries};
+use crate::home::{Home, online, reason};
+use crate::support::{block_on, libraries};
 
 /// What a provider provides.
 #[interface(service = "proto.Speaker", version = "1.0")]
@@ -162,22 +161,6 @@ fn a_plugin_of_net_rpc_comes_by_its_manifest() {
     );
     assert_eq!(home.told("old"), [State::Loading, online(1)]);
     assert_eq!(block_on(home.get::<dyn Greeter>("old").greet()).expect("a greeting"), "Hello!");
-}
-
-#[test]
-fn a_program_that_answers_nothing_is_killed_when_its_manifest_says_so() {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
-    let place = tempfile::tempdir().expect("a directory");
-    let program = copy(built.program("tally"), place.path(), "tally");
-    let mut home = Home::watch::<dyn Tally>(|directory| directory);
-    // Long enough for a machine that is busy itself.
-    home.write("tally.plugin.toml", &format!("command = {program:?}\nliveness = 2"));
-    assert_eq!(home.told("tally"), [State::Loading, online(1)]);
-    kill_process(process_of(&program), Signal::STOP).expect("it is ours");
-    let [failed, loading, back] = home.told("tally");
-    assert!(reason(&failed).contains("it answered nothing for 2s"), "{failed:?}");
-    assert_eq!((loading, back), (State::Loading, online(2)));
-    assert_eq!(home.get::<dyn Tally>("tally").add(), Ok(1), "what it held is gone with it");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use gobwire::Dynamic;
 use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
