@@ -10,7 +10,7 @@ use counter::proto::peer_client::PeerClient;
 use counter::proto::{GetRequest, OpenRequest, PutRequest, SumRequest, SumResponse};
 use jackfield::Manager;
 use jackfield::process::{Address, Bubblewrap, ProcessBackend, ProcessPlugin, Program, Runner};
-use jackfield_fixtures::{Build, GoModule, available, go_programs};
+use jackfield_fixtures::{Build, GoModule, available, bubblewrap, go_programs};
 use tally::Tally;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -78,7 +78,7 @@ async fn a_runner_says_what_it_knows() {
 
 #[tokio::test]
 async fn a_plugin_runs_under_bubblewrap() {
-    if !bubblewrap_works() {
+    if available(bubblewrap()).is_none() {
         return;
     }
     let backend = ProcessBackend::start().expect("processes can be started");
@@ -101,7 +101,7 @@ async fn what_was_saved_is_found_where_the_runner_puts_it() {
     let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
     let program = ProcessPlugin::new(built.program("tally"));
     let mut plugins = vec![program.clone().runner(Beside)];
-    plugins.extend(bubblewrap_works().then(|| program.runner(Bubblewrap::new())));
+    plugins.extend(available(bubblewrap()).map(|()| program.runner(Bubblewrap::new())));
     for plugin in plugins {
         let manager = Manager::new();
         let tally = manager.load::<dyn Tally>("tally", &plugin).await.expect("it loads");
@@ -132,16 +132,4 @@ pub(crate) fn plugins() -> Vec<PathBuf> {
     let mut plugins = vec![rust.program("counter-plugin").to_owned()];
     plugins.extend(available(go_programs(GoModule::Newest)).map(|go| go.join("counter-plugin")));
     plugins
-}
-
-#[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
-#[expect(clippy::disallowed_methods, reason = "a test looks for its peer")]
-fn bubblewrap_works() -> bool {
-    let mut command = std::process::Command::new("bwrap");
-    let works = command.args(["--unshare-all", "--ro-bind", "/", "/", "true"]).output();
-    let works = works.is_ok_and(|output| output.status.success());
-    if !works {
-        eprintln!("not tested: plugins under bubblewrap, which is not here or may not run");
-    }
-    works
 }
