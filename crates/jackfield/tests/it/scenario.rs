@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jackfield::native::NativeBackend;
 use jackfield::symbols::{Channel, Closed, Func, OpenError, Plugin, Portable, Var};
-use jackfield_fixtures::{Forgery, NoteField};
+use jackfield_fixtures::{Build, Forgery, NoteField};
 
 use crate::support::{copy, libraries, native};
 
@@ -80,6 +80,16 @@ fn of_another_version(directory: &Path) -> PathBuf {
     let path = directory.join("other.so");
     forgery.write(&path);
     path
+}
+
+/// What Go's linker sets by `-X`.
+#[test]
+fn a_text_is_set_by_whoever_builds_the_plugin() {
+    let build = Build::new(["scenario-one"]).variable("hot", "SCENARIO_LINK_TIME", "set from outside");
+    let built = jackfield_fixtures::build(&build).expect("it builds");
+    let plugin = with_common(&Arc::new(AtomicI64::new(15))).open(built.library("scenario-one"));
+    let link_time = plugin.expect("it opens").lookup("LinkTime").expect("exported").assert::<Var<String>>();
+    assert_eq!(link_time.get(), Ok("set from outside".to_owned()));
 }
 
 fn number(plugin: &Plugin, function: &str) -> i64 {
