@@ -15,7 +15,9 @@ mod outgoing;
 pub(crate) mod saving;
 mod service;
 
-pub(crate) use self::channel::{Line, Pulse, RpcChannel};
+pub(crate) use self::channel::Pulse;
+#[cfg(feature = "stdio")]
+pub(crate) use self::channel::{Line, RpcChannel};
 pub use self::check::Unfit;
 pub(crate) use self::check::{Carrier, Misfits, compiled};
 #[cfg(feature = "stdio")]

@@ -22,6 +22,7 @@ pub(crate) enum Exchange {
     /// Over further streams of the connection.
     Brokered(Brokerage),
     /// Not at all: there are no more than the two directions.
+    #[cfg_attr(not(feature = "stdio"), expect(dead_code, reason = "only those plugins have no more"))]
     None,
 }
 
