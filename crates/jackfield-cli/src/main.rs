@@ -56,7 +56,7 @@ enum Command {
     Demo(demo::Options),
     /// Says what this machine has of what Jackfield uses
     Doctor(doctor::Options),
-    /// Says what shared libraries are and whether they would be loaded here, without running their code
+    /// Says what files are and whether they would be loaded here, without running their code
     Inspect(inspect::Options),
     #[command(flatten)]
     Host(host::Command),

@@ -46,6 +46,7 @@ mod service;
 mod slot;
 mod step;
 mod streaming;
+mod target;
 
 pub use bytes::Bytes;
 pub use futures_core::Stream;
@@ -70,6 +71,7 @@ pub use service::{Plugin, Service};
 pub use slot::{Generation, Lane, Slot, Timer};
 pub use step::Step;
 pub use streaming::{ByteStream, Streaming};
+pub use target::{Target, target_of};
 
 /// The symbols of a plugin: what may be exported by name, and what a plugin is given when it is loaded.
 pub mod symbols {

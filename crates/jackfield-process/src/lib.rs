@@ -95,7 +95,7 @@ pub mod yamux;
 pub use self::attach::{AttachError, AttachedPlugin};
 pub use self::backend::ProcessBackend;
 pub use self::checksum::ChecksumError;
-pub use self::child::{Death, GuardError, SpawnError};
+pub use self::child::{Death, Executable, GuardError, SpawnError};
 pub use self::discover::{DiscoverError, discover};
 pub use self::error::{BackendError, StartError};
 pub use self::grpc::{Broker, BrokerError, ConnectError, GrpcChannel, Served};

@@ -5,8 +5,8 @@
 pub mod process {
     pub use jackfield_process::{
         Address, AttachError, AttachedPlugin, BackendError, Broker, BrokerError, Bubblewrap, Death,
-        GrpcChannel, Handshake, HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program, Reattach,
-        Runner, Running, Served, SpawnError, StartError, Stream, TlsConfig,
+        Executable, GrpcChannel, Handshake, HandshakeError, Owner, ProcessBackend, ProcessPlugin, Program,
+        Reattach, Runner, Running, Served, SpawnError, StartError, Stream, TlsConfig,
     };
 
     /// How a host talks to a plugin that answers over net/rpc.

@@ -60,7 +60,7 @@ mod watch;
 pub use jackfield_core::{
     BoxFuture, ByteStream, Bytes, CallError, CallOptions, Candidate, Code, Context, DynamicHandle, Error,
     Failure, Fault, Handle, Instance, Interface, Load, LoadError, LoadErrorKind, Messages, Plugin, Save,
-    Step, Stream, Streaming, Unloaded, Value, schema,
+    Step, Stream, Streaming, Target, Unloaded, Value, schema, target_of,
 };
 
 #[cfg(feature = "netrpc")]
@@ -79,7 +79,7 @@ pub mod __private {
 
 #[cfg(target_os = "linux")]
 pub use control::{ControlError, ControlSocket};
-pub use discovery::{Directory, FileKind, Offered};
+pub use discovery::{Described, Directory, FileKind, Offered};
 pub use events::{Event, Events, State};
 pub use manager::{Breaker, Builder, Circuit, Limits, Manager, ReloadError, Reloaded, Stats};
 pub use registry::{GetError, Names, PluginId};

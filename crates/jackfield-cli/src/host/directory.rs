@@ -52,7 +52,7 @@ impl File {
     fn new(offered: Offered, first: Option<&Self>) -> Self {
         let Offered { name: plugin, path, kind, candidate, .. } = offered;
         let image = (kind == FileKind::Library).then(|| Image::read(&path));
-        let unread = image.as_ref().and_then(|image| image.as_ref().err().map(inspect::chain));
+        let unread = image.as_ref().and_then(|image| image.as_ref().err().map(|error| inspect::chain(error)));
         let behind = first.map(|first| format!("`{}` goes before it", first.path.display()));
         let refusal = behind.or(candidate.err()).or(unread).map(|reason| reason.replace('\n', " "));
         Self { plugin, path, kind, image, refusal }

@@ -3,6 +3,7 @@
 mod call;
 mod command;
 mod host;
+mod inspect;
 mod machine;
 mod new;
 mod own;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use jackfield_fixtures::{target_directory, workspace};
 use serde_json::Value;
 
-use crate::command::{directory, fails, library, run, succeeds, texts};
+use crate::command::{directory, fails, library, plugins, run, succeeds, texts};
 
 /// The way of somebody who begins, in this order: nothing of it needs the network, and what this repository has built
 /// is taken from its target folder.
@@ -84,6 +84,16 @@ fn install_puts_whole_files_of_plugins_into_a_directory() {
     succeeds(&["install", &kv, &to, "--as", "kv.so"]);
     assert_ne!(inode("kv.so"), before);
     assert_eq!(std::fs::read(path.join("kv.so")).ok(), std::fs::read(&kv).ok());
+
+    // A program keeps its mode, and says only when it runs what it is.
+    let program = plugins().program("kv-file").display().to_string();
+    let object = succeeds(&["install", "--json", &program, &to, "--as", "store"]);
+    let object: Value = object.parse().expect("JSON");
+    assert_eq!((&object["file"], &object["sha256"]), (&format!("{to}/store").into(), &Value::Null));
+    let store = format!("{to}/store");
+    let called = ["call", "--handshake", "1/WKY_PLUGIN/wukaiying", &store, "Get", r#"{"key":"b"}"#];
+    assert!(fails(1, &called).contains("no such file"), "it runs where it was put");
+    std::fs::remove_file(path.join("store")).expect("it is there");
 
     for (arguments, reason) in [
         (["install", "Cargo.toml", &to], "expected an ELF file, found a text"),

@@ -4,22 +4,31 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use jackfield_core::file_kind;
+use jackfield_core::{file_kind, target_of};
 
 /// What runs a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Executable {
-    /// A machine, with the help of a loader if the program is linked dynamically.
-    Elf { machine: u16, loader: Option<PathBuf> },
-    /// Nothing does.
+#[non_exhaustive]
+pub enum Executable {
+    /// A machine.
+    Elf {
+        /// The machine, as Rust calls it, such as `x86_64`.
+        architecture: String,
+        /// What helps it, if the program is linked dynamically.
+        loader: Option<PathBuf>,
+    },
+    /// Nothing does: this is what it probably is.
     None(&'static str),
     /// Another program.
-    Script { interpreter: PathBuf },
+    Script {
+        /// That program.
+        interpreter: PathBuf,
+    },
 }
 
 impl Executable {
-    /// Reads the beginning of a file: its first few kilobytes will do.
-    pub(crate) fn read(bytes: &[u8]) -> Self {
+    /// What would run a file that begins like this: its first 64 KiB will do.
+    pub fn read(bytes: &[u8]) -> Self {
         if let Some(line) = bytes.strip_prefix(b"#!") {
             // As Linux does it, to which the carriage return of another system is part of the name.
             let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -28,16 +37,12 @@ impl Executable {
         }
         let elf =
             bytes.starts_with(b"\x7fELF").then(|| Header { bytes, is_wide: bytes.get(4) == Some(&WIDE) });
-        match elf.as_ref().and_then(|header| header.number::<2>(18)).zip(elf.as_ref()) {
-            Some((machine, header)) => Self::Elf { machine: machine as u16, loader: header.loader() },
+        match elf.zip(target_of(bytes)) {
+            Some((header, target)) => {
+                Self::Elf { architecture: target.architecture, loader: header.loader() }
+            }
             None => Self::None(file_kind(bytes)),
         }
-    }
-
-    /// The name of a machine, as this program would be built for it.
-    pub(crate) fn machine_name(machine: u16) -> String {
-        let known = MACHINES.iter().find(|(number, _)| *number == machine);
-        known.map_or_else(|| format!("the machine {machine}"), |(_, name)| (*name).to_owned())
     }
 }
 
@@ -91,26 +96,11 @@ const BIG: u8 = 2;
 /// `PT_INTERP`.
 const LOADER: u64 = 3;
 
-/// The numbers of machines in an ELF file, and what Rust calls them.
-const MACHINES: [(u16, &str); 11] = [
-    (2, "sparc"),
-    (3, "x86"),
-    (8, "mips"),
-    (20, "powerpc"),
-    (21, "powerpc64"),
-    (22, "s390x"),
-    (40, "arm"),
-    (62, "x86_64"),
-    (183, "aarch64"),
-    (243, "riscv64"),
-    (258, "loongarch64"),
-];
-
 /// Reads any bytes.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(bytes: &[u8]) {
-    if let Executable::Elf { machine, .. } = Executable::read(bytes) {
-        assert!(!Executable::machine_name(machine).is_empty(), "each machine has a name");
+    if let Executable::Elf { architecture, .. } = Executable::read(bytes) {
+        assert!(!architecture.is_empty(), "each machine has a name");
     }
 }
 
@@ -134,8 +124,8 @@ mod tests {
     #[test]
     fn this_program_is_for_this_machine_and_names_its_loader() {
         let own = std::fs::read("/proc/self/exe").unwrap();
-        let Executable::Elf { machine, loader } = Executable::read(&own) else { panic!("an ELF file") };
-        assert_eq!(Executable::machine_name(machine), std::env::consts::ARCH);
+        let Executable::Elf { architecture, loader } = Executable::read(&own) else { panic!("an ELF file") };
+        assert_eq!(architecture, std::env::consts::ARCH);
         assert!(loader.is_some_and(|loader| loader.exists()));
         for len in 0..4096 {
             Executable::read(&own[..len]);
@@ -147,9 +137,8 @@ mod tests {
         let mut bytes = [0; 52];
         bytes[..6].copy_from_slice(b"\x7fELF\x01\x02");
         bytes[18..20].copy_from_slice(&[0, 20]);
-        assert_eq!(Executable::read(&bytes), Executable::Elf { machine: 20, loader: None });
-        assert_eq!(Executable::machine_name(20), "powerpc");
-        assert_eq!(Executable::machine_name(999), "the machine 999");
+        let expected = Executable::Elf { architecture: "powerpc".to_owned(), loader: None };
+        assert_eq!(Executable::read(&bytes), expected);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod spawn_error;
 mod stop;
 mod supervise;
 
+pub use self::executable::Executable;
 #[cfg(fuzzing)]
 pub(crate) use self::executable::fuzz as fuzz_executable;
 pub use self::guard::GuardError;

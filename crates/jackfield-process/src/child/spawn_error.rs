@@ -81,30 +81,64 @@ impl SpawnError {
             let hint = if is_looked_up { "\n(hint: without a slash it is looked up in `PATH`)" } else { "" };
             return Some(Self::Missing { hint });
         };
-        let (interpreter, hint) = match Executable::read(&beginning(&file).ok()?) {
-            Executable::Script { interpreter } => {
-                (interpreter, "\n(hint: it stands behind `#!` in its first line)")
-            }
-            Executable::Elf { loader, .. } => (loader?, "\n(hint: it was built for another C library)"),
-            Executable::None(_) => return None,
-        };
-        (!interpreter.exists()).then_some(Self::Interpreter { interpreter, hint })
+        Executable::read(&beginning(&file).ok()?).lacks()
     }
 
     /// Why nothing runs it here. It is not asked before: a system may have an emulator.
     fn unfit(launch: &Launch) -> Option<Self> {
-        let bytes = beginning(&launch.file().ok()?).ok()?;
-        match Executable::read(&bytes) {
-            Executable::Elf { machine, .. } => {
-                let (expected, found) = (std::env::consts::ARCH, Executable::machine_name(machine));
-                Some(if found == expected {
-                    Self::Kind { found: "a damaged one" }
-                } else {
-                    Self::Machine { expected, found }
-                })
+        let executable = Executable::read(&beginning(&launch.file().ok()?).ok()?);
+        executable.is_unfit().or(match executable {
+            Executable::Elf { .. } => Some(Self::Kind { found: "a damaged one" }),
+            Executable::None(_) | Executable::Script { .. } => None,
+        })
+    }
+}
+
+impl Executable {
+    /// What would run a file, which is not started.
+    ///
+    /// ```
+    /// # use jackfield_process::Executable;
+    /// let Ok(Executable::Elf { architecture, .. }) = Executable::find("/proc/self/exe".as_ref()) else { panic!() };
+    /// assert_eq!(architecture, std::env::consts::ARCH);
+    /// ```
+    ///
+    /// # Errors
+    /// The system would not start it, as far as its file says. One for another machine may run all the same, where this one
+    /// has an emulator for it.
+    pub fn find(file: &Path) -> Result<Self, SpawnError> {
+        if !file.is_file() {
+            return Err(SpawnError::Missing { hint: "" });
+        }
+        if rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_err() {
+            return Err(SpawnError::Permission);
+        }
+        let executable = Self::read(&beginning(file).map_err(SpawnError::System)?);
+        executable.is_unfit().or_else(|| executable.lacks()).map_or(Ok(executable), Err)
+    }
+
+    /// What runs it is not there.
+    fn lacks(&self) -> Option<SpawnError> {
+        let (interpreter, hint) = match self {
+            Self::Script { interpreter } => {
+                (interpreter, "\n(hint: it stands behind `#!` in its first line)")
             }
-            Executable::None(found) => Some(Self::Kind { found }),
-            Executable::Script { .. } => None,
+            Self::Elf { loader, .. } => (loader.as_ref()?, "\n(hint: it was built for another C library)"),
+            Self::None(_) => return None,
+        };
+        let interpreter = interpreter.clone();
+        (!interpreter.exists()).then_some(SpawnError::Interpreter { interpreter, hint })
+    }
+
+    /// Nothing that is here runs it.
+    fn is_unfit(&self) -> Option<SpawnError> {
+        match self {
+            Self::Elf { architecture, .. } => {
+                let (expected, found) = (std::env::consts::ARCH, architecture.clone());
+                (found != expected).then_some(SpawnError::Machine { expected, found })
+            }
+            Self::None(found) => Some(SpawnError::Kind { found }),
+            Self::Script { .. } => None,
         }
     }
 }

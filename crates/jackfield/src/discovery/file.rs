@@ -202,7 +202,7 @@ impl Scanner {
         let read = match before {
             Some(read) if read.stamp == stamp => read,
             before => {
-                let manifest = Arc::new(self.read_now(path));
+                let manifest = Arc::new(read_manifest(path));
                 let (version, parts) = match (&*manifest, before) {
                     (Ok(manifest), _) => (manifest.version.clone(), manifest.parts()),
                     (Err(_), Some(before)) => (before.version, before.parts),
@@ -217,12 +217,13 @@ impl Scanner {
         self.manifests.insert(path.to_owned(), read);
         described
     }
+}
 
-    fn read_now(&self, path: &Path) -> Result<Manifest, String> {
-        let within = |reason: String| format!("the manifest `{}`: {reason}", path.display());
-        let text = read_text(path).map_err(|error| within(error.to_string()))?;
-        Manifest::parse(&text, &self.directory).map_err(within)
-    }
+/// Reads a manifest by its absolute path. What it names is found from its directory.
+pub(super) fn read_manifest(path: &Path) -> Result<Manifest, String> {
+    let within = |reason: String| format!("the manifest `{}`: {reason}", path.display());
+    let text = read_text(path).map_err(|error| within(error.to_string()))?;
+    Manifest::parse(&text, path.parent().unwrap_or(path)).map_err(within)
 }
 
 /// The text of a file, if it is as short as a manifest is.

@@ -1,5 +1,6 @@
 //! Discovery: what could be loaded, from what lies in a directory. No plugin code runs here.
 
+mod described;
 mod directory;
 mod file;
 mod git;
@@ -9,6 +10,7 @@ mod offered;
 mod os;
 mod settle;
 
+pub use self::described::Described;
 pub use self::directory::Directory;
 pub use self::file::Kind as FileKind;
 pub use self::offered::Offered;

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_failed_update_says_that_the_old_one_serves_on() {
-        let (states, plugin) = (States::new(8), PluginId::from("kv"));
+        let (states, plugin) = (States::new(16), PluginId::from("kv"));
         let mut events = states.events();
         states.begin(&plugin).failed("no file".to_owned());
         states.begin(&plugin).succeeded(1);

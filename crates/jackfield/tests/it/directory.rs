@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
@@ -391,4 +392,44 @@ fn what_a_directory_offers_is_said_before_anything_is_loaded() {
     assert!(reason.starts_with("expected a shared library or a manifest, found neither: `"), "{reason}");
     let error = Directory::new("/nowhere").scan().expect_err("no directory");
     assert!(chain(&error).contains("`/nowhere` cannot be read"), "{error}");
+}
+
+/// All three ways in which a library is replaced, while it is called.
+#[test]
+fn a_new_name_a_rename_and_an_overwrite_in_place_swap_without_a_failed_call() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let [one, two] = ["probe-one", "probe-two"].map(|name| libraries().library(name).to_owned());
+    let until = |home: &mut Home, plugin: &str, wanted: State| {
+        while home.change() != (plugin.to_owned(), wanted.clone()) {}
+    };
+    home.put(&one, "probe_v1.so");
+    until(&mut home, "probe", online(1));
+    let probe = home.get::<dyn Probe>("probe");
+    let (stop, calls) = (Stop::default(), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.is_told() {
+                    let version = probe.version().expect("no call fails");
+                    assert!((1..=2).contains(&version), "{version}");
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _stopping = stop.when_dropped();
+        home.put(&two, "probe_v2.so");
+        until(&mut home, "probe", online(2));
+        assert_eq!(probe.version(), Ok(2), "under a new name");
+        home.put(&one, "probe_v2.so");
+        until(&mut home, "probe", online(3));
+        assert_eq!(probe.version(), Ok(1), "renamed over the old one");
+        // As `cp` does it: the file that is loaded is cut to nothing, and written anew.
+        fs::write(home.path("probe_v2.so"), fs::read(&two).expect("a library")).expect("written");
+        until(&mut home, "probe", online(4));
+        assert_eq!(probe.version(), Ok(2), "written over in place");
+        let before = calls.load(Ordering::Relaxed);
+        while calls.load(Ordering::Relaxed) < before + 100 {
+            std::thread::yield_now();
+        }
+    });
 }

@@ -12,7 +12,7 @@ use metrics::{
 use probe_interface::Probe;
 
 use crate::supervision::begun;
-use crate::support::{block_on, libraries};
+use crate::support::{block_on, libraries, native};
 
 /// Keeps what it is told: sums, last values, and how often something was recorded.
 #[derive(Clone, Debug, Default)]
@@ -123,3 +123,30 @@ fn figures_are_published_once_each() {
     assert_eq!(told.of("jackfield_call_duration_seconds"), Some(3.0));
     assert_eq!(told.of("jackfield_calls_in_flight"), Some(0.0));
 }
+
+#[test]
+fn the_calls_of_a_library_are_published_too() {
+    let manager = Manager::new();
+    let library = native().library(libraries().library("probe-one"));
+    let probe = block_on(manager.load::<dyn Probe>("probe", &library)).expect("it loads");
+    let told = Told::default();
+    for number in 0..CALLS {
+        assert_eq!(probe.add(number, 1), Ok(number + 1));
+    }
+    with_local_recorder(&told, || manager.publish_metrics());
+    let calls = ["calls", "errors", "failures", "rejected", "restarts"]
+        .map(|name| told.of(&format!("jackfield_{name}_total")));
+    assert_eq!(calls, [CALLS as f64, 0.0, 0.0, 0.0, 0.0].map(Some));
+    let timed = told.of("jackfield_call_duration_seconds").expect("one of 1,024 is timed");
+    assert!(timed >= 1.0 && timed < CALLS as f64, "{timed}");
+    assert_eq!(told.of("jackfield_generation"), Some(1.0));
+    let unknown = ["circuit_closed", "memory_bytes"].map(|name| told.of(&format!("jackfield_{name}")));
+    assert_eq!(unknown, [None, None], "it has no process of its own");
+
+    assert!(probe.fail("no".into()).is_err());
+    with_local_recorder(&told, || manager.publish_metrics());
+    assert_eq!(told.of("jackfield_calls_total"), Some(CALLS as f64 + 1.0));
+    assert_eq!(told.of("jackfield_failures_total"), Some(1.0));
+}
+
+const CALLS: i64 = 5_000;
