@@ -32,8 +32,10 @@ extern "C" fn main(stack: *const usize) -> ! {
         let mut bequest = Bequest { bytes: [0; MAX_BEQUEST], length: 0 };
         bequest.listen();
         kill_all(mark.to_bytes());
-        bequest.remove();
+        bequest.remove_sockets();
         remove_directory(directory);
+        // Last, for their processes may take long to end.
+        bequest.remove_cgroups();
     }
     exit()
 }
@@ -130,23 +132,35 @@ impl Bequest {
         rest.get(..end)
     }
 
-    fn remove(&self) {
+    fn remove_sockets(&self) {
+        self.each(|sign, path| {
+            if sign != b'*' && is_socket(path) {
+                call([UNLINKAT, AT_FDCWD, path, 0, 0]);
+            }
+        });
+    }
+
+    fn remove_cgroups(&self) {
+        self.each(|sign, path| {
+            if sign == b'*' {
+                remove_cgroup(path);
+            }
+        });
+    }
+
+    /// Gives the sign and the address of the path of each entry.
+    fn each(&self, mut take: impl FnMut(u8, usize)) {
         let mut start = 0;
         while let Some(entry) = self.entry(start) {
             if let [sign, path @ ..] = entry {
-                let address = path.as_ptr() as usize;
-                if *sign == b'*' {
-                    remove_cgroup(address);
-                } else if is_socket(address) {
-                    call([UNLINKAT, AT_FDCWD, address, 0, 0]);
-                }
+                take(*sign, path.as_ptr() as usize);
             }
             start += entry.len() + 1;
         }
     }
 }
 
-/// Kills whoever is in a cgroup, and removes it once they have ended.
+/// Kills whoever is in a cgroup, and removes it once they have ended, with those that the plugin made right below it.
 fn remove_cgroup(path: usize) {
     let folder = call([OPENAT, AT_FDCWD, path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0]);
     if folder < 0 {
@@ -161,6 +175,14 @@ fn remove_cgroup(path: usize) {
     for _ in 0..MAX_ROUNDS {
         if call([UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR, 0]) != EBUSY {
             return;
+        }
+        let folder = call([OPENAT, AT_FDCWD, path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0]);
+        if folder >= 0 {
+            // Its files are no folders, and stay.
+            each_entry(folder, |name| {
+                call([UNLINKAT, folder as usize, name.as_ptr() as usize, AT_REMOVEDIR, 0]);
+            });
+            call([CLOSE, folder as usize, 0, 0, 0]);
         }
         pause();
     }

@@ -23,16 +23,24 @@ pub(crate) async fn examine(
     interface: Description,
     patience: Duration,
 ) -> Result<Result<(), LoadErrorKind>, Elapsed> {
-    let (well, conforms) =
-        tokio::join!(timeout(patience, well(connection)), timeout(patience, conform(connection, interface)));
-    match (well, conforms) {
-        (Err(silent), Err(_)) => Err(silent),
-        (Err(_), Ok(_)) => {
+    let is_known = async {
+        match timeout(patience, well(connection)).await {
+            Ok(well) => well.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    };
+    let conforms = async { Ok(timeout(patience, conform(connection, interface)).await) };
+    // Whoever is not well need not say what else it is.
+    let (is_known, conforms) = match tokio::try_join!(is_known, conforms) {
+        Ok(both) => both,
+        Err(unwell) => return Ok(Err(StartError::into(unwell))),
+    };
+    match conforms {
+        Ok(_) if !is_known => {
             let reason = format!("its health is not known after {} s", patience.as_secs_f32());
             Ok(Err(StartError::Unhealthy { reason }.into()))
         }
-        (Ok(Err(unwell)), _) => Ok(Err(unwell.into())),
-        (Ok(Ok(())), conforms) => conforms,
+        conforms => conforms,
     }
 }
 

@@ -126,7 +126,7 @@ mod described {
 
         use crate::discovery::manifest::Codec;
 
-        let Wire::Stdio { codec, map_arguments } = &manifest.wire else {
+        let Wire::Stdio { codec, map_arguments, hands_over } = &manifest.wire else {
             return Err("`kind`: expected `stdio`".to_owned());
         };
         let codec = match codec {
@@ -144,6 +144,9 @@ mod described {
         }
         if let Some(bytes) = manifest.max_memory {
             program = program.memory_limit(bytes);
+        }
+        if *hands_over {
+            program = program.hands_over();
         }
         let map = |program: StdioPlugin, method| program.map_arguments(method);
         Ok(Box::new(map_arguments.iter().fold(program, map)))

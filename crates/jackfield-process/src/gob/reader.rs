@@ -4,13 +4,14 @@ use bytes::{Buf, BytesMut};
 use gobwire::{Decoder, Progress, parse_length_prefix};
 
 use super::error::GobError;
+use crate::netrpc::Bound;
 
 /// Reads one stream: types are defined once and hold for all that follows.
 #[derive(Debug)]
 pub(crate) struct Reader {
     decoder: Decoder,
-    /// How long a value may be, in bytes.
-    limit: usize,
+    /// How long a value may be.
+    bound: Bound,
     types: usize,
     /// How many messages, and bytes, the value that is coming has so far.
     pieces: usize,
@@ -19,9 +20,9 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads values of at most `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { decoder: Decoder::default(), limit, types: 0, pieces: 0, bytes: 0, begun: false }
+    /// Reads values within a bound.
+    pub(crate) fn new(bound: Bound) -> Self {
+        Self { decoder: Decoder::default(), bound, types: 0, pieces: 0, bytes: 0, begun: false }
     }
 
     /// Takes messages from the front of `input` until a value is complete, and then gives the decoder that holds it.
@@ -36,8 +37,9 @@ impl Reader {
             let Some((width, length)) = parse_length_prefix(input)? else { return Ok(None) };
             self.check_begin(input, width)?;
             let whole = self.bytes.saturating_add(length);
-            if whole > self.limit {
-                return Err(GobError::Length { length: whole, limit: self.limit });
+            let limit = self.bound.bytes();
+            if whole > limit {
+                return Err(GobError::Length { length: whole, limit });
             }
             let Some(message) = input.get(width..width + length) else { return Ok(None) };
             let progress = self.decoder.push_message(message)?;
@@ -89,7 +91,7 @@ impl Reader {
 /// Reads any bytes as heads of net/rpc and values that are discarded.
 #[doc(hidden)]
 pub fn fuzz(bytes: &[u8]) {
-    let (mut reader, mut input) = (Reader::new(i32::MAX as usize), BytesMut::new());
+    let (mut reader, mut input) = (Reader::new(Bound::default()), BytesMut::new());
     for piece in bytes.chunks(1 + bytes.len() % 61) {
         input.extend_from_slice(piece);
         loop {
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<bool, GobError> {
-        Reader::new(1 << 20).next(&mut BytesMut::from(bytes)).map(|value| value.is_some())
+        Reader::new(Bound::new(1 << 20)).next(&mut BytesMut::from(bytes)).map(|value| value.is_some())
     }
 
     #[test]

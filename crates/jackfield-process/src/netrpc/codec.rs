@@ -1,6 +1,8 @@
 //! How calls look on a connection, whatever they say.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 
@@ -50,11 +52,50 @@ pub struct Answer {
     pub(super) error: Option<Refusal>,
 }
 
-/// How long a message may be unless a limit was set, in bytes: as over gRPC.
-pub(super) const MAX_MESSAGE: usize = i32::MAX as usize;
+/// How long a message may be that comes, in bytes. Clones share it.
+#[derive(Debug, Clone)]
+#[expect(unnameable_types, reason = "only the codecs of this crate speak of it")]
+pub struct Bound(Arc<AtomicUsize>);
+
+impl Bound {
+    /// At most so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Lets messages of any length come for as long as what this returns is held.
+    pub(crate) fn lift(&self) -> Lifted<'_> {
+        Lifted { bound: self, before: self.0.swap(usize::MAX, Ordering::Relaxed) }
+    }
+}
+
+impl Default for Bound {
+    /// As over gRPC.
+    fn default() -> Self {
+        Self::new(i32::MAX as usize)
+    }
+}
+
+/// A bound that does not hold for now.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Lifted<'a> {
+    bound: &'a Bound,
+    before: usize,
+}
+
+impl Drop for Lifted<'_> {
+    fn drop(&mut self) {
+        self.bound.0.store(self.before, Ordering::Relaxed);
+    }
+}
 
 pub(super) mod wire {
-    use super::{Answer, BodyError, BytesMut, Call, ProtocolError, Refusal};
+    use super::{Answer, BodyError, Bound, BytesMut, Call, ProtocolError, Refusal};
 
     /// Appends a body.
     pub(in super::super) type Write<'a, C> =
@@ -71,8 +112,8 @@ pub(super) mod wire {
         type Id: Send + 'static;
 
         fn encoder(&self) -> Self::Encoder;
-        /// What is longer than `limit` bytes ends the connection.
-        fn decoder(&self, limit: usize) -> Self::Decoder;
+        /// What is longer than the bound ends the connection.
+        fn decoder(&self, bound: Bound) -> Self::Decoder;
 
         /// Appends a call, or nothing if the argument cannot be encoded.
         fn write_call(

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::client::{Calls, Client};
-use super::codec::{Codec, MAX_MESSAGE};
+use super::codec::{Bound, Codec};
 use super::error::RpcError;
 
 /// Begins to call the server at the other end of `connection`.
@@ -28,18 +28,18 @@ pub fn connect_halves<C: Codec>(
     output: impl AsyncWrite + Send + 'static,
     codec: C,
 ) -> (Client<C>, Connection) {
-    connect_within(MAX_MESSAGE, (input, output), codec)
+    connect_within(Bound::default(), (input, output), codec)
 }
 
-/// As [`connect_halves`], for a server whose answers may be of at most `limit` bytes each.
+/// As [`connect_halves`], for a server whose answers are within a bound.
 pub(crate) fn connect_within<C: Codec>(
-    limit: usize,
+    bound: Bound,
     (input, output): (impl AsyncRead + Send + 'static, impl AsyncWrite + Send + 'static),
     codec: C,
 ) -> (Client<C>, Connection) {
     let calls = Arc::new(Calls::new(&codec, output));
     let guard = Guard(Arc::clone(&calls));
-    let work = Box::pin(async move { work(guard, Box::pin(input), codec.decoder(limit)).await });
+    let work = Box::pin(async move { work(guard, Box::pin(input), codec.decoder(bound)).await });
     (Client::new(calls), Connection { work })
 }
 

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use gobwire::{Decode, Encode, Encoder};
 
 use super::codec::wire::{Wire, Write};
-use super::codec::{Answer, Call, Codec, FromBody, ToBody};
+use super::codec::{Answer, Bound, Call, Codec, FromBody, ToBody};
 use super::error::{BodyError, ProtocolError};
 use super::refusal::Refusal;
 use crate::gob::{self, AnswerHead, Empty, Reader, Request, RequestHead};
@@ -51,8 +51,8 @@ impl Wire for Gobs {
         GobEncoder { encoder, body: Vec::new(), call_type, answer_type }
     }
 
-    fn decoder(&self, limit: usize) -> GobDecoder {
-        GobDecoder { reader: Reader::new(limit), call: None, answer: None }
+    fn decoder(&self, bound: Bound) -> GobDecoder {
+        GobDecoder { reader: Reader::new(bound), call: None, answer: None }
     }
 
     fn write_call(

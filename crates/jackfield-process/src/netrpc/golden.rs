@@ -7,7 +7,7 @@ use gobwire::{
 use gobwire::{ValueDecoder, ValueEncoder};
 use serde_json::Value;
 
-use super::codec::{Call, Codec, FromBody, MAX_MESSAGE, ToBody};
+use super::codec::{Bound, Call, Codec, FromBody, ToBody};
 use super::*;
 use crate::gob::Empty;
 
@@ -48,7 +48,7 @@ where
     C: Codec,
     B: FromBody<C> + ToBody<C> + std::fmt::Debug,
 {
-    let (mut calls, mut answers) = (codec.decoder(MAX_MESSAGE), codec.decoder(MAX_MESSAGE));
+    let (mut calls, mut answers) = (codec.decoder(Bound::default()), codec.decoder(Bound::default()));
     let (mut asks, mut replies) = (codec.encoder(), codec.encoder());
     let mut read = Vec::new();
     for (seq, [called, answered]) in recorded.iter().enumerate() {

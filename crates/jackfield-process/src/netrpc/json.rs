@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::codec::wire::{Wire, Write};
-use super::codec::{Answer, Call, Codec, FromBody, MAX_MESSAGE, ToBody};
+use super::codec::{Answer, Bound, Call, Codec, FromBody, ToBody};
 use super::error::{BodyError, ProtocolError};
 use super::refusal::Refusal;
 use super::scanner::Scanner;
@@ -101,8 +101,8 @@ impl Wire for Json {
         *self
     }
 
-    fn decoder(&self, limit: usize) -> JsonDecoder {
-        JsonDecoder { scanner: Scanner::new(limit), body: Vec::new() }
+    fn decoder(&self, bound: Bound) -> JsonDecoder {
+        JsonDecoder { scanner: Scanner::new(bound), body: Vec::new() }
     }
 
     fn write_call(
@@ -262,11 +262,11 @@ fn background(error: &Refusal) -> Option<Value> {
 #[doc(hidden)]
 pub fn fuzz(bytes: &[u8]) {
     let mut input = BytesMut::from(bytes);
-    let mut decoder = Json::V1.decoder(MAX_MESSAGE);
+    let mut decoder = Json::V1.decoder(Bound::default());
     while let Ok(Some(_)) = Json::read_call(&mut decoder, &mut input) {
         let _argument: Result<Value, _> = FromBody::<Json>::read(&mut decoder);
     }
-    let (mut decoder, mut input) = (Json::V1.decoder(MAX_MESSAGE), BytesMut::new());
+    let (mut decoder, mut input) = (Json::V1.decoder(Bound::default()), BytesMut::new());
     for piece in bytes.chunks(1 + bytes.len() % 61) {
         input.extend_from_slice(piece);
         while let Ok(Some(_)) = Json::read_answer(&mut decoder, &mut input) {}

@@ -79,6 +79,7 @@ mod server;
 
 pub use self::binding::Unfit;
 pub use self::client::Client;
+pub(crate) use self::codec::Bound;
 pub use self::codec::{Codec, FromBody, ToBody};
 #[cfg(feature = "stdio")]
 pub(crate) use self::connection::connect_within;

@@ -2,13 +2,14 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::codec::Bound;
 use super::json::{JsonError, MAX_QUOTE};
 
 /// Looks at each byte once, however it comes in.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    /// How long an object may be, in bytes.
-    limit: usize,
+    /// How long an object may be.
+    bound: Bound,
     /// How much of the input was looked at.
     seen: usize,
     /// How many braces are open.
@@ -29,9 +30,9 @@ enum Within {
 }
 
 impl Scanner {
-    /// Finds objects of at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, seen: 0, depth: 0, within: Within::default() }
+    /// Finds objects within a bound.
+    pub(super) fn new(bound: Bound) -> Self {
+        Self { bound, seen: 0, depth: 0, within: Within::default() }
     }
 
     /// Takes the next object from the front of `input`, once it is complete. What stands in it is not looked into.
@@ -48,11 +49,12 @@ impl Scanner {
                 None => return Ok(None),
             }
         }
+        let limit = self.bound.bytes();
         while let Some(byte) = input.get(self.seen) {
             self.step(*byte);
             self.seen += 1;
-            if self.seen > self.limit {
-                return Err(JsonError::Length { limit: self.limit });
+            if self.seen > limit {
+                return Err(JsonError::Length { limit });
             }
             if self.depth == 0 {
                 let length = std::mem::take(&mut self.seen);
@@ -93,7 +95,8 @@ mod tests {
 
     /// All objects, whatever the cuts between the bytes.
     fn scan(text: &str, cut: usize) -> Result<Vec<String>, JsonError> {
-        let (mut scanner, mut input, mut objects) = (Scanner::new(64), BytesMut::new(), Vec::new());
+        let (mut scanner, mut input, mut objects) =
+            (Scanner::new(Bound::new(64)), BytesMut::new(), Vec::new());
         for piece in text.as_bytes().chunks(cut) {
             input.extend_from_slice(piece);
             while let Some(object) = scanner.next(&mut input)? {

@@ -14,14 +14,14 @@ use jackfield_core::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::codec::wire::Wire;
-use super::codec::{Call, Codec, FromBody, MAX_MESSAGE, ToBody};
+use super::codec::{Bound, Call, Codec, FromBody, ToBody};
 use super::error::{BodyError, RpcError};
 use super::refusal::Refusal;
 
 /// A table of methods; clones share it.
 pub struct Server<C: Codec> {
     codec: C,
-    limit: usize,
+    bound: Bound,
     methods: Arc<HashMap<String, Method<C>>>,
     services: Arc<HashSet<String>>,
 }
@@ -33,13 +33,13 @@ type Answering<C> = BoxFuture<'static, Result<Box<dyn ToBody<C> + Send>, Refusal
 impl<C: Codec> Server<C> {
     /// A server without methods.
     pub fn new(codec: C) -> Self {
-        Self { codec, limit: MAX_MESSAGE, methods: Arc::default(), services: Arc::default() }
+        Self { codec, bound: Bound::default(), methods: Arc::default(), services: Arc::default() }
     }
 
     /// Limits how long a call may be, in bytes, which is 2 GiB otherwise. A longer one ends its connection.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
-        self.limit = bytes;
+        self.bound = Bound::new(bytes);
         self
     }
 
@@ -111,7 +111,7 @@ impl<C: Codec> Server<C> {
     ) -> Result<(), RpcError> {
         let mut input = std::pin::pin!(input);
         let mut output = std::pin::pin!(output);
-        let (mut decoder, mut encoder) = (self.codec.decoder(self.limit), self.codec.encoder());
+        let (mut decoder, mut encoder) = (self.codec.decoder(self.bound.clone()), self.codec.encoder());
         let (mut buffer, mut out, mut sent) = (BytesMut::with_capacity(BUFFER), Vec::new(), 0);
         let mut running = FuturesUnordered::new();
         let (mut open, mut unflushed) = (true, false);
@@ -171,9 +171,9 @@ impl<C: Codec> Server<C> {
 
 impl<C: Codec> Clone for Server<C> {
     fn clone(&self) -> Self {
-        let Self { codec, limit, methods, services } = self;
+        let Self { codec, bound, methods, services } = self;
         let (methods, services) = (Arc::clone(methods), Arc::clone(services));
-        Self { codec: codec.clone(), limit: *limit, methods, services }
+        Self { codec: codec.clone(), bound: bound.clone(), methods, services }
     }
 }
 

@@ -13,6 +13,7 @@ mod parent;
 mod program;
 mod reflection;
 mod stdout;
+mod termination;
 mod testing;
 mod wire_services;
 

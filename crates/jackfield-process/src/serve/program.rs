@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jackfield_core::{Context, Error, Plugin, Service};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config::{Network, ServeConfig, Set};
@@ -21,6 +21,7 @@ use super::net_rpc;
 use super::parent;
 use super::reflection::reflect;
 use super::stdout::Redirected;
+use super::termination;
 use super::wire_services::WireServices;
 use crate::error::Chain;
 use crate::fate::Fate;
@@ -125,7 +126,7 @@ impl Choice {
 
 async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let over = over(parent::gone(), signal(SignalKind::terminate()).map_err(ServeError::Runtime)?);
+    let over = over(parent::gone(), termination::asked().map_err(ServeError::Runtime)?);
     #[cfg(feature = "netrpc")]
     if let Some(plugin) = choice.set.net_rpc {
         let (tls, certificate) = secure(choice.tls, &offer)?;
@@ -142,12 +143,11 @@ async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<
     Ok(())
 }
 
-/// Ends when the host is gone, or somebody ends the plugin from outside: it answers what it was asked, and its `main` goes
-/// on to its end.
-async fn over(parent_gone: impl Future<Output = ()>, mut terminations: Signal) {
+/// Ends when the host is gone, or somebody ends the plugin from outside: it is to end as if its host had asked for it.
+async fn over(parent_gone: impl Future<Output = ()>, asked: impl Future<Output = ()>) {
     tokio::select! {
         () = parent_gone => tracing::warn!("the host is gone"),
-        _ = terminations.recv() => tracing::info!("a signal asks the plugin to end"),
+        () = asked => tracing::info!("a signal asks the plugin to end"),
     }
 }
 
@@ -160,6 +160,7 @@ pub(super) struct Live<K> {
     mux: Option<Arc<Mux>>,
     tasks: Tasks,
     kept: K,
+    ending: watch::Sender<bool>,
     end: watch::Receiver<bool>,
 }
 
@@ -189,7 +190,7 @@ impl Live<()> {
         let (ending, end) = watch::channel(false);
         let own = set.services.map(|make| make(&broker)).unwrap_or_default();
         let interfaces: Vec<_> = services.iter().map(Service::schema).collect();
-        let wire = WireServices { ending, end: end.clone(), printed, broker: broker.clone() };
+        let wire = WireServices { ending: ending.clone(), end: end.clone(), printed, broker: broker.clone() };
         let routes = reflect(wire.add_to(own.routes), interfaces, own.descriptors)?;
         let objects = broker.clone();
         tasks.keep(async move {
@@ -204,14 +205,14 @@ impl Live<()> {
             ..Announcement::new(version, listener.address())
         };
         let connections = Connections::new(acceptor, dispatch, end.clone());
-        Ok(Live { announcement, listener, connections, broker, mux, tasks, kept, end })
+        Ok(Live { announcement, listener, connections, broker, mux, tasks, kept, ending, end })
     }
 }
 
 impl<K: Future<Output = ()>> Live<K> {
     /// Serves until the host asks the plugin to end, or `over` does; then lets what was begun end.
     pub(super) async fn run(self, over: impl Future<Output = ()>) {
-        let Self { mut listener, mut connections, broker, mux, tasks, kept, end, .. } = self;
+        let Self { mut listener, mut connections, broker, mux, tasks, kept, ending, end, .. } = self;
         let mut kept = pin!(kept);
         tokio::select! {
             () = accept(&mut connections, &mut listener, mux, &tasks) => {}
@@ -219,6 +220,8 @@ impl<K: Future<Output = ()>> Live<K> {
             () = kept.as_mut() => {}
             () = over => {}
         }
+        // Whoever ended it: no further calls are taken on the connections.
+        ending.send_replace(true);
         drop(listener);
         broker.close();
         connections.finish().await;

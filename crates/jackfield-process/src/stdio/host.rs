@@ -21,7 +21,7 @@ use crate::host::about;
 use crate::netrpc::binding::{
     Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, compiled,
 };
-use crate::netrpc::{Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
+use crate::netrpc::{Bound, Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
 use crate::saving::{self, SAVED};
 
 /// A program that talks over its standard input and output.
@@ -36,6 +36,7 @@ pub struct StdioPlugin {
     launch: Launch,
     service: String,
     codec: StdioCodec,
+    hands_over: bool,
     max_message: usize,
     arguments: HashMap<String, Arguments>,
     misfits: Misfits,
@@ -70,6 +71,7 @@ impl StdioPlugin {
             },
             service: "Plugin".to_owned(),
             codec: StdioCodec::default(),
+            hands_over: false,
             max_message: MAX_MESSAGE,
             arguments: HashMap::new(),
             misfits: Misfits::default(),
@@ -114,6 +116,15 @@ impl StdioPlugin {
         self
     }
 
+    /// Says that the program hands over what it holds when it is reloaded: that it answers `JackfieldSaves` and
+    /// `JackfieldSave`, as one that [`serve`](super::serve)s a plugin does. See `docs/handing-over.md`.
+    ///
+    /// No other program is asked: it might bear no question that it does not know, or never answer it.
+    pub fn hands_over(mut self) -> Self {
+        self.hands_over = true;
+        self
+    }
+
     /// Passes the arguments of `method` by name, as a map, in place of a struct of Go's.
     pub fn map_arguments(mut self, method: impl Into<String>) -> Self {
         self.arguments.insert(method.into(), Arguments::Map);
@@ -122,7 +133,7 @@ impl StdioPlugin {
 
     /// Limits how long an answer of the program may be, in bytes; 64 MiB otherwise.
     ///
-    /// A longer one is not kept: the talk with the program ends with an error that names the limit, as when it had written
+    /// What the program [hands over](Self::hands_over) may be longer. Any other answer is not kept: the talk with the program ends with an error that names the limit, as when it had written
     /// something that is no answer. How long a call of a program that [consumes](Self::consume) may be is a matter of its
     /// [`Server`](Server::max_message).
     pub fn max_message(mut self, bytes: usize) -> Self {
@@ -187,7 +198,7 @@ impl StdioPlugin {
         let (shared, this) = (Arc::clone(&owner), self.clone());
         let (name, mut launch) = (load.context.plugin().to_owned(), self.launch.clone());
         launch.variables.extend(about(&load.context));
-        let saved = all_saved(&load.context).to_vec();
+        let saved = if self.hands_over { all_saved(&load.context).to_vec() } else { Vec::new() };
         let task = owner.io.start_task(async move {
             let within = shared.sockets.path().to_owned();
             let files = saving::write(within, saved).await.map_err(StartError::Saved)?;
@@ -214,10 +225,12 @@ impl StdioPlugin {
         Loose: FromBody<C>,
     {
         let Talking { child, stdin, stdout } = talking;
-        let (client, connection) = connect_within(self.max_message, (stdout, stdin), codec);
+        let bound = Bound::new(self.max_message);
+        let (client, connection) = connect_within(bound.clone(), (stdout, stdin), codec);
         let closing = client.clone();
         let process = Process::watch(Arc::clone(&shared), child, connection, move || closing.close());
         let (tasks, fate, misfits) = (shared.io.tasks(), process.fate().clone(), self.misfits);
+        let is_asked_to_save = self.hands_over;
         let channel = move |service: &str, arguments| {
             let (tasks, fate) = (tasks.clone(), fate.clone());
             let line = Line {
@@ -227,6 +240,8 @@ impl StdioPlugin {
                 fate,
                 objects: Exchange::None,
                 pulse: Pulse::None,
+                is_asked_to_save,
+                bound: bound.clone(),
             };
             Arc::new(RpcChannel::new(client.clone(), line)) as Arc<dyn Channel>
         };

@@ -1,6 +1,5 @@
 //! The examples of natefinch/pie, each of their programs with the other in Go and with one of ours.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -46,8 +45,14 @@ const CONSUMED: [&str; 4] = [
 fn transcript(host: &Path, plugin: &str, script: &str) -> Vec<String> {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(plugin);
-    std::fs::write(&path, format!("#!/bin/sh\nexec {script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // It is written by a process of its own: one that another test starts meanwhile would hold it open, and nobody executes
+    // what somebody may write to.
+    let mut write = Command::new("sh");
+    write
+        .args(["-c", "printf '#!/bin/sh\\nexec %s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""])
+        .arg(&path)
+        .arg(script);
+    assert!(write.status().unwrap().success());
     let output = Command::new(host).env("PATH", home.path()).stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stderr).unwrap().lines().map(|line| without_prefix(line).to_owned()).collect()

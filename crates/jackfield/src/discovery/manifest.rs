@@ -63,6 +63,8 @@ pub(crate) enum Wire {
     Stdio {
         codec: Codec,
         map_arguments: Vec<String>,
+        /// Whether it hands over what it holds.
+        hands_over: bool,
     },
 }
 
@@ -117,6 +119,7 @@ impl Manifest {
             Kind::Stdio => Wire::Stdio {
                 codec: text.codec.unwrap_or(Codec::Json),
                 map_arguments: text.map_arguments.unwrap_or_default(),
+                hands_over: text.hands_over.unwrap_or_default(),
             },
         };
         let command =
@@ -176,6 +179,7 @@ struct Text {
     dispense: Option<String>,
     map_arguments: Option<Vec<String>>,
     codec: Option<Codec>,
+    hands_over: Option<bool>,
 }
 
 impl Text {
@@ -198,6 +202,7 @@ impl Text {
             ("dispense", self.dispense.is_some(), &[1]),
             ("map_arguments", self.map_arguments.is_some(), &[1, 2]),
             ("codec", self.codec.is_some(), &[2]),
+            ("hands_over", self.hands_over.is_some(), &[2]),
         ] {
             if is_there && !kinds.contains(&kind) {
                 let allowed: Vec<_> = kinds.iter().map(|kind| KINDS[*kind]).collect();
@@ -286,7 +291,10 @@ mod tests {
         assert!(manifest.is_enabled);
         let manifest = parse("command = \"python3\"\nkind = \"stdio\"\nenabled = false").expect("a manifest");
         assert_eq!((manifest.program(), manifest.command.as_path()), (None, Path::new("python3")));
-        assert_eq!(manifest.wire, Wire::Stdio { codec: Codec::Json, map_arguments: Vec::new() });
+        assert_eq!(
+            manifest.wire,
+            Wire::Stdio { codec: Codec::Json, map_arguments: Vec::new(), hands_over: false }
+        );
         assert!(!manifest.is_enabled);
     }
 

@@ -122,7 +122,7 @@ fn a_plugin_that_answers_nothing_is_killed_and_comes_back_behind_the_same_handle
     let mut home = Home::watch::<dyn Kv>(|directory| directory);
     // Its program is hidden: it is nobody's plugin on its own.
     home.put(libraries().program("kv_plugin"), ".kv-plugin");
-    let manifest = KV.replace("auto_mtls = true", "liveness = 2").replace("./kv", "./.kv");
+    let manifest = KV.replace("auto_mtls = true", "liveness = 5").replace("./kv", "./.kv");
     home.write("kv.plugin.toml", &manifest);
     assert_eq!(home.told("kv"), [State::Loading, online(1)]);
     let kv = home.get::<dyn Kv>("kv");
@@ -130,7 +130,7 @@ fn a_plugin_that_answers_nothing_is_killed_and_comes_back_behind_the_same_handle
     let first = pid();
     home.signal(".kv-plugin", Signal::STOP);
     let [wedged, loading, back] = home.told("kv");
-    assert!(reason(&wedged).contains("it answered nothing for 2s"), "{wedged:?}");
+    assert!(reason(&wedged).contains("it answered nothing for 5s"), "{wedged:?}");
     assert_eq!((loading, back), (State::Loading, online(2)));
     assert_ne!(pid(), first);
     assert_eq!(home.manager.stats("kv").expect("it is loaded").restarts, 1);

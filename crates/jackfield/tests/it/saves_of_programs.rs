@@ -42,7 +42,7 @@ fn what_is_larger_than_a_message_may_be_is_handed_over() {
     const OWN: &str = "jackfield.test.Ballast";
     let mut kinds: Vec<Box<dyn Candidate>> = vec![Box::new(program().max_message(4 << 20))];
     kinds.push(Box::new(program().args(["netrpc"]).net_rpc(NetRpc::new(OWN))));
-    kinds.extend(talking().map(|plugin| Box::new(plugin.service(OWN)) as _));
+    kinds.extend(talking().map(|plugin| Box::new(plugin.service(OWN).max_message(4 << 20)) as _));
     for kind in kinds {
         let manager = Manager::new();
         let ballast = block_on(manager.load::<dyn Ballast>("tally", &*kind)).expect("it loads");
@@ -58,7 +58,7 @@ fn the_files_of_what_was_saved_go_once_the_next_one_is_there() {
     let place = tempfile::tempdir().expect("a directory");
     let program = own_program(&place);
     let process = ProcessPlugin::new(&program);
-    let talking = StdioPlugin::new(&program).args(["json"]).codec(StdioCodec::Json);
+    let talking = StdioPlugin::new(&program).args(["json"]).codec(StdioCodec::Json).hands_over();
     let kinds: [&dyn Candidate; 3] = [&net_rpc(process.clone()), &talking, &process];
     for kind in kinds {
         let manager = Manager::new();
@@ -136,7 +136,7 @@ fn a_script_that_is_too_busy_is_left_until_it_has_time() {
     let place = tempfile::tempdir().expect("a directory");
     let gate = place.path().join("gate");
     mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe with a name");
-    let plugin = StdioPlugin::new(python.interpreter()).args([python.script("tally.py")]);
+    let plugin = StdioPlugin::new(python.interpreter()).args([python.script("tally.py")]).hands_over();
     let plugin = plugin.codec(StdioCodec::Json).env("TALLY_GATE", &gate);
     let manager = patient();
     let tally = block_on(manager.load::<dyn Tally>("tally", &plugin)).expect("it loads");

@@ -58,7 +58,8 @@ impl MemoryGroup {
     pub(in crate::child) fn holds(&self, pid: u32) -> bool {
         let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
-        own.is_some_and(|path| Path::new(path).file_name() == self.path.file_name())
+        // It may have made one of its own below by now.
+        own.is_some_and(|path| Path::new(path).iter().any(|name| Some(name) == self.path.file_name()))
     }
 
     /// The limit in bytes, if the kernel has ended processes since they needed more.
@@ -128,9 +129,20 @@ fn remove_abandoned(place: &Path) {
 
 /// Removes a cgroup with those that the plugin made in it, if nobody is in them. One that is gone is no error.
 fn remove(path: &Path) -> io::Result<()> {
+    // What lives in it may need those that are empty now.
+    let events = fs::read_to_string(path.join("cgroup.events")).unwrap_or_default();
+    if count(&events, "populated") > 0 {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    remove_within(path, MAX_DEPTH)
+}
+
+fn remove_within(path: &Path, depth: u32) -> io::Result<()> {
     let below = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
-    for entry in below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-        remove(&entry.path())?;
+    // The folder is closed before those below it are opened: a plugin may have made many, each in the last.
+    let below: Vec<_> = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).collect();
+    for path in below.into_iter().map(|entry| entry.path()).filter(|_| depth > 0) {
+        remove_within(&path, depth - 1)?;
     }
     fs::remove_dir(path).or_else(absent)
 }
@@ -145,6 +157,8 @@ fn count(events: &str, name: &str) -> u64 {
     counts.filter(|(found, _)| *found == name).find_map(|(_, count)| count.parse().ok()).unwrap_or(0)
 }
 
+/// How deep those are that a plugin made; deeper ones stay.
+const MAX_DEPTH: u32 = 16;
 const PREFIX: &str = "jackfield-";
 /// For as long as [`stop`](crate::child::stop) waits.
 const MAX_TRIES: u32 = 2000;

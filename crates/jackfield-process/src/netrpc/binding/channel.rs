@@ -16,7 +16,7 @@ use super::objects::Exchange;
 use super::outgoing::{Arguments, Outgoing};
 use super::saving::{SAVE, SAVES, read_saved, read_saves};
 use crate::fate::Fate;
-use crate::netrpc::{Client, Codec, FromBody, Gobs, Refusal, RpcError, ToBody};
+use crate::netrpc::{Bound, Client, Codec, FromBody, Gobs, Refusal, RpcError, ToBody};
 use crate::objects::{hand_over, take_over};
 use crate::saving::{ANSWER, conclude};
 use crate::tasks::Tasks;
@@ -42,6 +42,10 @@ pub(crate) struct Line {
     pub(crate) objects: Exchange,
     /// How it is asked whether the plugin is alive.
     pub(crate) pulse: Pulse,
+    /// Whether the plugin is asked to save. Not everybody bears a question that he does not know.
+    pub(crate) is_asked_to_save: bool,
+    /// How long its answers may be, save for what it has saved.
+    pub(crate) bound: Bound,
 }
 
 /// How it is asked whether a plugin is alive, by what no method of its own keeps from being answered.
@@ -122,6 +126,9 @@ where
     /// There is one object at the other end, whatever its interface is called.
     fn saves(&self, interface: &'static str) -> BoxFuture<'static, Result<bool, Error>> {
         let inner = Arc::clone(&self.inner);
+        if !inner.line.is_asked_to_save {
+            return Box::pin(async { Ok(false) });
+        }
         Box::pin(async move {
             let asking = Arc::clone(&inner);
             let asked = inner.line.tasks.start(async move {
@@ -137,6 +144,7 @@ where
     fn save(&self, _interface: &'static str) -> BoxFuture<'static, Result<Bytes, Error>> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
+            let _unbounded = inner.line.bound.lift();
             let answer = inner.ask(&SAVE, Parcel::default()).await?;
             Ok(read_saved(answer.bytes).map_err(garbled)?)
         })

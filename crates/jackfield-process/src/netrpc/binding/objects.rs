@@ -12,7 +12,7 @@ use super::outgoing::Arguments;
 use super::service;
 use crate::fate::Fate;
 use crate::netrpc::plugin::{MuxBroker, NAME};
-use crate::netrpc::{Gobs, Server, connect};
+use crate::netrpc::{Bound, Gobs, Server, connect};
 use crate::objects::Objects;
 use crate::tasks::Tasks;
 
@@ -112,6 +112,8 @@ impl Brokerage {
             fate: self.fate.clone(),
             objects: Exchange::Brokered(self.clone()),
             pulse,
+            is_asked_to_save: true,
+            bound: Bound::default(),
         };
         Ok(Arc::new(RpcChannel::new(client, line)))
     }
