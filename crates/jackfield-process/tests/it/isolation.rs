@@ -28,8 +28,10 @@ const MEMORY: u64 = 200 << 20;
 /// A plugin, and what makes it end.
 struct Victim {
     instance: Box<dyn Instance>,
-    end: Box<dyn Fn(&'static str, CallOptions) -> BoxFuture<'static, Result<(), Error>>>,
+    end: End,
 }
+
+type End = Box<dyn Fn(&'static str, CallOptions) -> BoxFuture<'static, Result<(), Error>>>;
 
 async fn is_isolated(start: impl AsyncFn() -> Victim) {
     for (what, status, words) in ENDS {
