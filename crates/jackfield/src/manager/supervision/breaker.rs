@@ -8,8 +8,9 @@ use jackfield_core::{CallError, Error, Parcel};
 ///
 /// After so many calls in a row without an answer (the connection failed, the plugin has ended, or the deadline came) the
 /// circuit is *open*: calls fail with [`CallError::Tripped`]. After the pause it is *half open*: one call is let through,
-/// and another one after each further pause, until one is answered: the circuit is *closed* again, as it was at first. Whatever the plugin says is an answer, an error
-/// of its own and a panic too. A call that is given up before its deadline says nothing.
+/// and another one after each further pause, until one is answered: the circuit is *closed* again, as it was at first.
+/// Whatever the plugin says is an answer, an error of its own and a panic too. A call that is given up before its deadline
+/// says nothing.
 ///
 /// It holds for calls that leave this process, and each generation begins with a closed circuit.
 ///
