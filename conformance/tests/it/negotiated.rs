@@ -41,20 +41,19 @@ fn old_host_writes_and_reads(host: &Path, plugin: &Path) {
 
 #[test]
 fn a_plugin_may_speak_net_rpc_alone() {
-    let (host, plugin) = (rust("negotiated-host"), rust("kv-netrpc-plugin"));
-    old_host_writes_and_reads(&host, &plugin);
-    let Some(go) = available(go_programs(GoModule::Newest)) else { return };
-    old_host_writes_and_reads(&host, &go.join("kv-netrpc-plugin"));
-    old_host_writes_and_reads(&go.join("negotiated-host"), &plugin);
-    old_host_writes_and_reads(&go.join("negotiated-host"), &go.join("kv-netrpc-plugin"));
+    in_each_pair("kv-netrpc-plugin", old_host_writes_and_reads);
 }
 
 #[test]
 fn hosts_of_either_age_share_a_plugin() {
-    let (host, plugin) = (rust("negotiated-host"), rust("negotiated-plugin"));
-    new_host_writes_old_host_reads(&host, &plugin);
+    in_each_pair("negotiated-plugin", new_host_writes_old_host_reads);
+}
+
+fn in_each_pair(name: &str, talk: fn(host: &Path, plugin: &Path)) {
+    let (host, plugin) = (rust("negotiated-host"), rust(name));
+    talk(&host, &plugin);
     let Some(go) = available(go_programs(GoModule::Newest)) else { return };
-    new_host_writes_old_host_reads(&host, &go.join("negotiated-plugin"));
-    new_host_writes_old_host_reads(&go.join("negotiated-host"), &plugin);
-    new_host_writes_old_host_reads(&go.join("negotiated-host"), &go.join("negotiated-plugin"));
+    talk(&host, &go.join(name));
+    talk(&go.join("negotiated-host"), &plugin);
+    talk(&go.join("negotiated-host"), &go.join(name));
 }

@@ -27,7 +27,7 @@ pub(crate) use self::guard::{Guard, Unstarted};
 pub(crate) use self::logs::fuzz as fuzz_logs;
 pub(crate) use self::mark::Mark;
 pub(crate) use self::os::{Parent, ProcessHandle, listens, sealed_executable};
-pub(crate) use self::socket_dir::SocketDirectory;
+pub(crate) use self::socket_dir::{SocketDirectory, temporary};
 #[cfg(feature = "stdio")]
 pub(crate) use self::spawn::spawn_talking;
 pub(crate) use self::spawn::{Bond, Environment, Launch, spawn};

@@ -15,10 +15,7 @@ pub(crate) struct SocketDirectory {
 impl SocketDirectory {
     /// Makes a new directory below the system's temporary one, or below `/tmp` where that is too deep.
     pub(crate) fn create() -> io::Result<Self> {
-        let mut parent = std::env::temp_dir();
-        if parent.as_os_str().as_bytes().len() > MAX_PARENT || !parent.is_absolute() {
-            parent = PathBuf::from("/tmp");
-        }
+        let parent = temporary(MAX_PARENT);
         let random = getrandom::u32().map_err(io::Error::other)?;
         let path = parent.join(format!("jackfield-{random:08x}"));
         DirBuilder::new().mode(0o700).create(&path)?;
@@ -48,6 +45,14 @@ impl Drop for SocketDirectory {
         // The guard removes what cannot be removed now.
         let _left_to_guard = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// The system's directory of temporary files, or `/tmp` where that has a path of more bytes than fit into a socket's with
+/// all that follows, or one that holds for this process alone.
+pub(crate) fn temporary(longest: usize) -> PathBuf {
+    let directory = std::env::temp_dir();
+    let fits = directory.is_absolute() && directory.as_os_str().as_bytes().len() <= longest;
+    if fits { directory } else { PathBuf::from("/tmp") }
 }
 
 /// A socket's path has at most 107 bytes; a Go plugin appends `/jackfield-` with 8 digits and

@@ -55,21 +55,26 @@ pub struct Answer {
 /// How long a message may be that comes, in bytes. Clones share it.
 #[derive(Debug, Clone)]
 #[expect(unnameable_types, reason = "only the codecs of this crate speak of it")]
-pub struct Bound(Arc<AtomicUsize>);
+pub struct Bound {
+    bytes: usize,
+    /// By how many it is lifted.
+    lifted: Arc<AtomicUsize>,
+}
 
 impl Bound {
     /// At most so many bytes.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
+        Self { bytes, lifted: Arc::default() }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        if self.lifted.load(Ordering::Relaxed) > 0 { usize::MAX } else { self.bytes }
     }
 
     /// Lets messages of any length come for as long as what this returns is held.
-    pub(crate) fn lift(&self) -> Lifted<'_> {
-        Lifted { bound: self, before: self.0.swap(usize::MAX, Ordering::Relaxed) }
+    pub(crate) fn lift(&self) -> Lifted {
+        self.lifted.fetch_add(1, Ordering::Relaxed);
+        Lifted(Arc::clone(&self.lifted))
     }
 }
 
@@ -83,14 +88,11 @@ impl Default for Bound {
 /// A bound that does not hold for now.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Lifted<'a> {
-    bound: &'a Bound,
-    before: usize,
-}
+pub(crate) struct Lifted(Arc<AtomicUsize>);
 
-impl Drop for Lifted<'_> {
+impl Drop for Lifted {
     fn drop(&mut self) {
-        self.bound.0.store(self.before, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -151,5 +153,20 @@ pub(super) mod wire {
 
         /// Passes over a body.
         fn discard(decoder: &mut Self::Decoder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_holds_again_once_nobody_lifts_it() {
+        let bound = Bound::new(7);
+        let (reader, first, second) = (bound.clone(), bound.lift(), bound.lift());
+        drop(first);
+        assert_eq!(reader.bytes(), usize::MAX);
+        drop(second);
+        assert_eq!(reader.bytes(), 7);
     }
 }

@@ -119,8 +119,8 @@ impl ServeConfig {
     /// It owns the process. It takes over the standard output, whose first line belongs to the handshake; what the
     /// program prints afterwards reaches the host too, as does what it printed before without a line feed, but a whole
     /// line that is printed *before* breaks the handshake. It ignores `SIGINT`, which a terminal sends to the
-    /// host and its plugins alike; at `SIGTERM` it ends as if the host had asked for it. If no subscriber of `tracing` is installed, it installs
-    /// [`log::layer`](crate::log::layer).
+    /// host and its plugins alike; at `SIGTERM` it ends as if the host had asked for it, or after ten seconds if it is too
+    /// busy for that. If no subscriber of `tracing` is installed, it installs [`log::layer`](crate::log::layer).
     ///
     /// Run by hand, the program says that it is a plugin, and ends with exit code 1.
     pub fn serve(self) -> ExitCode {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::connection::Accept;
-use crate::child::SocketDirectory;
+use crate::child::{SocketDirectory, temporary};
 use crate::grpc::Socket;
 use crate::handshake::Address;
 use crate::quiet::QuietSocket;
@@ -88,7 +88,7 @@ impl Drop for Listener {
 }
 
 fn bind_unix(place: &Place) -> io::Result<Listener> {
-    let directory = place.directory.clone().unwrap_or_else(temporary);
+    let directory = place.directory.clone().unwrap_or_else(|| temporary(MAX_DIRECTORY));
     loop {
         let number = getrandom::u32().map_err(io::Error::other)?;
         let path = directory.join(format!("plugin{number}"));
@@ -102,12 +102,6 @@ fn bind_unix(place: &Place) -> io::Result<Listener> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// The system's directory of temporary files, or `/tmp` where that is too deep for the path of a socket.
-fn temporary() -> PathBuf {
-    let directory = std::env::temp_dir();
-    if directory.as_os_str().len() > MAX_DIRECTORY { PathBuf::from("/tmp") } else { directory }
 }
 
 /// A socket's path has at most 107 bytes, of which `/plugin` with ten digits are 17.

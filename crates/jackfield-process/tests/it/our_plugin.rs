@@ -381,6 +381,29 @@ fn a_termination_is_an_end_of_its_own_accord() {
     });
 }
 
+/// Even one whose thread is blocked, and that hears nothing itself.
+#[test]
+fn a_termination_ends_a_busy_plugin_too() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (instance, channel) = load(&plugin(&backend)).await;
+        let busy = tokio::spawn(async move { get(&channel, "__end:spin").await });
+        let witness = std::path::PathBuf::from(format!("/proc/{}/stat", instance.process().unwrap()));
+        // The 14th field is how long it has run, in hundredths of a second.
+        let ran = || -> u64 {
+            std::fs::read_to_string(&witness).unwrap().split(' ').nth(13).unwrap().parse().unwrap()
+        };
+        let before = ran();
+        while ran() < before + 20 {
+            tokio::task::yield_now().await;
+        }
+        kill_process(pid(&*instance), Signal::TERM).unwrap();
+        let CallError::Exited { status, .. } = instance.closed().await else { panic!() };
+        assert_eq!(status, "exit status: 143");
+        assert!(busy.await.unwrap().is_err());
+    });
+}
+
 /// The path of a socket has 107 bytes at the most.
 #[test]
 fn a_directory_that_is_too_deep_for_sockets_is_passed_over() {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use jackfield_core::{Candidate, Context, Description, Error, Load, Slot, interface};
 use jackfield_process::ProcessBackend;
-use jackfield_process::netrpc::{Gobs, Server};
+use jackfield_process::netrpc::Gobs;
 use jackfield_process::stdio::{StdioCodec, StdioPlugin};
-use tokio::sync::mpsc;
 
 use crate::calls::run;
 use crate::events;
-use crate::stdio::{our_program, pie};
+use crate::stdio::{consumed, our_program, pie};
 
 /// What the example of a provider provides under one name,
 #[interface(service = "proto.Plugin", version = "1.0")]
@@ -113,21 +112,9 @@ fn our_host_serves_its_consumer_and_ours() {
     let ours = (our_program(), vec!["consumer", "gob", "Host", "Host2"]);
     for (program, arguments) in theirs.into_iter().chain([ours]) {
         let name = program.display().to_string();
-        let (sender, mut asked) = mpsc::unbounded_channel();
-        let says = |method: &'static str, greeting: &'static str| {
-            let sender = sender.clone();
-            move |name: String| {
-                sender.send(format!("got call for {method} with name {name:?}")).unwrap();
-                async move { Ok::<_, String>(format!("{greeting} {name}")) }
-            }
-        };
-        let server = Server::new(Gobs)
-            .method("Host.SayHi", says("SayHi", "Hi"))
-            .method("Host2.SayBye", says("SayBye", "Bye"));
         let plugin = StdioPlugin::new(program).args(arguments).backend(&backend);
-        let end = run(async { plugin.consume(server).await.unwrap().closed().await });
-        assert!(end.to_string().contains("exit status: 0"), "{end}");
-        assert_eq!([asked.try_recv().unwrap(), asked.try_recv().unwrap()], [CONSUMED[0], CONSUMED[2]]);
+        let asked = run(consumed(plugin, Gobs, ["Host", "Host2"]));
+        assert_eq!(asked, ["SayHi plugin", "SayBye plugin"]);
         for text in [CONSUMED[1], CONSUMED[3]] {
             events::wait_for(&name, |line| without_prefix(&line.message) == text);
         }

@@ -106,8 +106,8 @@ fn we_provide_to_ourselves() {
     }
 }
 
-/// Serves a program that consumes, until it ends, and says what it was asked.
-async fn consumed<C: Codec>(plugin: StdioPlugin, codec: C) -> Vec<String>
+/// Serves a program that consumes two services, until it ends, and says what it was asked.
+pub(crate) async fn consumed<C: Codec>(plugin: StdioPlugin, codec: C, [hi, bye]: [&str; 2]) -> Vec<String>
 where
     String: FromBody<C> + ToBody<C>,
 {
@@ -120,8 +120,8 @@ where
         }
     };
     let server = Server::new(codec)
-        .method("Plugin.SayHi", says("SayHi", "Hi"))
-        .method("Plugin.SayBye", says("SayBye", "Bye"));
+        .method(&format!("{hi}.SayHi"), says("SayHi", "Hi"))
+        .method(&format!("{bye}.SayBye"), says("SayBye", "Bye"));
     drop(sender);
     let consumer = plugin.consume(server).await.unwrap();
     let end = consumer.closed().await;
@@ -137,8 +137,8 @@ fn programs_consume_what_the_host_serves() {
     for program in programs {
         let plugin = |codec: &str| StdioPlugin::new(&program).args(["consumer", codec]).backend(&backend);
         let expected = ["SayHi plugin", "SayBye plugin"];
-        assert_eq!(run(consumed(plugin("gob"), Gobs)), expected);
-        assert_eq!(run(consumed(plugin("json"), Json::V1)), expected);
+        assert_eq!(run(consumed(plugin("gob"), Gobs, ["Plugin"; 2])), expected);
+        assert_eq!(run(consumed(plugin("json"), Json::V1, ["Plugin"; 2])), expected);
     }
 }
 
