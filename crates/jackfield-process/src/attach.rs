@@ -157,14 +157,16 @@ impl AttachedPlugin {
         let shared = Arc::clone(self.backend.shared());
         let (owner, this) = (Arc::clone(&shared), self.clone());
         let (name, interface) = (load.context.plugin().to_owned(), load.interface);
+        #[cfg(feature = "netrpc")]
+        let net_rpc = self.net_rpc.clone().map(|options| (options.home(&owner.io), options));
         let task = owner.io.start_task(async move {
             #[cfg(feature = "netrpc")]
-            if let (Protocol::NetRpc, Some(options)) = (this.reattach.protocol, &this.net_rpc) {
+            if let (Protocol::NetRpc, Some((home, options))) = (this.reattach.protocol, net_rpc) {
                 let schema = compiled(interface)?;
                 let (child, wires) = this.reattach.find(&shared, &name, this.tls).await?;
-                let wanted = plugin::Wanted { schema, printed: this.printed, offers: Vec::new() };
+                let wanted = plugin::Wanted { schema, printed: this.printed, offers: Vec::new(), home };
                 let announced = Announced { child, wires, protocol: Protocol::NetRpc };
-                let connecting = plugin::connect(&shared, announced, options, wanted);
+                let connecting = plugin::connect(shared, announced, options, wanted);
                 let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);
             }

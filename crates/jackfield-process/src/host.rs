@@ -302,13 +302,15 @@ impl ProcessPlugin {
         let this = self.clone();
         #[cfg(feature = "netrpc")]
         plan.protocols.extend(self.net_rpc.as_ref().map(|_| Protocol::NetRpc));
+        #[cfg(feature = "netrpc")]
+        let net_rpc = self.net_rpc.clone().map(|options| (options.home(&owner.io), options));
         let task = owner.io.start_task(async move {
             let announced = announce(&shared, &plan).await?;
             #[cfg(feature = "netrpc")]
-            if let (Protocol::NetRpc, Some(options)) = (announced.protocol, &this.net_rpc) {
+            if let (Protocol::NetRpc, Some((home, options))) = (announced.protocol, net_rpc) {
                 let schema = compiled(interface)?;
-                let wanted = Wanted { schema, printed: plan.printed, offers: plan.offers };
-                let connecting = plugin::connect(&shared, announced, options, wanted);
+                let wanted = Wanted { schema, printed: plan.printed, offers: plan.offers, home };
+                let connecting = plugin::connect(shared, announced, options, wanted);
                 let connected = timeout(this.start_timeout, connecting).await;
                 let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);

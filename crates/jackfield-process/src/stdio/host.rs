@@ -23,6 +23,7 @@ use crate::netrpc::binding::{
 };
 use crate::netrpc::{Bound, Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
 use crate::saving::{self, SAVED};
+use crate::tasks::{Home, Tasks};
 
 /// A program that talks over its standard input and output.
 ///
@@ -38,6 +39,7 @@ pub struct StdioPlugin {
     codec: StdioCodec,
     hands_over: bool,
     max_message: usize,
+    home: Home,
     arguments: HashMap<String, Arguments>,
     misfits: Misfits,
     backend: Option<ProcessBackend>,
@@ -73,6 +75,7 @@ impl StdioPlugin {
             codec: StdioCodec::default(),
             hands_over: false,
             max_message: MAX_MESSAGE,
+            home: Home::default(),
             arguments: HashMap::new(),
             misfits: Misfits::default(),
             backend: None,
@@ -101,6 +104,16 @@ impl StdioPlugin {
     /// Sets what the program reads and writes; gobs otherwise, as in pie.
     pub fn codec(mut self, codec: StdioCodec) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// Lets the pipes live on the `tokio` runtime in which the program is loaded, if that is one of a single thread.
+    ///
+    /// What it gives and what the host promises is the same as for
+    /// [`NetRpc`](crate::netrpc::NetRpc::connection_on_runtime). A program that [consumes](Self::consume) is served on the
+    /// I/O thread.
+    pub fn connection_on_runtime(mut self) -> Self {
+        self.home = Home::Loader;
         self
     }
 
@@ -174,7 +187,7 @@ impl StdioPlugin {
         let shared = Arc::clone(&owner);
         let (launch, name) = (self.launch.clone(), self.launch.program.display().to_string());
         let task = owner.io.start_task(async move {
-            let Talking { child, stdin, stdout } = start(&shared, &launch, name)?;
+            let Talking { child, stdin, stdout, .. } = start(&shared, &launch, name, shared.io.tasks())?;
             let (close, mut closed) = watch::channel(false);
             let serving = async move {
                 tokio::select! {
@@ -182,7 +195,8 @@ impl StdioPlugin {
                     _ = closed.wait_for(|closed| *closed) => RpcError::Closed,
                 }
             };
-            let process = Process::watch(Arc::clone(&shared), child, serving, move || {
+            let home = shared.io.tasks();
+            let process = Process::watch(Arc::clone(&shared), &home, child, serving, move || {
                 close.send_replace(true);
             });
             Ok(Consumer::new(process))
@@ -199,11 +213,12 @@ impl StdioPlugin {
         let (name, mut launch) = (load.context.plugin().to_owned(), self.launch.clone());
         launch.variables.extend(about(&load.context));
         let saved = if self.hands_over { all_saved(&load.context).to_vec() } else { Vec::new() };
+        let home = self.home.tasks(&owner.io);
         let task = owner.io.start_task(async move {
             let within = shared.sockets.path().to_owned();
             let files = saving::write(within, saved).await.map_err(StartError::Saved)?;
             launch.variables.extend(files.iter().map(|files| (SAVED.into(), files.path().into())));
-            let talking = start(&shared, &launch, name)?;
+            let talking = start(&shared, &launch, name, home)?;
             let instance = match this.codec {
                 StdioCodec::Gob => this.begin(shared, talking, Gobs),
                 StdioCodec::Json => this.begin(shared, talking, Json::V1),
@@ -224,12 +239,12 @@ impl StdioPlugin {
         Outgoing: ToBody<C>,
         Loose: FromBody<C>,
     {
-        let Talking { child, stdin, stdout } = talking;
+        let Talking { child, stdin, stdout, home } = talking;
         let bound = Bound::new(self.max_message);
         let (client, connection) = connect_within(bound.clone(), (stdout, stdin), codec);
         let closing = client.clone();
-        let process = Process::watch(Arc::clone(&shared), child, connection, move || closing.close());
-        let (tasks, fate, misfits) = (shared.io.tasks(), process.fate().clone(), self.misfits);
+        let process = Process::watch(shared, &home, child, connection, move || closing.close());
+        let (tasks, fate, misfits) = (home, process.fate().clone(), self.misfits);
         let is_asked_to_save = self.hands_over;
         let channel = move |service: &str, arguments| {
             let (tasks, fate) = (tasks.clone(), fate.clone());
@@ -276,10 +291,12 @@ struct Talking {
     child: ChildHandle,
     stdin: pipe::Sender,
     stdout: pipe::Receiver,
+    /// Where these ends live.
+    home: Tasks,
 }
 
 /// Must run on the I/O thread.
-fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, StartError> {
+fn start(shared: &Shared, launch: &Launch, name: String, home: Tasks) -> Result<Talking, StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
     let mut launch = launch.clone();
     for mark in [&shared.mark, &instance] {
@@ -294,9 +311,11 @@ fn start(shared: &Shared, launch: &Launch, name: String) -> Result<Talking, Star
         supervise(process, name, instance, Bond::Tight).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     let (stdin, stdout) = ends.ok_or_else(|| StartError::Supervise(io::ErrorKind::NotConnected.into()))?;
+    let entered = home.enter();
     let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(stdin)).map_err(StartError::Supervise)?;
     let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(StartError::Supervise)?;
-    Ok(Talking { child, stdin, stdout })
+    drop(entered);
+    Ok(Talking { child, stdin, stdout, home })
 }
 
 fn fits(misfits: Misfits, schema: &'static Schema) -> Result<(), LoadErrorKind> {

@@ -18,7 +18,8 @@ use crate::host::START_TIMEOUT;
 use crate::netrpc::RpcError;
 use crate::netrpc::binding::compiled;
 use crate::netrpc::binding::saving::SAVES;
-use crate::start::{EXIT, End, GRACE};
+use crate::start::{EXIT, End, GRACE, Teller};
+use crate::tasks::Tasks;
 
 /// The process of a program. Dropping it kills the process.
 pub(super) struct Process {
@@ -29,17 +30,18 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Takes charge of `child`, whose talk is `connection`, which `close` ends. Must run on the I/O thread.
+    /// Takes charge of `child`, whose talk is `connection`, which lives at `home` and which `close` ends.
     pub(super) fn watch(
         shared: Arc<Shared>,
+        home: &Tasks,
         child: ChildHandle,
         connection: impl Future<Output = RpcError> + Send + 'static,
         close: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let child = Arc::new(child);
         let (ended, end) = watch::channel(None);
-        let died = child.died();
-        shared.io.keep(async move {
+        let (died, ended) = (child.died(), Teller(ended));
+        home.keep(async move {
             tokio::pin!(connection, died);
             let end = tokio::select! {
                 error = &mut connection => {
@@ -55,7 +57,7 @@ impl Process {
                     End::Died(death)
                 }
             };
-            ended.send_replace(Some(end));
+            ended.tell(end);
         });
         let fate = Fate::of_plugin(shared.io.tasks(), end);
         Self { child, close: Box::new(close), fate, shared }

@@ -70,6 +70,25 @@ async fn whether_a_stream_was_accepted_is_known() {
     refused.accepted().await;
 }
 
+/// As in Go: a reader that takes little at a time does not tell of each piece.
+#[tokio::test]
+async fn a_window_grows_again_once_half_of_it_was_read() {
+    const WINDOW: usize = 256 * 1024;
+    let (session, _driver, mut bytes) = against_bytes(Role::Server, Config::default());
+    let length = u32::try_from(WINDOW).unwrap();
+    bytes.write_all(&frame(Kind::Data, Flags::SYN, 1, length)).await.unwrap();
+    bytes.write_all(&vec![0; WINDOW]).await.unwrap();
+    let mut stream = session.accept().await.unwrap();
+    assert_eq!(next_frame(&mut bytes).await, Header::new(Kind::WindowUpdate, Flags::ACK, 1, 0));
+    let mut half = vec![0; WINDOW / 2 - 1];
+    stream.read_exact(&mut half).await.unwrap();
+    // The next frame is this one, though something was read.
+    bytes.write_all(&frame(Kind::Ping, Flags::SYN, 0, 77)).await.unwrap();
+    assert_eq!(next_frame(&mut bytes).await, Header::new(Kind::Ping, Flags::ACK, 0, 77));
+    stream.read_exact(&mut [0]).await.unwrap();
+    assert_eq!(next_frame(&mut bytes).await, Header::new(Kind::WindowUpdate, Flags::NONE, 1, length / 2));
+}
+
 #[tokio::test]
 async fn a_ping_is_answered() {
     let (_session, _driver, mut bytes) = against_bytes(Role::Server, Config::default());

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jackfield_core::{
-    Bytes, CallError, Candidate, Context, Description, Error, Handle, Instance, Load, Slot, Streaming,
-    Unloaded, Value, interface,
+    Bytes, CallError, CallOptions, Candidate, Context, Description, Error, Handle, Instance, Load, Slot,
+    Streaming, Unloaded, Value, interface,
 };
 use jackfield_fixtures::{Build, Profile};
 use jackfield_process::netrpc::NetRpc;
@@ -103,6 +103,54 @@ fn we_call_our_own_plugin_in_whichever_version() {
     run(round_trip(plugin(our_plugin(), &backend).auto_mtls()));
     // This host speaks the newer version too, in which the plugin answers over gRPC.
     run(round_trip(plugin(our_plugin(), &backend).versions([2])));
+}
+
+fn on_runtime(program: PathBuf, backend: &ProcessBackend) -> ProcessPlugin {
+    plugin(program, backend).net_rpc(NetRpc::new("greeter").map_arguments("Put").connection_on_runtime())
+}
+
+/// A blocking call there would wait for itself, one from elsewhere waits for it, and it ends with it.
+#[test]
+fn a_connection_may_live_on_the_loaders_runtime() {
+    let backend = ProcessBackend::start().unwrap();
+    let mut programs = vec![our_plugin()];
+    if Go::is_here() {
+        programs.push(Go::Newest.programs().join("netrpc-plugin"));
+    }
+    for program in programs {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (instance, greeter) = runtime.block_on(async {
+            let (instance, greeter) = load(&on_runtime(program, &backend).auto_mtls()).await;
+            let large = Bytes::from(vec![7; 3_000_000]);
+            greeter.put("large".into(), large.clone()).await.unwrap();
+            assert_eq!(greeter.get("large".into()).await.unwrap(), large);
+            let in_time = CallOptions::default().deadline(Instant::now() + Duration::from_secs(60));
+            assert_eq!(Handle::with(&greeter, in_time).greet().await.unwrap(), "Hello!");
+            let waits_for_itself = greeter.add(40, 2).unwrap_err();
+            assert!(waits_for_itself.to_string().contains("would wait for itself"), "{waits_for_itself}");
+            let elsewhere = greeter.clone();
+            let sum = tokio::task::spawn_blocking(move || elsewhere.add(40, 2)).await.unwrap();
+            assert_eq!(sum.unwrap(), 42);
+            (instance, greeter)
+        });
+        drop(runtime);
+        let gone = CallError::Closed { reason: "the plugin closed the connection".to_owned() };
+        assert_eq!(run(instance.closed()), gone);
+        assert_eq!(run(greeter.greet()).unwrap_err(), Error::Call(gone));
+        assert!(greeter.add(40, 2).is_err());
+        run(instance.unload(Duration::from_secs(2)));
+    }
+}
+
+/// Any thread of a runtime of many may block, so that a connection there might wait for ever.
+#[test]
+fn no_connection_lives_on_a_runtime_of_many_threads() {
+    let backend = ProcessBackend::start().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (instance, greeter) = runtime.block_on(load(&on_runtime(our_plugin(), &backend)));
+    drop(runtime);
+    assert_eq!(greeter.add(40, 2).unwrap(), 42);
+    run(instance.unload(Duration::from_secs(2)));
 }
 
 /// Only Go has two streams for what a plugin prints: what ours writes to its standard error is its log.

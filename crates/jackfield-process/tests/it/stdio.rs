@@ -57,6 +57,25 @@ async fn provides(plugin: StdioPlugin) {
     assert!(matches!(speaker.say_hi("x".into()).await, Err(Error::Call(_))));
 }
 
+/// They end with it, as the talk does.
+#[test]
+fn pipes_may_live_on_the_loaders_runtime() {
+    let backend = ProcessBackend::start().unwrap();
+    for (name, codec) in [("gob", StdioCodec::Gob), ("json", StdioCodec::Json)] {
+        let plugin = StdioPlugin::new(our_program())
+            .args(["provider", name])
+            .codec(codec)
+            .backend(&backend)
+            .connection_on_runtime();
+        run(provides(plugin.clone()));
+        let (instance, speaker) = run(load(plugin));
+        let gone = CallError::Closed { reason: "the plugin closed the connection".to_owned() };
+        assert_eq!(run(instance.closed()), gone);
+        assert_eq!(run(speaker.say_hi("x".into())).unwrap_err(), Error::Call(gone));
+        assert!(matches!(run(instance.unload(Duration::from_secs(2))), Unloaded::Exited { .. }));
+    }
+}
+
 #[test]
 fn pie_provides() {
     let Some(programs) = pie() else { return };

@@ -17,12 +17,14 @@ use crate::error::StartError;
 use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::Protocol;
+use crate::io::IoThread;
 use crate::liveness::Liveness;
 use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits, Pulse};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
 use crate::printed::{Printed, Stream as Output};
 use crate::reattach::Reattach;
-use crate::start::{Announced, Wires, live, tell};
+use crate::start::{Announced, Teller, Wires, live};
+use crate::tasks::{Home, Tasks};
 use crate::tls::TlsConfig;
 use crate::yamux::{Config, Role, Session, Stream, session};
 
@@ -62,17 +64,35 @@ pub struct NetRpc {
     plugin: String,
     arguments: HashMap<String, Arguments>,
     misfits: Misfits,
+    home: Home,
 }
 
 impl NetRpc {
     /// Talks to the plugin that has the name `plugin` in its program.
     pub fn new(plugin: impl Into<String>) -> Self {
-        Self { plugin: plugin.into(), arguments: HashMap::new(), misfits: Misfits::default() }
+        Self {
+            plugin: plugin.into(),
+            arguments: HashMap::new(),
+            misfits: Misfits::default(),
+            home: Home::default(),
+        }
     }
 
     /// Loads the plugin although its interface has methods that net/rpc cannot carry: a call of one fails, and says why.
     pub fn allow_lacking(mut self) -> Self {
         self.misfits = Misfits::Lacking;
+        self
+    }
+
+    /// Lets the connection live on the `tokio` runtime in which the plugin is loaded, if that is one of a single thread.
+    ///
+    /// An asynchronous call on that runtime is then answered without waking the I/O thread, which a host that makes one
+    /// call after another notices. In return the host promises what cannot be checked: this runtime has its I/O and its
+    /// clock enabled (or the load panics), and is driven for as long as the plugin is loaded, since calls from elsewhere
+    /// wait for it too. The connection ends with the runtime. A blocking call on its thread is an error at once: it would
+    /// wait for itself.
+    pub fn connection_on_runtime(mut self) -> Self {
+        self.home = Home::Loader;
         self
     }
 
@@ -84,6 +104,11 @@ impl NetRpc {
 }
 
 impl NetRpc {
+    /// Where to [`connect`]. Must be called by whoever loads the plugin.
+    pub(crate) fn home(&self, io: &IoThread) -> Tasks {
+        self.home.tasks(io)
+    }
+
     /// Refuses an interface that cannot be carried.
     pub(super) fn check(&self, schema: &'static Schema) -> Result<(), LoadErrorKind> {
         let checked = self.misfits.check(schema, Carrier::Brokered);
@@ -91,14 +116,25 @@ impl NetRpc {
     }
 }
 
-/// Connects to a plugin that has announced itself. Must run on the I/O thread.
+/// Connects to a plugin that has announced itself, on the runtime on which the connection is to live.
 pub(crate) async fn connect(
-    shared: &Arc<Shared>,
+    shared: Arc<Shared>,
     announced: Announced,
-    options: &NetRpc,
-    Wanted { schema, printed, offers }: Wanted,
+    options: NetRpc,
+    wanted: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
-    options.check(schema)?;
+    options.check(wanted.schema)?;
+    let tasks = wanted.home.clone();
+    let connecting = tasks.start(connect_here(shared, announced, options, wanted));
+    connecting.await.map_err(|_| StartError::NoThread)?
+}
+
+async fn connect_here(
+    shared: Arc<Shared>,
+    announced: Announced,
+    options: NetRpc,
+    Wanted { printed, offers, home: tasks, .. }: Wanted,
+) -> Result<NetRpcInstance, LoadErrorKind> {
     let Announced { child, wires: Wires { target, version, keys, liveness, .. }, .. } = announced;
     let (socket, cutter) =
         open(&target.address).await.map_err(ConnectError::Socket).map_err(StartError::from)?;
@@ -111,16 +147,16 @@ pub(crate) async fn connect(
     };
     let child = Arc::new(child);
     let (ending, end) = watch::channel(None);
-    let (died, ended) = (child.died(), ending.clone());
-    shared.io.keep(async move {
+    let (died, ended) = (child.died(), Teller(ending.clone()));
+    tasks.keep(async move {
         let driver = async {
             let end = driver.await;
             tracing::debug!(%end, "the connection to a plugin ended");
         };
         let end = live(driver, died, &cutter).await;
-        tell(&ended, end);
+        ended.tell(end);
     });
-    let control = begin(shared, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
+    let control = begin(&tasks, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
     let liveness = liveness.map(|patience| {
         let pulse = Pulse::Beside(control.clone());
         let liveness = Liveness { patience, child: Arc::downgrade(&child), ending: ending.clone() };
@@ -129,11 +165,10 @@ pub(crate) async fn connect(
             async move { pulse.feel().await }
         }))
     });
-    let tasks = shared.io.tasks();
     let broker = Arc::new(MuxBroker::new(session));
     let running = Arc::clone(&broker);
     tasks.keep(async move { drop(running.run().await) });
-    let objects = Brokerage { broker, fate: Fate::of_plugin(tasks.clone(), end), tasks };
+    let objects = Brokerage { broker, fate: Fate::of_plugin(shared.io.tasks(), end), tasks };
     for offer in offers {
         objects.serve(offer.service);
     }
@@ -146,7 +181,6 @@ pub(crate) async fn connect(
     let channel = channel.map_err(StartError::from)?;
     let mut reattach = Reattach::of(&child, version, target.address, keys);
     reattach.protocol = Protocol::NetRpc;
-    let (shared, options) = (Arc::clone(shared), options.clone());
     Ok(NetRpcInstance { _liveness: liveness, child, dispenser, channel, ending, reattach, shared, options })
 }
 
@@ -158,6 +192,8 @@ pub(crate) struct Wanted {
     pub(crate) printed: Printed,
     /// What this host offers it.
     pub(crate) offers: Vec<OfferedObject>,
+    /// Where the connection is to live.
+    pub(crate) home: Tasks,
 }
 
 /// The host's end of a connection, where it asks for what the plugin serves.
@@ -168,7 +204,7 @@ pub(super) struct Dispenser {
 }
 
 impl Dispenser {
-    /// Asks for the object that has the name `wanted` in the plugin. Must run on the I/O thread.
+    /// Asks for the object that has the name `wanted` in the plugin. Must run where the connections live.
     pub(super) async fn dispense(
         &self,
         wanted: &str,
@@ -180,13 +216,13 @@ impl Dispenser {
 }
 
 /// Opens the three streams in the order that a plugin expects.
-async fn begin(shared: &Shared, session: &Session, printed: Printed) -> io::Result<Client<Gobs>> {
+async fn begin(tasks: &Tasks, session: &Session, printed: Printed) -> io::Result<Client<Gobs>> {
     let control = open_stream(session).await?;
     for output in [Output::Stdout, Output::Stderr] {
-        shared.io.keep(pass_on(open_stream(session).await?, output, printed.clone()));
+        tasks.keep(pass_on(open_stream(session).await?, output, printed.clone()));
     }
     let (control, connection) = connect_rpc(control, Gobs);
-    shared.io.keep(async move { drop(connection.await) });
+    tasks.keep(async move { drop(connection.await) });
     Ok(control)
 }
 

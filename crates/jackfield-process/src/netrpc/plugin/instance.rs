@@ -77,7 +77,8 @@ impl Instance for NetRpcInstance {
                 let dispensed = dispenser.dispense(schema.service, HashMap::new());
                 timeout(START_TIMEOUT, dispensed).await
             };
-            let dispensed = self.shared.io.start_task(task).await.map_err(|_| StartError::NoThread)?;
+            let dispensed =
+                self.dispenser.objects.tasks.start(task).await.map_err(|_| StartError::NoThread)?;
             let dispensed = dispensed.map_err(|_| StartError::Timeout(START_TIMEOUT))?;
             Ok(Lane::Channel(dispensed.map_err(StartError::from)?))
         })
