@@ -16,12 +16,18 @@ pub enum Wire {
     Gob,
     /// gRPC, over one connection.
     Grpc,
+    /// Gobs, with the pipes on the caller's runtime.
+    GobOnRuntime,
     /// JSON over stdin and stdout.
     Json,
+    /// JSON, with the pipes on the caller's runtime.
+    JsonOnRuntime,
     /// gRPC under AutoMTLS.
     Mtls,
     /// go-plugin's older protocol.
     NetRpc,
+    /// go-plugin's older protocol, over a connection on the caller's runtime.
+    NetRpcOnRuntime,
     /// gRPC, over a connection on the caller's runtime.
     PerRuntime,
 }
@@ -36,9 +42,12 @@ impl Wire {
         Ok(match switch {
             "-automtls" => Self::Mtls,
             "-gob" => Self::Gob,
+            "-gob-on-runtime" => Self::GobOnRuntime,
             "-grpc" => Self::Grpc,
             "-json" => Self::Json,
+            "-json-on-runtime" => Self::JsonOnRuntime,
             "-netrpc" => Self::NetRpc,
+            "-netrpc-on-runtime" => Self::NetRpcOnRuntime,
             "-per-runtime" => Self::PerRuntime,
             other => bail!("unknown switch `{other}`"),
         })
@@ -50,14 +59,18 @@ impl Wire {
             let handshake = Handshake::new(1, "WKY_PLUGIN", "wukaiying");
             ProcessPlugin::new(path).handshake(handshake).backend(backend)
         };
+        let net_rpc = || NetRpc::new("kv").map_arguments("Put");
         let stdio = |wire, codec| StdioPlugin::new(path).args([wire]).codec(codec).backend(backend);
         match self {
             Self::Gob => Box::new(stdio("gob", StdioCodec::Gob)),
+            Self::GobOnRuntime => Box::new(stdio("gob", StdioCodec::Gob).connection_on_runtime()),
             Self::Grpc => Box::new(process()),
             Self::Json => Box::new(stdio("json", StdioCodec::Json)),
+            Self::JsonOnRuntime => Box::new(stdio("json", StdioCodec::Json).connection_on_runtime()),
             Self::Mtls => Box::new(process().auto_mtls()),
-            Self::NetRpc => {
-                Box::new(process().args(["netrpc"]).net_rpc(NetRpc::new("kv").map_arguments("Put")))
+            Self::NetRpc => Box::new(process().args(["netrpc"]).net_rpc(net_rpc())),
+            Self::NetRpcOnRuntime => {
+                Box::new(process().args(["netrpc"]).net_rpc(net_rpc().connection_on_runtime()))
             }
             Self::PerRuntime => Box::new(process().connection_per_runtime()),
         }

@@ -56,8 +56,8 @@ async fn run() -> anyhow::Result<()> {
             result?
         }
         _ => bail!(
-            "usage: [-automtls|-per-runtime|-netrpc|-gob|-json] (death N | many N | memory | silent SECONDS | \
-             soak N | start N | unary SECONDS KEY CONCURRENCY)"
+            "usage: [-automtls|-per-runtime|-(netrpc|gob|json)[-on-runtime]] (death N | many N | memory | \
+             silent SECONDS | soak N | start N | unary SECONDS KEY CONCURRENCY)"
         ),
     };
     Ok(print(&result)?)

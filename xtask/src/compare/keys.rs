@@ -584,6 +584,34 @@ pub(crate) const KEYS: &[Key] = &[
         about: "the same with host and plugin on one core, where no core has to be woken",
     },
     Key {
+        name: "netrpc.unary_16_on_runtime",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: NET_RPC_HERE, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "the same with `connection_on_runtime`, where the connection lives on the caller's runtime",
+    },
+    Key {
+        name: "netrpc.unary_16_on_runtime_one_core",
+        unit: "µs",
+        ours: Source::Field(
+            Run { arguments: NET_RPC_HERE, placement: Placement::OneCore, ..UNARY },
+            "p50_us",
+        ),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(
+                Run { arguments: NET_RPC, placement: Placement::OneCore, ..GO_UNARY },
+                "p50_us",
+            ),
+        }),
+        bound: Bound::AtMostTimes(0.5),
+        about: "the same with host and plugin on one core",
+    },
+    Key {
         name: "netrpc.unary_16_throughput",
         unit: "calls/s",
         ours: Source::Field(Run { arguments: NET_RPC_64, ..UNARY }, "per_second"),
@@ -593,6 +621,17 @@ pub(crate) const KEYS: &[Key] = &[
         }),
         bound: Bound::AtLeastTimes(2.0),
         about: "64 calls at once",
+    },
+    Key {
+        name: "netrpc.unary_16_throughput_on_runtime",
+        unit: "calls/s",
+        ours: Source::Field(Run { arguments: NET_RPC_HERE_64, ..UNARY }, "per_second"),
+        peer: Some(Peer {
+            name: "go-plugin",
+            source: Source::Field(Run { arguments: NET_RPC_64, ..GO_UNARY }, "per_second"),
+        }),
+        bound: Bound::AtLeastTimes(2.0),
+        about: "the same with `connection_on_runtime`",
     },
     Key {
         name: "netrpc.cross_host",
@@ -670,6 +709,28 @@ pub(crate) const KEYS: &[Key] = &[
         }),
         bound: Bound::AtMostTimes(0.6),
         about: "one call at a time over stdin and stdout in JSON, 16 bytes back",
+    },
+    Key {
+        name: "stdio.gob_16_on_runtime",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: STDIO_GOB_HERE, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "pie",
+            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "in gobs with `connection_on_runtime`, where the pipes live on the caller's runtime",
+    },
+    Key {
+        name: "stdio.json_16_on_runtime",
+        unit: "µs",
+        ours: Source::Field(Run { arguments: STDIO_JSON_HERE, ..UNARY }, "p50_us"),
+        peer: Some(Peer {
+            name: "pie",
+            source: Source::Field(Run { arguments: STDIO_JSON, ..GO_UNARY }, "p50_us"),
+        }),
+        bound: Bound::AtMostTimes(0.6),
+        about: "the same in JSON",
     },
     Key {
         name: "stdio.cross_host",
@@ -853,6 +914,12 @@ const fn get(size: &'static str) -> [Argument; 4] {
     [Argument::Text("get"), Argument::File(Artifact::ProbeOne), Argument::Seconds, Argument::Text(size)]
 }
 
+/// Asks for 16 bytes over the wire that a switch names, with so many calls at once.
+const fn over(wire: &'static str, concurrency: &'static str) -> [Argument; 5] {
+    let [unary, key] = [Argument::Text("unary"), Argument::Text("16")];
+    [Argument::Text(wire), unary, Argument::Seconds, key, Argument::Text(concurrency)]
+}
+
 const UNARY: Run = Run {
     program: Artifact::GrpcHost,
     arguments: UNARY_16,
@@ -876,55 +943,17 @@ const UNARY_64: &[Argument] =
     &[Argument::Text("unary"), Argument::Seconds, Argument::Text("16"), Argument::Text("64")];
 const UNARY_1M: &[Argument] =
     &[Argument::Text("unary"), Argument::Seconds, Argument::Text("1m"), Argument::Text("1")];
-const PER_RUNTIME: &[Argument] = &[
-    Argument::Text("-per-runtime"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("1"),
-];
-const PER_RUNTIME_64: &[Argument] = &[
-    Argument::Text("-per-runtime"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("64"),
-];
-const MTLS_UNARY: &[Argument] = &[
-    Argument::Text("-automtls"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("1"),
-];
-const NET_RPC: &[Argument] = &[
-    Argument::Text("-netrpc"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("1"),
-];
-const NET_RPC_64: &[Argument] = &[
-    Argument::Text("-netrpc"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("64"),
-];
-const STDIO_GOB: &[Argument] = &[
-    Argument::Text("-gob"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("1"),
-];
-const STDIO_JSON: &[Argument] = &[
-    Argument::Text("-json"),
-    Argument::Text("unary"),
-    Argument::Seconds,
-    Argument::Text("16"),
-    Argument::Text("1"),
-];
+const PER_RUNTIME: &[Argument] = &over("-per-runtime", "1");
+const PER_RUNTIME_64: &[Argument] = &over("-per-runtime", "64");
+const MTLS_UNARY: &[Argument] = &over("-automtls", "1");
+const NET_RPC: &[Argument] = &over("-netrpc", "1");
+const NET_RPC_64: &[Argument] = &over("-netrpc", "64");
+const NET_RPC_HERE: &[Argument] = &over("-netrpc-on-runtime", "1");
+const NET_RPC_HERE_64: &[Argument] = &over("-netrpc-on-runtime", "64");
+const STDIO_GOB: &[Argument] = &over("-gob", "1");
+const STDIO_JSON: &[Argument] = &over("-json", "1");
+const STDIO_GOB_HERE: &[Argument] = &over("-gob-on-runtime", "1");
+const STDIO_JSON_HERE: &[Argument] = &over("-json-on-runtime", "1");
 const SOAK: Run = Run {
     arguments: &[Argument::Text("-netrpc"), Argument::Text("soak"), Argument::Text("1000000")],
     often: Often::Once,
