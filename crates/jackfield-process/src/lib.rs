@@ -67,6 +67,8 @@ mod group;
 mod grpc;
 mod handshake;
 mod health;
+#[cfg(feature = "netrpc")]
+mod home;
 mod host;
 mod instance;
 mod io;

@@ -459,21 +459,6 @@ pub(crate) fn tell(ending: &watch::Sender<Option<End>>, end: End) {
     });
 }
 
-/// Whoever drives a connection, and so knows its end. If it is dropped before, with its runtime, the connection is gone too.
-pub(crate) struct Teller(pub(crate) watch::Sender<Option<End>>);
-
-impl Teller {
-    pub(crate) fn tell(&self, end: End) {
-        tell(&self.0, end);
-    }
-}
-
-impl Drop for Teller {
-    fn drop(&mut self) {
-        self.tell(End::Disconnected);
-    }
-}
-
 /// Drives the main connection until it or the process ends.
 pub(crate) async fn live(
     driver: impl Future<Output = ()>,

@@ -6,11 +6,11 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, ThreadId};
 
 use jackfield_core::{CallError, Error, Parcel};
-use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor};
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::io::{IoThread, Task, Unreachable};
+use crate::io::{Task, Unreachable};
 use crate::pump;
 
 /// Work that goes on even if whoever began it is gone: the runtime's owner keeps it.
@@ -80,31 +80,6 @@ impl Tasks {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unreachable> {
         block_on(&self.runtime, self.thread, future)
-    }
-}
-
-/// Where the connection to a plugin lives.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum Home {
-    /// On the backend's thread, where it needs nobody.
-    #[default]
-    IoThread,
-    /// On the runtime in which the plugin is loaded, which wakes no other thread for an answer.
-    Loader,
-}
-
-impl Home {
-    /// The runtime to use. A loader without one, or with one of many threads, of which any may block, gets the backend's.
-    pub(crate) fn tasks(self, io: &IoThread) -> Tasks {
-        let here = Handle::try_current().ok().filter(|_| matches!(self, Self::Loader));
-        match here {
-            Some(here) if here.runtime_flavor() == RuntimeFlavor::CurrentThread => {
-                let (tasks, run) = Tasks::here();
-                here.spawn(run);
-                tasks
-            }
-            Some(_) | None => io.tasks(),
-        }
     }
 }
 

@@ -17,13 +17,14 @@ use super::instance::{Consumer, Process, StdioInstance};
 use crate::backend::{ProcessBackend, Shared};
 use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
+use crate::home::Home;
 use crate::host::about;
 use crate::netrpc::binding::{
     Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, compiled,
 };
 use crate::netrpc::{Bound, Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
 use crate::saving::{self, SAVED};
-use crate::tasks::{Home, Tasks};
+use crate::tasks::Tasks;
 
 /// A program that talks over its standard input and output.
 ///

@@ -14,11 +14,12 @@ use tokio::time::timeout;
 use crate::backend::Shared;
 use crate::child::{ChildHandle, Ending, stop};
 use crate::fate::Fate;
+use crate::home::Teller;
 use crate::host::START_TIMEOUT;
 use crate::netrpc::RpcError;
 use crate::netrpc::binding::compiled;
 use crate::netrpc::binding::saving::SAVES;
-use crate::start::{EXIT, End, GRACE, Teller};
+use crate::start::{EXIT, End, GRACE};
 use crate::tasks::Tasks;
 
 /// The process of a program. Dropping it kills the process.

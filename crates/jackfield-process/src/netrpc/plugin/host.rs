@@ -17,14 +17,15 @@ use crate::error::StartError;
 use crate::fate::Fate;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::Protocol;
+use crate::home::{Home, Teller};
 use crate::io::IoThread;
 use crate::liveness::Liveness;
 use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits, Pulse};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
 use crate::printed::{Printed, Stream as Output};
 use crate::reattach::Reattach;
-use crate::start::{Announced, Teller, Wires, live};
-use crate::tasks::{Home, Tasks};
+use crate::start::{Announced, Wires, live};
+use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
 use crate::yamux::{Config, Role, Session, Stream, session};
 
