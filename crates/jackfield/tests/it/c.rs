@@ -81,6 +81,32 @@ async fn ten_thousand_symbols_stand_in_nobodys_way() {
     assert_eq!(manager.unload("c").await, Ok(Unloaded::Unmapped));
 }
 
+/// Were the first library's symbols everybody's, the second would find them in place of its own, and end this process.
+#[tokio::test]
+async fn libraries_with_a_symbol_of_one_name_do_not_see_each_other() {
+    if let Some(output) = run_alone("c::libraries_with_a_symbol_of_one_name_do_not_see_each_other") {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let manager = Manager::new();
+    let mut greeters = Vec::new();
+    for number in [1, 2] {
+        let directory = directory();
+        let header = directory.path().join("greeter.h");
+        let mut text = std::fs::read_to_string(&header).expect("a header");
+        text += &format!("#include <stdlib.h>\nint whose(void);\nint whose(void) {{ return {number}; }}\n");
+        text += "__attribute__((constructor)) static void look(void) ";
+        text += &format!("{{ if (whose() != {number}) abort(); }}\n");
+        std::fs::write(&header, text).expect("written");
+        let Some(path) = available(c_library("greeter", directory.path())) else { return };
+        let context = Context::new(format!("c{number}"), [("greeting".to_owned(), number.to_string())]);
+        let greeter = manager.load_with::<dyn Greeter>(context, &native().library(path)).await;
+        greeters.push(greeter.expect("loaded"));
+    }
+    assert_eq!(greeters[0].greet("x", 1), Ok("1, x! (1)".to_owned()));
+    assert_eq!(greeters[1].greet("x", 1), Ok("2, x! (1)".to_owned()));
+}
+
 #[tokio::test]
 async fn a_constructor_in_c_refuses() {
     let directory = directory();

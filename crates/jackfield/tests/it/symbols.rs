@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jackfield::symbols::{DowncastError, Event, Func, LookupError, Object, OpenError, Plugin, Var};
-use jackfield::{CallError, Error, Unloaded};
+use jackfield::{CallError, Error, Step, Unloaded};
 use jackfield_core::interface;
 
 use crate::support::{copy, libraries, native};
@@ -268,6 +269,28 @@ fn init_can_refuse_and_its_panic_is_an_error() {
         matches!(&error, OpenError::InitPanicked { message, .. } if message.starts_with("no init today, at "))
     );
     assert!(error.to_string().contains("panicked: no init today, at fixtures/rust/symbols-one/src/lib.rs:"));
+}
+
+#[test]
+fn an_init_that_never_returns_is_an_error_and_runs_on_a_thread_of_its_own() {
+    let (entered, ran) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let hang = Func::<fn()>::new(move || {
+        entered.send(std::thread::current().name().map(str::to_owned)).expect("the test waits");
+        let _ended = released.lock().expect("no panic").recv();
+    });
+    let native = with_mode("open").offer("open", hang).load_deadline(Duration::from_secs(4));
+    let OpenError::Load(error) = native.open(library()).expect_err("it hangs") else {
+        panic!("another error")
+    };
+    assert_eq!(error.step(), Step::Construct);
+    assert!(
+        error.to_string().contains("did not come to an end of the step `construct` within 4s"),
+        "{error}"
+    );
+    assert_eq!(ran.recv().expect("it ran").as_deref(), Some("symbols-one"));
+    drop(release);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Plugins of workspaces of their own: other versions of one crate, other profiles, other flags.
+//! Plugins of workspaces of their own: other versions of one crate, other profiles, other flags, and one that shares no
+//! crate with its host.
 
 use jackfield::{Bytes, Handle, Manager, Unloaded};
 use jackfield_fixtures::Build;
