@@ -1,9 +1,12 @@
-//! The examples of the symbols, each compared with what it has to print, to the letter.
+//! The examples of the symbols, each compared with what it has to print, to the letter; and that of an algorithm.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{copy, libraries};
+use distance::{Distance, Levenshtein};
+use jackfield::{Context, Handle, Manager};
+
+use crate::support::{block_on, copy, libraries, native};
 
 /// Runs an example's host and returns what it printed on stdout and stderr, and its exit code.
 #[expect(clippy::disallowed_methods, reason = "an example is a program")]
@@ -18,6 +21,20 @@ fn run<'a>(program: &str, arguments: impl IntoIterator<Item = &'a Path>) -> (Str
 
 fn printed(stdout: &str, stderr: &str, code: i32) -> (String, String, Option<i32>) {
     (stdout.to_owned(), stderr.to_owned(), Some(code))
+}
+
+#[test]
+fn an_algorithm_is_a_plugin() {
+    let manager = Manager::new();
+    let library = native().library(libraries().library("distance"));
+    let distance: Handle<dyn Distance> = block_on(manager.load("distance", &library)).expect("it loads");
+    let own = Levenshtein::open(&Context::new("own", [])).expect("it never fails");
+    for (one, other, expected) in
+        [("kitten", "sitting", 3), ("", "four", 4), ("four", "", 4), ("naïve", "naive", 1), ("a", "a", 0)]
+    {
+        assert_eq!(distance.between(one, other), Ok(expected), "{one} {other}");
+        assert_eq!(own.between(other, one), Ok(expected), "{other} {one}");
+    }
 }
 
 #[test]
