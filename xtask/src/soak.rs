@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use jackfield_fixtures::Build;
 
 /// For how long, and from which seed.
 #[derive(Debug, clap::Args)]
@@ -16,12 +17,16 @@ pub(crate) struct Options {
     seed: u64,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a task runs cargo")]
+#[expect(clippy::disallowed_methods, reason = "a task runs a program")]
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(["run", "--quiet", "-p", "jackfield-soak", "--"]);
-    command.arg(format!("--seconds={}", options.seconds)).arg(format!("--seed={}", options.seed));
-    let status = command.status().context("cargo cannot be started")?;
+    eprintln!("building what is let loose");
+    let built = jackfield_fixtures::build(&Build::fixtures())?;
+    let mut command = Command::new(built.program("jackfield-soak"));
+    command
+        .current_dir(root)
+        .arg(format!("--seconds={}", options.seconds))
+        .arg(format!("--seed={}", options.seed));
+    let status = command.status().context("the soak cannot be started")?;
     ensure!(status.success(), "the soak has found something, drawing from `--seed {}`", options.seed);
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! The rooms of the house: who may import whom.
+//! The rooms of the house: who may import whom, and what is tested.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use jackfield_fixtures::workspace;
@@ -55,21 +56,66 @@ fn nobody_outside_abi_native_and_the_os_calls_of_processes_may_write_unsafe() {
     assert!(lints.replace(' ', "").contains("unsafe_code=\"deny\""));
 }
 
+/// Most of what tests load has no tests of its own, and is spared the time; nobody must write one that never runs.
+#[test]
+fn what_is_not_tested_has_no_tests() {
+    let mut spared = 0;
+    for package in packages() {
+        let manifest = Path::new(package["manifest_path"].as_str().expect("a path"));
+        let source = manifest.with_file_name("src");
+        for target in package["targets"].as_array().expect("targets") {
+            let kinds = target["kind"].to_string();
+            let is = |wanted: &[&str]| wanted.iter().any(|kind| kinds.contains(&format!("\"{kind}\"")));
+            let mut never_run = Vec::new();
+            if is(&["bin", "cdylib", "lib", "proc-macro", "rlib"]) && target["test"] == false {
+                spared += 1;
+                never_run.extend(lines(&source, &["#[test]", "::test]", "::test("]));
+            }
+            if is(&["lib", "proc-macro", "rlib"]) && target["doctest"] == false {
+                never_run.extend(lines(&source, &["//! ```", "/// ```"]));
+            }
+            assert!(never_run.is_empty(), "{} keeps these from being run: {never_run:?}", manifest.display());
+        }
+    }
+    assert!(spared > 40, "found {spared} libraries and programs without tests, which are most of them");
+}
+
+/// The lines with one of these marks in all sources of a folder.
+fn lines(folder: &Path, marks: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(lines(&path, marks));
+        } else {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            let marked = text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+            found.extend(marked.map(|line| format!("{}: {line}", path.display())));
+        }
+    }
+    found
+}
+
 fn is_watched(name: &str) -> bool {
     GUARDED.contains(&name) || (name.starts_with("jackfield") && !UNPUBLISHED.contains(&name))
 }
 
-/// Ordinary dependencies by crate, as cargo sees them.
+/// The packages of this workspace, as cargo sees them.
 #[expect(clippy::disallowed_methods, reason = "cargo is asked for the graph")]
-fn dependencies() -> BTreeMap<String, Vec<String>> {
+fn packages() -> Vec<serde_json::Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["metadata", "--no-deps", "--format-version=1", "--offline"]).current_dir(workspace());
     let output = command.output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo's JSON");
-    let packages = metadata["packages"].as_array().expect("packages").iter();
-    packages
+    let mut metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo's JSON");
+    serde_json::from_value(metadata["packages"].take()).expect("packages")
+}
+
+/// Ordinary dependencies by crate.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    packages()
+        .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().expect("dependencies").iter();
             let ordinary = dependencies.filter(|dependency| dependency["kind"].is_null());

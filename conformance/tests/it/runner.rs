@@ -98,7 +98,7 @@ async fn a_plugin_runs_under_bubblewrap() {
 /// What was saved lies beside the sockets, which have another name inside.
 #[tokio::test]
 async fn what_was_saved_is_found_where_the_runner_puts_it() {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let program = ProcessPlugin::new(built.program("tally"));
     let mut plugins = vec![program.clone().runner(Beside)];
     plugins.extend(available(bubblewrap()).map(|()| program.runner(Bubblewrap::new())));

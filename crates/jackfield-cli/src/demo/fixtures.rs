@@ -24,8 +24,11 @@ impl Fixtures {
     /// Builds them, with progress on stderr.
     pub(crate) fn build() -> anyhow::Result<Self> {
         let progress = progress("building the plugin in Rust: a shared library and two programs")?;
-        // Together with the command itself, whose dependencies have been built with the features of both.
-        let build = Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own());
+        // With the features with which everything was built already: for a debug build it was the tests that did so.
+        let build = match Profile::own() {
+            Profile::Release => Build::new(["jackfield-cli", "kv-file"]).profile(Profile::Release),
+            _ => Build::fixtures(),
+        };
         let rust = jackfield_fixtures::build(&build).context("the plugin in Rust cannot be built")?;
         progress.set_message("building the plugin in Go, on hashicorp/go-plugin");
         let go = go_programs(GoModule::Newest).map(|directory| directory.join("kv-plugin"));

@@ -56,7 +56,7 @@ pub(crate) fn fails(code: i32, arguments: &[&str]) -> String {
 
 /// The plugins that the tests are about.
 pub(crate) fn plugins() -> Artifacts {
-    let build = Build::new(["jackfield-cli", "kv-file", "studio"]).profile(Profile::own());
+    let build = Build::fixtures().profile(Profile::own());
     jackfield_fixtures::build(&build).expect("they build")
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn start() -> Self {
-        let build = Build::new(["jackfield-cli", "kv-file"]).profile(Profile::own());
+        let build = Build::fixtures().profile(Profile::own());
         let built = jackfield_fixtures::build(&build).expect("it builds");
         let directory = tempfile::tempdir().expect("a directory");
         let plugins = directory.path().join("plugins");

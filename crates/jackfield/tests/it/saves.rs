@@ -72,7 +72,7 @@ fn no_increment_is_lost_in_a_hundred_reloads_of_a_plugin_that_is_linked_in() {
 
 #[test]
 fn no_increment_is_lost_in_a_hundred_reloads_of_a_library() {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let olds = count_while_reloading(&native().library(built.library("tally")));
     assert!(olds.iter().all(|old| *old == Unloaded::Unmapped), "{olds:?}");
 }
@@ -86,7 +86,7 @@ fn no_increment_is_lost_in_a_hundred_reloads_of_a_program() {
 /// From wire to wire, with and without a handshake.
 #[test]
 fn no_increment_is_lost_between_the_wires() {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let library = native().library(built.library("tally"));
     let mut kinds: Vec<Box<dyn Candidate>> = vec![Box::new(program()), Box::new(net_rpc(program()))];
     kinds.extend(talking().map(|plugin| Box::new(plugin) as _));
@@ -105,7 +105,7 @@ fn no_increment_is_lost_between_the_wires() {
 /// What one kind has saved, every other kind reads.
 #[test]
 fn a_count_goes_from_kind_to_kind() {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let library = native().library(built.library("tally"));
     let program = program();
     let kinds: [&dyn Candidate; 3] = [&tally::PLUGIN, &program, &library];
@@ -195,14 +195,14 @@ pub(crate) fn net_rpc(program: ProcessPlugin) -> ProcessPlugin {
 
 /// The same over standard input and output, in every form.
 pub(crate) fn talking() -> [StdioPlugin; 3] {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let codecs = [("gob", StdioCodec::Gob), ("json", StdioCodec::Json), ("json2", StdioCodec::Json2)];
     codecs
         .map(|(name, codec)| StdioPlugin::new(built.program("tally")).args([name]).codec(codec).hands_over())
 }
 
 pub(crate) fn program() -> ProcessPlugin {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     ProcessPlugin::new(built.program("tally"))
 }
 
@@ -250,7 +250,7 @@ fn a_call_that_does_not_end_in_time_is_waited_for_the_next_time_too() {
 fn a_file_that_came_during_a_long_call_is_loaded_after_it() {
     let manager = Manager::builder().hand_over_deadline(Duration::from_secs(3)).build();
     let mut home = Home::watch_by::<dyn Tally>(manager, |directory| directory);
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     home.put(built.library("tally"), "libtally.so");
     assert_eq!(home.told("tally"), [State::Loading, online(1)]);
     let tally = home.get::<dyn Tally>("tally");

@@ -22,7 +22,7 @@ use crate::support::{block_on, chain, copy, native};
 /// One object is loaded, and the other asked for afterwards.
 #[test]
 fn every_interface_of_a_plugin_hands_over_for_itself() {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let mut kinds: Vec<Box<dyn Candidate>> = vec![Box::new(program()), Box::new(net_rpc(program()))];
     kinds.extend(talking().map(|plugin| Box::new(plugin) as _));
     kinds.push(Box::new(native().library(built.library("tally"))));
@@ -184,7 +184,7 @@ fn is_left(manager: &Manager, plugin: &str, candidate: &dyn Candidate) {
 
 /// A copy of the program that nobody else runs.
 fn own_program(place: &TempDir) -> PathBuf {
-    let built = jackfield_fixtures::build(&Build::new(["tally"])).expect("it builds");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     copy(built.program("tally"), place.path(), "tally")
 }
 
