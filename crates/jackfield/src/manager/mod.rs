@@ -7,6 +7,7 @@ mod drain;
 mod ending;
 mod error;
 mod lifecycle;
+mod list;
 mod lookup;
 mod orders;
 mod states;

@@ -11,6 +11,7 @@ mod home;
 mod hostile;
 mod hot;
 mod limits;
+mod list;
 mod logs;
 mod lookup;
 mod manifest;
