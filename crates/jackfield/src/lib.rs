@@ -79,7 +79,7 @@ pub mod __private {
 
 #[cfg(target_os = "linux")]
 pub use control::{ControlError, ControlSocket};
-pub use discovery::{Described, Directory, FileKind, Offered};
+pub use discovery::{Changes, Described, Directory, FileKind, Offered};
 pub use events::{Event, Events, State};
 pub use manager::{Breaker, Builder, Circuit, Limits, Manager, ReloadError, Reloaded, Stats};
 pub use registry::{GetError, Names, PluginId};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jackfield_core::Candidate;
 
+use super::changes::Changes;
 use super::file::{File, Kind};
 use super::manifest::Manifest;
 use crate::restart::Restart;
@@ -147,6 +148,13 @@ impl Directory {
         self
     }
 
+    /// Looks when the host [tells](Changes::tell) of a change, and neither listens to the system nor polls. Until it is told,
+    /// it is looked at as it begins to be watched, and when [somebody asks](crate::Watch::look).
+    pub fn told_by(mut self, changes: &Changes) -> Self {
+        self.looking = Looking::WhenHostTells(changes.clone());
+        self
+    }
+
     /// Loads only what no other user than this one and root could have changed: such files, in such directories. What a
     /// manifest names has to be like that too, save what it finds in `PATH`.
     #[cfg(unix)]
@@ -247,10 +255,12 @@ impl fmt::Debug for Directory {
 }
 
 /// When a directory is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Looking {
     /// Whenever it is time to.
     Always,
+    /// When the host tells of a change.
+    WhenHostTells(Changes),
     /// When the system tells of a change, where it does.
     WhenTold,
 }

@@ -1,5 +1,6 @@
 //! Discovery: what could be loaded, from what lies in a directory. No plugin code runs here.
 
+mod changes;
 mod described;
 mod directory;
 mod file;
@@ -10,6 +11,7 @@ mod offered;
 mod os;
 mod settle;
 
+pub use self::changes::Changes;
 pub use self::described::Described;
 pub use self::directory::Directory;
 pub use self::file::Kind as FileKind;

@@ -30,6 +30,8 @@ pub(super) struct Watcher {
     directory: Arc<Directory>,
     asks: mpsc::UnboundedReceiver<Ask>,
     places: Vec<Place>,
+    /// What the host tells, where it does.
+    told: Option<watch::Receiver<()>>,
     settling: Settling,
     /// The next look, unless something changes before.
     due: Option<Instant>,
@@ -80,6 +82,10 @@ impl Watcher {
         let places = places
             .map(|(place, path)| Place { scanner: Scanner::new(path, place), listener: None })
             .collect();
+        let told = match &directory.looking {
+            Looking::WhenHostTells(changes) => Some(changes.listen()),
+            Looking::Always | Looking::WhenTold => None,
+        };
         let settling = Settling::new(directory.settle);
         let (discovered, followed, replaced) = Default::default();
         let (due, looks, is_readable, begin) = (None, Arc::default(), true, Box::new(begin));
@@ -88,6 +94,7 @@ impl Watcher {
             directory,
             asks,
             places,
+            told,
             settling,
             due,
             looks,
@@ -122,14 +129,14 @@ impl Watcher {
     pub(super) fn look(&mut self) -> Result<(), WatchError> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
-        self.due = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
+        self.due = self.polled(now);
         let is_together = self.directory.taking == Taking::Together;
         let is_changing = |places: &[Place]| places.iter().any(|place| is_busy(place.scanner.directory()));
         // What it changes after this is not settled in what is found below.
         let is_busy = is_together && is_changing(&self.places);
         let mut files = Vec::new();
         for place in &mut self.places {
-            files.extend(place.look(self.directory.looking)?);
+            files.extend(place.look(&self.directory.looking)?);
         }
         let mut found = self.settling.look(files, now);
         self.due = self.next_look(now);
@@ -209,8 +216,13 @@ impl Watcher {
         if self.places.iter().all(Place::is_heard) {
             return settled;
         }
-        let polled = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
-        settled.into_iter().chain(polled).min()
+        settled.into_iter().chain(self.polled(now)).min()
+    }
+
+    /// When to look again where changes are not heard: at no time, if the host tells of them.
+    fn polled(&self, now: Instant) -> Option<Instant> {
+        let is_told = self.told.is_some();
+        if is_told { None } else { now.checked_add(self.directory.poll.max(SHORTEST_PAUSE)) }
     }
 
     /// Looks because it is time to. What fails is told once, and not again before it has worked again.
@@ -225,14 +237,18 @@ impl Watcher {
 
     /// Lets the plugins live until there is something to do.
     async fn turn(&mut self) -> Turn {
-        let Self { manager, asks, followed, places, due, .. } = self;
+        let Self { manager, asks, followed, places, told, due, .. } = self;
         let mut due = pin!(sleep_until(manager.timer(), *due));
+        let mut told = pin!(hear(told));
         poll_fn(|context| {
             followed.retain(|_, followed| followed.is_alive(context));
             if let Poll::Ready(ask) = asks.poll_recv(context) {
                 return Poll::Ready(ask.map_or(Turn::Over, Turn::Asked));
             }
             if places.iter_mut().any(|place| place.has_changed(context)) {
+                return Poll::Ready(Turn::Due);
+            }
+            if told.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Turn::Due);
             }
             due.as_mut().poll(context).map(|()| Turn::Due)
@@ -251,9 +267,9 @@ impl Drop for Watcher {
 
 impl Place {
     /// The files that are there.
-    fn look(&mut self, looking: Looking) -> Result<Vec<File>, WatchError> {
+    fn look(&mut self, looking: &Looking) -> Result<Vec<File>, WatchError> {
         // Before it looks, so that nothing changes unheard.
-        if self.listener.is_none() && looking == Looking::WhenTold {
+        if self.listener.is_none() && matches!(looking, Looking::WhenTold) {
             self.listener = Listener::new(self.scanner.directory());
         }
         let path = self.scanner.directory().to_owned();
@@ -294,6 +310,16 @@ impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watcher").field("directory", &self.directory).finish_non_exhaustive()
     }
+}
+
+/// Waits until the host tells of a change; for ever, if it tells of none.
+async fn hear(told: &mut Option<watch::Receiver<()>>) {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn is_version_of_same(one: &str, other: &str) -> bool {

@@ -2,6 +2,7 @@
 
 mod alone;
 mod c;
+mod changes;
 mod cycles;
 mod directory;
 mod dynamic;

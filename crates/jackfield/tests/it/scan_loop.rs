@@ -67,8 +67,9 @@ fn a_file_that_never_holds_still_is_seen_and_lost() {
     assert!(manager.states().is_empty());
 }
 
+/// Runs git, and returns what it prints.
 #[expect(clippy::disallowed_methods, reason = "a test runs git")]
-fn git(directory: &Path, arguments: &[&str]) {
+pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     command.arg("-C").arg(directory).args([
         "-c",
@@ -84,6 +85,7 @@ fn git(directory: &Path, arguments: &[&str]) {
         .output()
         .expect("git is on every machine that builds this");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("a text")
 }
 
 #[test]
