@@ -18,6 +18,7 @@ mod lookup;
 mod manifest;
 mod metrics;
 mod model;
+mod model_of_directory;
 mod native;
 mod reactor;
 mod restartable;
