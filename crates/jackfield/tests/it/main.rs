@@ -21,6 +21,7 @@ mod model;
 mod model_of_directory;
 mod native;
 mod reactor;
+mod reattach;
 mod restartable;
 mod saves;
 mod saves_of_programs;
