@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::net::Shutdown;
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::geteuid;
+use rustix::process::{Uid, geteuid};
 
 use tokio::sync::oneshot;
 
@@ -161,8 +161,7 @@ impl Open {
     /// A number for a connection, if there may be another one, and it is of somebody who may control this host.
     fn admit(&mut self, stream: &UnixStream) -> Option<u64> {
         let peer = socket_peercred(stream).ok()?.uid;
-        let is_welcome = peer.is_root() || peer == geteuid();
-        if !is_welcome || self.is_over || self.connections.len() >= MAX_CONNECTIONS {
+        if !is_welcome(peer, geteuid()) || self.is_over || self.connections.len() >= MAX_CONNECTIONS {
             tracing::warn!(user = peer.as_raw(), "refused a connection to the control socket");
             return None;
         }
@@ -170,6 +169,11 @@ impl Open {
         self.connections.insert(self.next, stream.try_clone().ok()?);
         Some(self.next)
     }
+}
+
+/// Whether a user may control the host of another one.
+fn is_welcome(peer: Uid, host: Uid) -> bool {
+    peer.is_root() || peer == host
 }
 
 /// Answers a line with a line, until the last one, or one that asks for events.
@@ -244,3 +248,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MAX_CONNECTIONS: usize = 16;
 /// In bytes.
 const MAX_LINE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_user_of_the_host_are_welcome_and_nobody_else() {
+        let [root, ours, other] = [0, 1000, 1001].map(Uid::from_raw);
+        let welcome = [(root, root), (root, ours), (ours, ours)];
+        assert!(welcome.into_iter().all(|(peer, host)| is_welcome(peer, host)));
+        let refused = [(other, ours), (ours, root), (other, root)];
+        assert!(!refused.into_iter().any(|(peer, host)| is_welcome(peer, host)));
+    }
+}

@@ -3,6 +3,7 @@
 mod alone;
 mod c;
 mod changes;
+mod control;
 mod cycles;
 mod directory;
 mod dynamic;

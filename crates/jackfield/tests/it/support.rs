@@ -20,6 +20,18 @@ pub(crate) fn native() -> NativeBackend {
     unsafe { NativeBackend::new() }
 }
 
+/// Whether this is root, who alone can be another user or give files away. If it is not, it is said on stderr.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
+pub(crate) fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!(
+            "not tested: what another user may not do, since the tests run as none that could become another"
+        );
+    }
+    is_root
+}
+
 /// A copy of a file in a directory of the test's own.
 pub(crate) fn copy(from: &Path, directory: &Path, name: &str) -> PathBuf {
     let to = directory.join(name);
