@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use jackfield::{Directory, State};
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
-use crate::support::{block_on, libraries, native};
+use crate::support::{block_on, is_root, libraries, native};
 
 #[test]
 fn a_directory_is_followed_from_empty_to_junk() {
@@ -218,3 +218,38 @@ fn what_others_could_have_changed_is_refused() {
     home.write("other.plugin.toml", &format!("command = {program:?}\n"));
     assert_eq!(home.told("other"), [State::Loading, online(1)]);
 }
+
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let own = |path: &Path, user| chown(path, Some(user), None).expect("root may");
+    let mut home = Home::watch::<dyn Probe>(Directory::owned_only);
+    let hidden = home.path(".new");
+    fs::copy(libraries().library("probe-one"), &hidden).expect("a copy");
+    own(&hidden, NOBODY);
+    let library = home.path("libprobe.so");
+    fs::rename(hidden, &library).expect("renamed");
+    let [failed] = home.told("probe");
+    let expected = |what: &str, path: &Path| {
+        format!("expected {what} of user 0 or root, found one of user {NOBODY}: `{}`", path.display())
+    };
+    assert_eq!(reason(&failed), expected("a file", &library));
+    own(&library, 0);
+    assert_eq!(home.told("probe"), [State::Loading, online(1)]);
+    let probe = home.get::<dyn Probe>("probe");
+
+    // He could have put it into the place of ours. What was loaded before serves on.
+    own(&library, NOBODY);
+    let [failed, old] = home.told("probe");
+    assert_eq!((reason(&failed), old), (&*expected("a file", &library), online(1)));
+    own(home.directory.path(), NOBODY);
+    own(&library, 0);
+    let [failed, old] = home.told("probe");
+    assert_eq!((reason(&failed), old), (&*expected("a directory", home.directory.path()), online(1)));
+    assert_eq!(probe.version(), Ok(1));
+}
+
+/// The user of whom nobody has anything.
+const NOBODY: u32 = 65_534;
