@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use jackfield::schema::{Descriptor, Incompatibility};
 use serde_json::{Value, json};
 
-use crate::{even_if_unread, plugin};
+use crate::plugin::Start;
+use crate::{described, even_if_unread};
 
 /// What `check-compat` takes.
 #[derive(Debug, clap::Args)]
@@ -17,19 +18,30 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 
-    /// The shared library against whose interfaces the hosts were built
+    /// Against what the hosts were built: a shared library, a program, a .proto file, or a descriptor set of protoc
     #[arg(value_name = "OLD")]
     old: PathBuf,
 
-    /// The shared library that shall take its place
+    /// What shall take its place, which may be of another kind
     #[arg(value_name = "NEW")]
     new: PathBuf,
+
+    /// Where a .proto file's imports are, if not beside it
+    #[arg(short = 'I', long = "include", value_name = "DIRECTORY")]
+    includes: Vec<PathBuf>,
+
+    #[command(flatten)]
+    start: Start,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   jackfield check-compat released/libkv.so target/release/libkv.so
                            names the method and the field that would break a host
+  jackfield check-compat kv.proto target/release/libkv.so
+                           the same for hosts in other languages
+  jackfield check-compat --handshake 1/KV_PLUGIN/hello released/kv ./kv
+                           of programs, which are started and asked by gRPC's server reflection
   jackfield check-compat --json released/libkv.so target/release/libkv.so
                            the same for a script
 
@@ -39,15 +51,19 @@ Exit codes:
   2  the arguments are wrong, or a file cannot be read";
 
 /// Compares each interface of the old plugin with the new one's.
-pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let [old, new] = match [&options.old, &options.new].map(|file| plugin::interfaces(file)) {
-        [Ok(old), Ok(new)] => [old, new],
-        [Err(error), _] | [_, Err(error)] => {
-            crate::report(&error);
-            return Ok(ExitCode::from(2));
+pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut read = Vec::new();
+    for file in [&options.old, &options.new] {
+        match described::interfaces(file, &options.start, &options.includes).await {
+            Ok(interfaces) => read.push(interfaces),
+            Err(error) => {
+                crate::report(&error);
+                return Ok(ExitCode::from(2));
+            }
         }
-    };
-    let compared: Vec<_> = old.iter().map(|old| Compared::new(old, &new)).collect();
+    }
+    let (old, new) = (&read[0], &read[1]);
+    let compared: Vec<_> = old.iter().map(|old| Compared::new(old, new)).collect();
     let is_compatible = compared.iter().all(|compared| compared.found.is_ok());
     let mut out = std::io::stdout().lock();
     even_if_unread(if options.json {
@@ -85,13 +101,16 @@ impl<'a> Compared<'a> {
     }
 
     fn text(&self) -> String {
-        let versions = match self.version {
-            Some(version) if version != self.old.version => format!("{} → {version}", self.old.version),
-            _ => self.old.version.clone(),
+        // Only a plugin of Jackfield's says which version it is.
+        let versions = match (&*self.old.version, self.version.unwrap_or_default()) {
+            ("", "") => String::new(),
+            (version, "") | ("", version) => format!(" {version}"),
+            (old, new) if old == new => format!(" {old}"),
+            (old, new) => format!(" {old} → {new}"),
         };
         let verdict =
             self.reason().map_or_else(|| "compatible".to_owned(), |reason| format!("incompatible: {reason}"));
-        format!("{} {versions}  {verdict}", self.old.service)
+        format!("{}{versions}  {verdict}", self.old.service)
     }
 
     fn json(&self) -> Value {

@@ -7,6 +7,7 @@ mod cargo;
 mod check_compat;
 mod completions;
 mod demo;
+mod described;
 mod doctor;
 mod host;
 mod inspect;
@@ -108,7 +109,7 @@ async fn main() -> ExitCode {
             Command::Bench(options) => bench::run(options).await,
             Command::Build(options) => build::run(&options),
             Command::Call(options) => call::run(options).await,
-            Command::CheckCompat(options) => return check_compat::run(&options),
+            Command::CheckCompat(options) => return check_compat::run(&options).await,
             Command::Completions(options) => completions::run(&options),
             Command::Demo(options) => demo::run(options).await,
             Command::Doctor(options) => return doctor::run(&options),

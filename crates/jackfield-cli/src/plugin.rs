@@ -12,12 +12,19 @@ use jackfield::{Context, DynamicHandle, Manager};
 
 /// A plugin on the command line.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "they are switches of a command")]
 pub(crate) struct Plugin {
     /// A shared library, or a program that is a plugin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
+    #[command(flatten)]
+    start: Start,
+}
+
+/// How a plugin is started.
+#[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of a command")]
+pub(crate) struct Start {
     /// What a program and its hosts agree on: the version of their protocol, and name and value of the cookie
     #[arg(long, value_name = "VERSION/KEY/VALUE", value_parser = parse_handshake)]
     handshake: Option<Handshake>,
@@ -44,24 +51,39 @@ pub(crate) struct Arguments {
 }
 
 impl Plugin {
+    pub(crate) fn new(file: &Path, start: &Start) -> Self {
+        Self { file: file.to_owned(), start: start.clone() }
+    }
+
     /// What it serves. None of a library's code runs; a program is started and asked.
     pub(crate) async fn interfaces(&self, arguments: &Arguments) -> anyhow::Result<Vec<Descriptor>> {
         match self.kind(arguments)? {
             Kind::Library(interfaces) => Ok(interfaces),
-            Kind::Program => {
-                let loaded = self.load(arguments).await?;
-                let interfaces = loaded.interfaces.clone();
-                loaded.unload().await;
-                Ok(interfaces)
-            }
+            Kind::Program => self.ask(arguments).await,
         }
+    }
+
+    /// What a program serves, which is started and asked.
+    pub(crate) async fn interfaces_of_program(&self) -> anyhow::Result<Vec<Descriptor>> {
+        self.ask(&Arguments { arguments: Vec::new() }).await
+    }
+
+    async fn ask(&self, arguments: &Arguments) -> anyhow::Result<Vec<Descriptor>> {
+        let loaded = self.load_as(&Kind::Program, arguments).await?;
+        let interfaces = loaded.interfaces.clone();
+        loaded.unload().await;
+        Ok(interfaces)
     }
 
     /// Loads it, whatever it serves.
     pub(crate) async fn load(&self, arguments: &Arguments) -> anyhow::Result<Loaded> {
+        self.load_as(&self.kind(arguments)?, arguments).await
+    }
+
+    async fn load_as(&self, kind: &Kind, arguments: &Arguments) -> anyhow::Result<Loaded> {
         let manager = Manager::builder().stop_deadline(STOP).drain_deadline(Duration::ZERO).build();
-        let context = Context::new(name(&self.file), self.config.clone());
-        let interfaces = match self.kind(arguments)? {
+        let context = Context::new(name(&self.file), self.start.config.clone());
+        let interfaces = match kind {
             Kind::Library(_) => manager.load_dynamic(context, &native().library(&self.file)).await,
             Kind::Program => manager.load_dynamic(context, &self.program(arguments)?).await,
         };
@@ -69,7 +91,8 @@ impl Plugin {
     }
 
     fn kind(&self, arguments: &Arguments) -> anyhow::Result<Kind> {
-        if self.handshake.is_some() || self.auto_mtls || self.inherit_env || !arguments.arguments.is_empty() {
+        let Start { handshake, auto_mtls, inherit_env, .. } = &self.start;
+        if handshake.is_some() || *auto_mtls || *inherit_env || !arguments.arguments.is_empty() {
             return Ok(Kind::Program);
         }
         match Image::read(&self.file) {
@@ -84,13 +107,14 @@ impl Plugin {
         // A name without a slash would be looked up in `PATH`.
         let path = std::path::absolute(&self.file)?;
         let mut plugin = ProcessPlugin::new(path).args(&arguments.arguments).backend(&backend);
-        if let Some(handshake) = &self.handshake {
+        let Start { handshake, auto_mtls, inherit_env, .. } = &self.start;
+        if let Some(handshake) = handshake {
             plugin = plugin.handshake(handshake.clone());
         }
-        if self.auto_mtls {
+        if *auto_mtls {
             plugin = plugin.auto_mtls();
         }
-        Ok(if self.inherit_env { plugin.inherit_env() } else { plugin })
+        Ok(if *inherit_env { plugin.inherit_env() } else { plugin })
     }
 }
 
@@ -149,11 +173,6 @@ impl Loaded {
         // It was loaded by this name, and nobody else unloads it.
         let _unloaded = self.manager.unload(&self.name).await;
     }
-}
-
-/// What the library in a file serves.
-pub(crate) fn interfaces(file: &Path) -> anyhow::Result<Vec<Descriptor>> {
-    Ok(Image::read(file)?.note().interfaces.clone())
 }
 
 #[expect(unsafe_code, reason = "a host writes it once, where it vouches for the libraries that it loads")]
