@@ -158,7 +158,7 @@ impl AttachedPlugin {
         let (owner, this) = (Arc::clone(&shared), self.clone());
         let (name, interface) = (load.context.plugin().to_owned(), load.interface);
         #[cfg(feature = "netrpc")]
-        let net_rpc = self.net_rpc.clone().map(|options| (options.home(&owner.io), options));
+        let net_rpc = self.net_rpc.clone().map(|options| (options.home(), options));
         let task = owner.io.start_task(async move {
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some((home, options))) = (this.reattach.protocol, net_rpc) {

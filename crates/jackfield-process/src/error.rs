@@ -67,6 +67,12 @@ pub enum StartError {
     /// It closed its output, yet goes on.
     #[error("the plugin closed its standard output without a handshake")]
     NoLine,
+    /// The connection was to live on the loader's runtime, which is gone or cannot bear one.
+    #[error(
+        "the runtime on which the connection was to live has ended, or has its I/O or its clock disabled\n\
+         (hint: build it with `enable_all`, and drive it until the plugin is loaded)"
+    )]
+    NoRuntime,
     /// The backend's I/O thread is gone.
     #[error("the I/O thread of the process backend has ended")]
     NoThread,

@@ -45,27 +45,39 @@ impl Fate {
     pub(crate) async fn known(&self) -> Option<CallError> {
         let end = self.end.clone()?;
         // The clock is that of the connection's own runtime.
-        let knowing = self.tasks.start(async move { timeout(EXIT + GRACE, told(end)).await });
+        let telling = end.clone();
+        let knowing = self.tasks.start(async move { timeout(EXIT + GRACE, told(telling)).await });
         match knowing.await {
             Ok(known) => known.ok(),
-            Err(_) => Some(unloaded()),
+            Err(_) => Some(explain(end.borrow().as_ref())),
         }
     }
 }
 
 async fn told(mut end: watch::Receiver<Option<End>>) -> CallError {
     match end.wait_for(Option::is_some).await.as_deref() {
-        Ok(Some(End::Died(death))) => exited(death),
-        Ok(Some(End::Disconnected)) => {
+        Ok(end) => explain(end.as_ref()),
+        Err(_) => unloaded(),
+    }
+}
+
+fn explain(end: Option<&End>) -> CallError {
+    match end {
+        Some(End::Died(death)) => exited(death),
+        #[cfg(feature = "netrpc")]
+        Some(End::Abandoned) => CallError::Closed {
+            reason: "the runtime on which the connection to the plugin lived has ended".to_owned(),
+        },
+        Some(End::Disconnected) => {
             CallError::Closed { reason: "the plugin closed the connection".to_owned() }
         }
-        Ok(Some(End::Wedged(patience))) => CallError::Closed {
+        Some(End::Wedged(patience)) => CallError::Closed {
             reason: format!(
                 "the plugin was killed: it answered nothing for {patience:?}\n\
                  (hint: a method must not hold up the thread on which the others are answered)"
             ),
         },
-        Ok(Some(End::Unloaded) | None) | Err(_) => unloaded(),
+        Some(End::Unloaded) | None => unloaded(),
     }
 }
 

@@ -303,7 +303,7 @@ impl ProcessPlugin {
         #[cfg(feature = "netrpc")]
         plan.protocols.extend(self.net_rpc.as_ref().map(|_| Protocol::NetRpc));
         #[cfg(feature = "netrpc")]
-        let net_rpc = self.net_rpc.clone().map(|options| (options.home(&owner.io), options));
+        let net_rpc = self.net_rpc.clone().map(|options| (options.home(), options));
         let task = owner.io.start_task(async move {
             let announced = announce(&shared, &plan).await?;
             #[cfg(feature = "netrpc")]

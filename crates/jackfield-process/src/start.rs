@@ -112,6 +112,9 @@ pub(crate) struct Started {
 pub(crate) enum End {
     /// Its process ended.
     Died(Arc<Death>),
+    /// Nobody drives the connection any more.
+    #[cfg(feature = "netrpc")]
+    Abandoned,
     /// It closed the connection, but goes on.
     Disconnected,
     /// This host unloads it.

@@ -17,7 +17,7 @@ use super::instance::{Consumer, Process, StdioInstance};
 use crate::backend::{ProcessBackend, Shared};
 use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
-use crate::home::Home;
+use crate::home::{Home, move_in};
 use crate::host::about;
 use crate::netrpc::binding::{
     Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, compiled,
@@ -188,7 +188,8 @@ impl StdioPlugin {
         let shared = Arc::clone(&owner);
         let (launch, name) = (self.launch.clone(), self.launch.program.display().to_string());
         let task = owner.io.start_task(async move {
-            let Talking { child, stdin, stdout, .. } = start(&shared, &launch, name, shared.io.tasks())?;
+            let home = shared.io.tasks();
+            let Talking { child, stdin, stdout } = start(&shared, &launch, name, &home).await?;
             let (close, mut closed) = watch::channel(false);
             let serving = async move {
                 tokio::select! {
@@ -196,7 +197,6 @@ impl StdioPlugin {
                     _ = closed.wait_for(|closed| *closed) => RpcError::Closed,
                 }
             };
-            let home = shared.io.tasks();
             let process = Process::watch(Arc::clone(&shared), &home, child, serving, move || {
                 close.send_replace(true);
             });
@@ -214,16 +214,17 @@ impl StdioPlugin {
         let (name, mut launch) = (load.context.plugin().to_owned(), self.launch.clone());
         launch.variables.extend(about(&load.context));
         let saved = if self.hands_over { all_saved(&load.context).to_vec() } else { Vec::new() };
-        let home = self.home.tasks(&owner.io);
+        let home = self.home.here();
         let task = owner.io.start_task(async move {
             let within = shared.sockets.path().to_owned();
             let files = saving::write(within, saved).await.map_err(StartError::Saved)?;
             launch.variables.extend(files.iter().map(|files| (SAVED.into(), files.path().into())));
-            let talking = start(&shared, &launch, name, home)?;
+            let home = move_in(home, &shared.io).await?;
+            let talking = start(&shared, &launch, name, &home).await?;
             let instance = match this.codec {
-                StdioCodec::Gob => this.begin(shared, talking, Gobs),
-                StdioCodec::Json => this.begin(shared, talking, Json::V1),
-                StdioCodec::Json2 => this.begin(shared, talking, Json::V2),
+                StdioCodec::Gob => this.begin(shared, home, talking, Gobs),
+                StdioCodec::Json => this.begin(shared, home, talking, Json::V1),
+                StdioCodec::Json2 => this.begin(shared, home, talking, Json::V2),
             };
             if let Some(files) = files {
                 let constructed = instance.constructed().await;
@@ -235,24 +236,26 @@ impl StdioPlugin {
         task.await.unwrap_or(Err(StartError::NoThread)).map_err(stdio)
     }
 
-    fn begin<C: Codec>(&self, shared: Arc<Shared>, talking: Talking, codec: C) -> StdioInstance
+    fn begin<C: Codec>(&self, shared: Arc<Shared>, home: Tasks, talking: Talking, codec: C) -> StdioInstance
     where
         Outgoing: ToBody<C>,
         Loose: FromBody<C>,
     {
-        let Talking { child, stdin, stdout, home } = talking;
+        let Talking { child, stdin, stdout } = talking;
+        let clock = shared.io.tasks();
         let bound = Bound::new(self.max_message);
         let (client, connection) = connect_within(bound.clone(), (stdout, stdin), codec);
         let closing = client.clone();
         let process = Process::watch(shared, &home, child, connection, move || closing.close());
-        let (tasks, fate, misfits) = (home, process.fate().clone(), self.misfits);
+        let (fate, misfits) = (process.fate().clone(), self.misfits);
         let is_asked_to_save = self.hands_over;
         let channel = move |service: &str, arguments| {
-            let (tasks, fate) = (tasks.clone(), fate.clone());
+            let (home, clock, fate) = (home.clone(), clock.clone(), fate.clone());
             let line = Line {
                 service: service.to_owned(),
                 arguments,
-                tasks,
+                home,
+                clock,
                 fate,
                 objects: Exchange::None,
                 pulse: Pulse::None,
@@ -292,12 +295,10 @@ struct Talking {
     child: ChildHandle,
     stdin: pipe::Sender,
     stdout: pipe::Receiver,
-    /// Where these ends live.
-    home: Tasks,
 }
 
-/// Must run on the I/O thread.
-fn start(shared: &Shared, launch: &Launch, name: String, home: Tasks) -> Result<Talking, StartError> {
+/// Starts a program whose pipes live at `home`. Must run on the I/O thread; giving it up kills what was started.
+async fn start(shared: &Shared, launch: &Launch, name: String, home: &Tasks) -> Result<Talking, StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
     let mut launch = launch.clone();
     for mark in [&shared.mark, &instance] {
@@ -312,11 +313,13 @@ fn start(shared: &Shared, launch: &Launch, name: String, home: Tasks) -> Result<
         supervise(process, name, instance, Bond::Tight).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     let (stdin, stdout) = ends.ok_or_else(|| StartError::Supervise(io::ErrorKind::NotConnected.into()))?;
-    let entered = home.enter();
-    let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(stdin)).map_err(StartError::Supervise)?;
-    let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(StartError::Supervise)?;
-    drop(entered);
-    Ok(Talking { child, stdin, stdout, home })
+    let opening = home.start(async move {
+        let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(stdin))?;
+        Ok((stdin, pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?))
+    });
+    let opened = opening.await.map_err(|_| StartError::NoRuntime)?;
+    let (stdin, stdout) = opened.map_err(StartError::Supervise)?;
+    Ok(Talking { child, stdin, stdout })
 }
 
 fn fits(misfits: Misfits, schema: &'static Schema) -> Result<(), LoadErrorKind> {

@@ -60,7 +60,7 @@ impl Process {
             };
             ended.tell(end);
         });
-        let fate = Fate::of_plugin(shared.io.tasks(), end);
+        let fate = Fate::of_plugin(home.clone(), end);
         Self { child, close: Box::new(close), fate, shared }
     }
 

@@ -134,12 +134,60 @@ fn a_connection_may_live_on_the_loaders_runtime() {
             (instance, greeter)
         });
         drop(runtime);
-        let gone = CallError::Closed { reason: "the plugin closed the connection".to_owned() };
-        assert_eq!(run(instance.closed()), gone);
-        assert_eq!(run(greeter.greet()).unwrap_err(), Error::Call(gone));
-        assert!(greeter.add(40, 2).is_err());
-        run(instance.unload(Duration::from_secs(2)));
+        assert_eq!(run(instance.closed()), without_a_runtime());
+        assert_eq!(run(greeter.greet()).unwrap_err(), Error::Call(without_a_runtime()));
+        assert_eq!(greeter.add(40, 2).unwrap_err(), Error::Call(without_a_runtime()));
+        let ended = run(instance.unload(Duration::from_secs(2)));
+        assert!(matches!(ended, Unloaded::Exited { .. } | Unloaded::Killed), "{ended}");
     }
+}
+
+pub(crate) fn without_a_runtime() -> CallError {
+    let reason = "the runtime on which the connection to the plugin lived has ended".to_owned();
+    CallError::Closed { reason }
+}
+
+#[test]
+fn a_plugin_is_unloaded_by_the_runtime_on_which_its_connection_lives() {
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = on_runtime(our_plugin(), &backend);
+    run(async {
+        let (instance, _greeter) = load(&plugin).await;
+        let ended = instance.unload(Duration::from_secs(2)).await;
+        assert_eq!(ended.to_string(), "exited (exit status: 0)");
+    });
+}
+
+/// The runtime has to have what a connection needs.
+#[test]
+fn a_connection_needs_a_clock() {
+    let backend = ProcessBackend::start().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let load = Load::new(Context::new("greeter", []), Description::of::<dyn Greeter>());
+    let error = runtime.block_on(on_runtime(our_plugin(), &backend).load(&load)).unwrap_err();
+    assert!(chain(&error).contains("its I/O or its clock disabled"), "{}", chain(&error));
+}
+
+/// Its own thread reads the answers.
+#[test]
+fn a_host_that_is_busy_does_not_take_its_plugin_for_wedged() {
+    let patience = Duration::from_millis(100);
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = on_runtime(our_plugin(), &backend).liveness(patience);
+    run(async {
+        let (instance, greeter) = load(&plugin).await;
+        for _ in 0..3 {
+            let busy = Instant::now();
+            while busy.elapsed() < 3 * patience {
+                std::hint::spin_loop();
+            }
+            assert_eq!(greeter.greet().await.unwrap(), "Hello!");
+        }
+        // It is asked all the same.
+        stop(&*instance);
+        let CallError::Closed { reason } = instance.closed().await else { panic!("it answers nothing") };
+        assert!(reason.contains("it answered nothing for 100ms"), "{reason}");
+    });
 }
 
 /// Any thread of a runtime of many may block, so that a connection there might wait for ever.

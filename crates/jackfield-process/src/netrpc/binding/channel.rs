@@ -16,6 +16,7 @@ use super::objects::Exchange;
 use super::outgoing::{Arguments, Outgoing};
 use super::saving::{SAVE, SAVES, read_saved, read_saves};
 use crate::fate::Fate;
+use crate::io::Unreachable;
 use crate::netrpc::{Bound, Client, Codec, FromBody, Gobs, Refusal, RpcError, ToBody};
 use crate::objects::{hand_over, take_over};
 use crate::saving::{ANSWER, conclude};
@@ -35,7 +36,9 @@ pub(crate) struct Line {
     /// How the methods take their arguments that do not take them as usual.
     pub(crate) arguments: HashMap<String, Arguments>,
     /// Where the connection lives.
-    pub(crate) tasks: Tasks,
+    pub(crate) home: Tasks,
+    /// Whose clock is that of deadlines, which come even if nobody drives the connection.
+    pub(crate) clock: Tasks,
     /// By what a connection that breaks is explained.
     pub(crate) fate: Fate,
     /// How objects cross.
@@ -97,7 +100,7 @@ where
             None => Box::pin(async move { inner.ask(method, request).await }),
             Some(left) => Box::pin(async move {
                 let ask = Arc::clone(&inner).ask_within(method, request, left);
-                inner.line.tasks.start(ask).await.unwrap_or_else(|error| Err(closed(error.to_string())))
+                inner.line.clock.start(ask).await.unwrap_or_else(|error| Err(closed(error.to_string())))
             }),
         }
     }
@@ -116,11 +119,15 @@ where
                 Some(left) => inner.ask_within(method, request, left).await,
             }
         };
-        self.inner.line.tasks.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
+        let line = &self.inner.line;
+        if line.home.is_at_work() {
+            return Err(Unreachable.into());
+        }
+        line.clock.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
     }
 
     fn may_block(&self) -> bool {
-        !self.inner.line.tasks.is_at_work()
+        !self.inner.line.home.is_at_work() && !self.inner.line.clock.is_at_work()
     }
 
     /// There is one object at the other end, whatever its interface is called.
@@ -131,7 +138,7 @@ where
         }
         Box::pin(async move {
             let asking = Arc::clone(&inner);
-            let asked = inner.line.tasks.start(async move {
+            let asked = inner.line.clock.start(async move {
                 let answer = Arc::clone(&asking).ask_within(&SAVES, Parcel::default(), ANSWER).await;
                 let answer = answer.and_then(|answer| Ok(read_saves(&answer.bytes).map_err(garbled)?));
                 let is_alive = async { timeout(ANSWER, asking.line.pulse.feel()).await.is_ok() };
@@ -156,7 +163,7 @@ where
     Outgoing: ToBody<C>,
     Loose: FromBody<C>,
 {
-    /// As [`ask`](Self::ask), on the I/O thread and its clock. The plugin does not hear of the deadline.
+    /// As [`ask`](Self::ask), on a runtime with a clock. The plugin does not hear of the deadline.
     async fn ask_within(
         self: Arc<Self>,
         method: &'static Method,

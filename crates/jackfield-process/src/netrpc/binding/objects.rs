@@ -33,6 +33,8 @@ pub(crate) struct Brokerage {
     pub(crate) broker: Arc<MuxBroker>,
     /// Where the connections live.
     pub(crate) tasks: Tasks,
+    /// Whose clock is that of the calls' deadlines.
+    pub(crate) clock: Tasks,
     /// What becomes of the other side.
     pub(crate) fate: Fate,
 }
@@ -108,7 +110,8 @@ impl Brokerage {
         let line = Line {
             service: NAME.to_owned(),
             arguments,
-            tasks: self.tasks.clone(),
+            home: self.tasks.clone(),
+            clock: self.clock.clone(),
             fate: self.fate.clone(),
             objects: Exchange::Brokered(self.clone()),
             pulse,

@@ -5,20 +5,21 @@ use std::io;
 use std::sync::Arc;
 
 use gobwire::Dynamic;
-use jackfield_core::{Channel, LoadErrorKind, OfferedObject, Schema, Step};
+use jackfield_core::{BoxFuture, Channel, LoadErrorKind, OfferedObject, Schema, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::broker::MuxBroker;
 use super::instance::NetRpcInstance;
 use crate::backend::Shared;
+use crate::child::Death;
 use crate::error::StartError;
 use crate::fate::Fate;
-use crate::grpc::{ConnectError, open};
+use crate::grpc::{ConnectError, Target, open};
 use crate::handshake::Protocol;
-use crate::home::{Home, Teller};
-use crate::io::IoThread;
+use crate::home::{Home, Teller, move_in};
 use crate::liveness::Liveness;
 use crate::netrpc::binding::{Arguments, Brokerage, Carrier, Misfits, Pulse};
 use crate::netrpc::{Client, Gobs, RpcError, connect as connect_rpc};
@@ -88,10 +89,10 @@ impl NetRpc {
     /// Lets the connection live on the `tokio` runtime in which the plugin is loaded, if that is one of a single thread.
     ///
     /// An asynchronous call on that runtime is then answered without waking the I/O thread, which a host that makes one
-    /// call after another notices. In return the host promises what cannot be checked: this runtime has its I/O and its
-    /// clock enabled (or the load panics), and is driven for as long as the plugin is loaded, since calls from elsewhere
-    /// wait for it too. The connection ends with the runtime. A blocking call on its thread is an error at once: it would
-    /// wait for itself.
+    /// call after another notices. In return the host promises that this runtime is driven for as long as the plugin is
+    /// loaded: calls from elsewhere wait for it too, and a plugin takes a host for dead that answers nothing for half a
+    /// minute. Its I/O and its clock have to be enabled, or the load fails. The connection ends with the runtime. A blocking
+    /// call on its thread is an error at once: it would wait for itself.
     pub fn connection_on_runtime(mut self) -> Self {
         self.home = Home::Loader;
         self
@@ -105,9 +106,9 @@ impl NetRpc {
 }
 
 impl NetRpc {
-    /// Where to [`connect`]. Must be called by whoever loads the plugin.
-    pub(crate) fn home(&self, io: &IoThread) -> Tasks {
-        self.home.tasks(io)
+    /// The runtime on which its connection is to live, if not the backend's. Must be called by whoever loads the plugin.
+    pub(crate) fn home(&self) -> Option<Handle> {
+        self.home.here()
     }
 
     /// Refuses an interface that cannot be carried.
@@ -117,72 +118,90 @@ impl NetRpc {
     }
 }
 
-/// Connects to a plugin that has announced itself, on the runtime on which the connection is to live.
+/// Connects to a plugin that has announced itself. Must run on the I/O thread; giving it up kills the plugin, if it is bound to
+/// this host.
 pub(crate) async fn connect(
     shared: Arc<Shared>,
     announced: Announced,
     options: NetRpc,
-    wanted: Wanted,
+    Wanted { schema, printed, offers, home }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
-    options.check(wanted.schema)?;
-    let tasks = wanted.home.clone();
-    let connecting = tasks.start(connect_here(shared, announced, options, wanted));
-    connecting.await.map_err(|_| StartError::NoThread)?
-}
-
-async fn connect_here(
-    shared: Arc<Shared>,
-    announced: Announced,
-    options: NetRpc,
-    Wanted { printed, offers, home: tasks, .. }: Wanted,
-) -> Result<NetRpcInstance, LoadErrorKind> {
+    options.check(schema)?;
     let Announced { child, wires: Wires { target, version, keys, liveness, .. }, .. } = announced;
-    let (socket, cutter) =
-        open(&target.address).await.map_err(ConnectError::Socket).map_err(StartError::from)?;
-    let (session, driver) = match &target.tls {
-        None => session(socket, Role::Client, Config::default()),
-        Some(tls) => {
-            let socket = encrypt(socket, tls).await.map_err(ConnectError::Tls).map_err(StartError::from)?;
-            session(socket, Role::Client, Config::default())
-        }
-    };
-    let child = Arc::new(child);
+    let (child, address) = (Arc::new(child), target.address.clone());
+    let tasks = move_in(home, &shared.io).await?;
     let (ending, end) = watch::channel(None);
-    let (died, ended) = (child.died(), Teller(ending.clone()));
-    tasks.keep(async move {
-        let driver = async {
-            let end = driver.await;
-            tracing::debug!(%end, "the connection to a plugin ended");
-        };
-        let end = live(driver, died, &cutter).await;
-        ended.tell(end);
+    let opening = Opening {
+        target,
+        printed,
+        died: Box::pin(child.died()),
+        ended: Teller(ending.clone()),
+        fate: Fate::of_plugin(tasks.clone(), end),
+        clock: shared.io.tasks(),
+        tasks: tasks.clone(),
+    };
+    let (plugin, arguments) = (options.plugin.clone(), options.arguments.clone());
+    let beginning = tasks.start(async move {
+        let dispenser = opening.begin().await?;
+        for offer in offers {
+            dispenser.objects.serve(offer.service);
+        }
+        // At the same time, so that a start takes no longer for it.
+        let (well, channel) = tokio::join!(well(&dispenser.control), dispenser.dispense(&plugin, arguments));
+        well?;
+        Ok::<_, StartError>((dispenser, channel?))
     });
-    let control = begin(&tasks, &session, printed).await.map_err(RpcError::from).map_err(StartError::from)?;
+    let (dispenser, channel) = beginning.await.map_err(|_| StartError::NoRuntime)??;
     let liveness = liveness.map(|patience| {
-        let pulse = Pulse::Beside(control.clone());
+        let pulse = Pulse::Beside(dispenser.control.clone());
         let liveness = Liveness { patience, child: Arc::downgrade(&child), ending: ending.clone() };
-        shared.io.start_task(liveness.keep_asking(move || {
+        // Where the answers are read, so that they are not missed while others keep that thread busy.
+        tasks.start(liveness.keep_asking(move || {
             let pulse = pulse.clone();
             async move { pulse.feel().await }
         }))
     });
-    let broker = Arc::new(MuxBroker::new(session));
-    let running = Arc::clone(&broker);
-    tasks.keep(async move { drop(running.run().await) });
-    let objects = Brokerage { broker, fate: Fate::of_plugin(shared.io.tasks(), end), tasks };
-    for offer in offers {
-        objects.serve(offer.service);
-    }
-    let dispenser = Dispenser { control, objects };
-    let arguments = options.arguments.clone();
-    // At the same time, so that a start takes no longer for it.
-    let (well, channel) =
-        tokio::join!(well(&dispenser.control), dispenser.dispense(&options.plugin, arguments));
-    well?;
-    let channel = channel.map_err(StartError::from)?;
-    let mut reattach = Reattach::of(&child, version, target.address, keys);
+    let mut reattach = Reattach::of(&child, version, address, keys);
     reattach.protocol = Protocol::NetRpc;
     Ok(NetRpcInstance { _liveness: liveness, child, dispenser, channel, ending, reattach, shared, options })
+}
+
+/// What a connection begins with.
+struct Opening {
+    target: Target,
+    printed: Printed,
+    died: BoxFuture<'static, Arc<Death>>,
+    ended: Teller,
+    fate: Fate,
+    clock: Tasks,
+    tasks: Tasks,
+}
+
+impl Opening {
+    /// Connects. Must run where the connection lives.
+    async fn begin(self) -> Result<Dispenser, StartError> {
+        let Self { target, printed, died, ended, fate, clock, tasks } = self;
+        let (socket, cutter) = open(&target.address).await.map_err(ConnectError::Socket)?;
+        let (session, driver) = match &target.tls {
+            None => session(socket, Role::Client, Config::default()),
+            Some(tls) => {
+                let socket = encrypt(socket, tls).await.map_err(ConnectError::Tls)?;
+                session(socket, Role::Client, Config::default())
+            }
+        };
+        tasks.keep(async move {
+            let driver = async {
+                let end = driver.await;
+                tracing::debug!(%end, "the connection to a plugin ended");
+            };
+            ended.tell(live(driver, died, &cutter).await);
+        });
+        let control = begin(&tasks, &session, printed).await.map_err(RpcError::from)?;
+        let broker = Arc::new(MuxBroker::new(session));
+        let running = Arc::clone(&broker);
+        tasks.keep(async move { drop(running.run().await) });
+        Ok(Dispenser { control, objects: Brokerage { broker, fate, clock, tasks } })
+    }
 }
 
 /// What is wanted of a plugin.
@@ -193,8 +212,8 @@ pub(crate) struct Wanted {
     pub(crate) printed: Printed,
     /// What this host offers it.
     pub(crate) offers: Vec<OfferedObject>,
-    /// Where the connection is to live.
-    pub(crate) home: Tasks,
+    /// The runtime on which the connection is to live, if not the backend's.
+    pub(crate) home: Option<Handle>,
 }
 
 /// The host's end of a connection, where it asks for what the plugin serves.

@@ -73,13 +73,13 @@ impl Instance for NetRpcInstance {
         Box::pin(async move {
             let schema = compiled(interface)?;
             self.options.check(schema)?;
-            let task = async move {
-                let dispensed = dispenser.dispense(schema.service, HashMap::new());
-                timeout(START_TIMEOUT, dispensed).await
-            };
-            let dispensed =
-                self.dispenser.objects.tasks.start(task).await.map_err(|_| StartError::NoThread)?;
+            let tasks = dispenser.objects.tasks.clone();
+            let dispensing =
+                tasks.start(async move { dispenser.dispense(schema.service, HashMap::new()).await });
+            let task = self.shared.io.start_task(timeout(START_TIMEOUT, dispensing));
+            let dispensed = task.await.map_err(|_| StartError::NoThread)?;
             let dispensed = dispensed.map_err(|_| StartError::Timeout(START_TIMEOUT))?;
+            let dispensed = dispensed.map_err(|_| StartError::NoRuntime)?;
             Ok(Lane::Channel(dispensed.map_err(StartError::from)?))
         })
     }

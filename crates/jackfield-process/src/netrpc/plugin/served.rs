@@ -136,7 +136,8 @@ impl Plugin {
     ) -> Server<Gobs> {
         let ending = self.ending.clone();
         let (tasks, fate) = (self.work.clone(), Fate::of_host(self.work.clone()));
-        let dispenser = (self.dispensers)(Brokerage { broker: Arc::clone(broker), tasks, fate });
+        let dispenser =
+            (self.dispensers)(Brokerage { broker: Arc::clone(broker), clock: tasks.clone(), tasks, fate });
         let broker = Arc::clone(broker);
         Server::new(Gobs)
             .method("Control.Ping", |_: bool| async { Ok::<_, String>(Empty {}) })
