@@ -306,7 +306,8 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
     let announcement: Announcement = line.parse()?;
     if !plan.versions.contains(&announcement.version) {
         let expected = plan.versions.clone();
-        return Err(HandshakeError::IncompatibleVersion { expected, found: announcement.version });
+        let Announcement { version: found, versions: own, .. } = announcement;
+        return Err(HandshakeError::IncompatibleVersion { expected, found, own });
     }
     if !plan.protocols.contains(&announcement.protocol) {
         return Err(HandshakeError::UnsupportedProtocol { found: announcement.protocol });

@@ -27,12 +27,22 @@ pub struct Announcement {
     pub certificate: Option<Vec<u8>>,
     /// Whether the plugin multiplexes its connections; `None` if it does not say.
     pub multiplexing: Option<bool>,
+    /// All versions that the plugin has, where the host has none of them: of ours only, in a field of ours that no other
+    /// host reads. A host looks at the version before it.
+    pub versions: Vec<i32>,
 }
 
 impl Announcement {
     /// An announcement of a gRPC plugin without certificate.
     pub fn new(version: i32, address: Address) -> Self {
-        Self { version, address, protocol: Protocol::Grpc, certificate: None, multiplexing: None }
+        Self {
+            version,
+            address,
+            protocol: Protocol::Grpc,
+            certificate: None,
+            multiplexing: None,
+            versions: Vec::new(),
+        }
     }
 }
 
@@ -94,6 +104,7 @@ impl FromStr for Announcement {
             protocol: parse_protocol(optional.first().copied())?,
             certificate: parse_certificate(optional.get(1).copied().unwrap_or_default())?,
             multiplexing: optional.get(2).and_then(|field| boolean(field)),
+            versions: optional.get(3).map(|field| versions(field)).unwrap_or_default(),
         })
     }
 }
@@ -101,15 +112,21 @@ impl FromStr for Announcement {
 impl fmt::Display for Announcement {
     /// Writes the line without its line feed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, address, protocol, certificate, multiplexing } = self;
+        let Self { version, address, protocol, certificate, multiplexing, versions } = self;
         write!(f, "{CORE_VERSION}|{version}|{address}|{protocol}|")?;
         if let Some(certificate) = certificate {
             f.write_str(&STANDARD_NO_PAD.encode(certificate))?;
         }
         match multiplexing {
-            Some(multiplexing) => write!(f, "|{multiplexing}"),
-            None => Ok(()),
+            Some(multiplexing) => write!(f, "|{multiplexing}")?,
+            None if versions.is_empty() => {}
+            None => f.write_str("|")?,
         }
+        for (index, version) in versions.iter().enumerate() {
+            let separator = if index == 0 { '|' } else { ',' };
+            write!(f, "{separator}{version}")?;
+        }
+        Ok(())
     }
 }
 
@@ -163,12 +180,14 @@ pub enum HandshakeError {
         found: i32,
     },
     /// The plugin speaks another version of the application's protocol.
-    #[error("expected protocol version {}, found `{found}`", either(expected))]
+    #[error("expected protocol version {}, found {}", either(expected), all(*found, own))]
     IncompatibleVersion {
         /// The versions the host speaks.
         expected: Vec<i32>,
         /// The version the plugin chose.
         found: i32,
+        /// All versions that the plugin has; empty if it does not say, as in Go.
+        own: Vec<i32>,
     },
     /// The network is neither `unix` nor `tcp`.
     #[error("expected network `unix` or `tcp`, found `{found}` with address `{address}`")]
@@ -234,6 +253,16 @@ fn either(versions: &[i32]) -> String {
     versions.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(" or ")
 }
 
+/// Names what the plugin has, as far as its line says it.
+fn all(found: i32, own: &[i32]) -> String {
+    if own.is_empty() {
+        return format!(
+            "`{found}`\n(hint: the plugin may have others, which it does not tell; go-plugin names the lowest)"
+        );
+    }
+    own.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(" and ")
+}
+
 fn check_core(field: &str) -> Result<(), HandshakeError> {
     match number(field) {
         None => Err(HandshakeError::Core { found: shorten(field) }),
@@ -279,6 +308,11 @@ fn parse_certificate(field: &str) -> Result<Option<Vec<u8>>, HandshakeError> {
     decoded.map(Some).map_err(|_| HandshakeError::Certificate { length: field.len() })
 }
 
+/// What is no number is passed over: it may be what a later version of go-plugin puts here.
+fn versions(field: &str) -> Vec<i32> {
+    field.split(',').filter_map(number).take(MAX_VERSIONS).collect()
+}
+
 fn invalid_address(network: &str, address: &str) -> HandshakeError {
     HandshakeError::Address { network: network.to_owned(), found: shorten(address) }
 }
@@ -311,6 +345,8 @@ pub(crate) const MAX_LINE: usize = 64 * 1024;
 const CORE_VERSION: i32 = 1;
 const MIN_CERTIFICATE: usize = 50;
 const MAX_QUOTE: usize = 200;
+/// More than a person wants to read.
+const MAX_VERSIONS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -395,6 +431,20 @@ mod tests {
         announcement.multiplexing = Some(false);
         assert_eq!(announcement.to_string(), "1|1|unix|/s|grpc||false");
         assert_eq!(parse("1|1|unix|/s|grpc||true|future").unwrap().multiplexing, Some(true));
+    }
+
+    #[test]
+    fn the_eighth_field_is_written_only_when_the_versions_disagree() {
+        let mut announcement = Announcement::new(3, unix("/s"));
+        announcement.versions = vec![3, 4, 5];
+        assert_eq!(announcement.to_string(), "1|3|unix|/s|grpc|||3,4,5");
+        assert_eq!(parse(&announcement.to_string()).unwrap(), announcement);
+        announcement.multiplexing = Some(true);
+        assert_eq!(announcement.to_string(), "1|3|unix|/s|grpc||true|3,4,5");
+        assert_eq!(parse(&announcement.to_string()).unwrap(), announcement);
+        assert!(parse("1|3|unix|/s|grpc||true|future").unwrap().versions.is_empty());
+        let many = format!("1|3|unix|/s|grpc|||{}", "1,".repeat(10_000));
+        assert_eq!(parse(&many).unwrap().versions.len(), MAX_VERSIONS);
     }
 
     #[test]

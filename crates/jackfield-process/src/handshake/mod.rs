@@ -12,4 +12,4 @@ pub use self::cookie::{CookieError, Handshake};
 pub(crate) use self::env::{HostOffer, Multiplexing, MultiplexingOffer, PORTS, PluginOffer, inherited};
 pub(crate) use self::line::MAX_LINE;
 pub use self::line::{Address, Announcement, HandshakeError, Protocol};
-pub(crate) use self::versions::negotiate;
+pub(crate) use self::versions::{disagree, negotiate};

@@ -10,6 +10,11 @@ pub(crate) fn negotiate(own: &[i32], offered: &[i32]) -> Option<i32> {
     common.or_else(|| own.iter().min()).copied()
 }
 
+/// Whether the host says what it has, and nothing of it is in `own`: it will refuse whatever is announced.
+pub(crate) fn disagree(own: &[i32], offered: &[i32]) -> bool {
+    !offered.is_empty() && !own.iter().any(|version| offered.contains(version))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,5 +30,12 @@ mod tests {
         assert_eq!(negotiate(&[5, 3, 4], &[1, 2]), Some(3));
         assert_eq!(negotiate(&[5, 3, 4], &[]), Some(3));
         assert_eq!(negotiate(&[], &[1]), None);
+    }
+
+    #[test]
+    fn a_host_that_says_nothing_does_not_disagree() {
+        assert!(disagree(&[5, 3], &[1, 2]));
+        assert!(!disagree(&[5, 3], &[1, 3]));
+        assert!(!disagree(&[5, 3], &[]));
     }
 }

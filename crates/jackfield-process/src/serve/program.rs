@@ -27,7 +27,7 @@ use crate::error::Chain;
 use crate::fate::Fate;
 use crate::group;
 use crate::grpc::{Broker, Brokered, Door, Limit, Mux};
-use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, negotiate};
+use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, disagree, negotiate};
 use crate::host::{CONFIG, NAME, OFFERS};
 use crate::log;
 use crate::saving;
@@ -97,6 +97,8 @@ fn start(config: ServeConfig) -> Result<(), ServeError> {
 /// What is served to this host.
 pub(super) struct Choice {
     version: i32,
+    /// All that there are, if the host has none of them.
+    versions: Vec<i32>,
     services: Vec<Service>,
     set: Set,
     host_objects: HostObjects,
@@ -108,8 +110,11 @@ pub(super) struct Choice {
 impl Choice {
     pub(super) fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
         let ServeConfig { handshake, mut sets, tls, network, limit } = config;
-        let versions: Vec<i32> = sets.keys().copied().collect();
+        let mut versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
+        if !disagree(&versions, &offer.versions) {
+            versions.clear();
+        }
         let set = sets.remove(&version).unwrap_or_default();
         let (host_objects, context) = HostObjects::new(offers(), context());
         let services = match set.plugin {
@@ -120,7 +125,7 @@ impl Choice {
             offer.socket_group.as_deref().map(group::number).transpose().map_err(ServeError::Listen)?;
         let ports = (network == Network::Tcp).then(|| offer.ports.clone());
         let place = Place { directory: offer.socket_directory.clone(), group, ports };
-        Ok(Self { version, services, set, host_objects, tls, place, limit })
+        Ok(Self { version, versions, services, set, host_objects, tls, place, limit })
     }
 }
 
@@ -131,8 +136,11 @@ async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<
     if let Some(plugin) = choice.set.net_rpc {
         let (tls, certificate) = secure(choice.tls, &offer)?;
         let listener = Listener::bind(&choice.place).map_err(ServeError::Listen)?;
-        let announcement =
-            Announcement { certificate, ..Announcement::new(choice.version, listener.address()) };
+        let announcement = Announcement {
+            certificate,
+            versions: choice.versions,
+            ..Announcement::new(choice.version, listener.address())
+        };
         return net_rpc::live(plugin, (listener, announcement), tls, stdout, over).await;
     }
     let Redirected { mut original, printed } = stdout;
@@ -171,7 +179,7 @@ impl Live<()> {
         offer: &PluginOffer,
         printed: Pieces,
     ) -> Result<Live<impl Future<Output = ()> + use<>>, ServeError> {
-        let Choice { version, services, set, host_objects, tls, place, limit } = choice;
+        let Choice { version, versions, services, set, host_objects, tls, place, limit } = choice;
         let (tls, certificate) = secure(tls, offer)?;
         let listener = Listener::bind(&place).map_err(ServeError::Listen)?;
         let (tasks, kept) = Tasks::here();
@@ -202,6 +210,7 @@ impl Live<()> {
         let announcement = Announcement {
             certificate,
             multiplexing: offer.multiplexing.answer(),
+            versions,
             ..Announcement::new(version, listener.address())
         };
         let connections = Connections::new(acceptor, dispatch, end.clone());

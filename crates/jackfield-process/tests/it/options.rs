@@ -10,6 +10,7 @@ use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
 use sha2::{Digest, Sha256};
 
 use crate::calls::{get, load, run};
+use crate::netrpc_plugin;
 use crate::own_tls;
 use crate::peers::{Go, chain, description, handshake, our_plugin};
 
@@ -137,14 +138,26 @@ fn the_highest_common_version_is_spoken() {
 
 #[test]
 fn without_a_common_version_both_sides_are_named() {
-    if !Go::is_here() {
-        return;
-    }
     let backend = ProcessBackend::start().unwrap();
-    for plugin in [Go::Newest.plugin(&backend), ours(&backend)] {
-        let text = refusal(&plugin.env("KV_VERSIONS", "7,8").versions([5]));
-        assert!(text.contains("expected protocol version `1` or `5`, found `7`"), "{text}");
+    let refusal = |plugin: ProcessPlugin| refusal(&plugin.env("KV_VERSIONS", "7,8").versions([5]));
+    for plugin in [ours(&backend), ours(&backend).multiplex(), ours(&backend).auto_mtls()] {
+        let text = refusal(plugin);
+        assert!(text.ends_with("expected protocol version `1` or `5`, found `7` and `8`"), "{text}");
     }
+    if Go::is_here() {
+        let text = refusal(Go::Newest.plugin(&backend));
+        let found = "expected protocol version `1` or `5`, found `7`\n(hint: the plugin may have others,";
+        assert!(text.contains(found), "{text}");
+    }
+}
+
+/// Over net/rpc, too.
+#[test]
+fn a_plugin_of_the_older_protocol_names_its_versions() {
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = netrpc_plugin::plugin(netrpc_plugin::our_plugin(), &backend);
+    let text = refusal(&plugin.handshake(Handshake::new(9, "BASIC_PLUGIN", "hello")));
+    assert!(text.ends_with("expected protocol version `9`, found `1` and `2`"), "{text}");
 }
 
 #[test]
