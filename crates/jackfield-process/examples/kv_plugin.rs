@@ -2,13 +2,21 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Mutex;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jackfield_core::__private::{Entry, Export, export};
-use jackfield_core::{BoxFuture, Bytes, Code, Context, Error, Failure, Interface, Plugin, interface};
+use jackfield_core::{
+    BoxFuture, Bytes, Code, Context, Error, Failure, Handle, Interface, Plugin, Streaming, interface,
+};
 use jackfield_process::{Handshake, ServeConfig, serve_many};
+
+use self::endless::{Endless, Listener};
 
 #[path = "../tests/it/ending.rs"]
 mod ending;
+#[path = "../tests/it/endless.rs"]
+mod endless;
 #[path = "../tests/it/own_tls.rs"]
 #[expect(clippy::unwrap_used, reason = "a test that brings no files should see it")]
 mod own_tls;
@@ -54,6 +62,38 @@ impl Health for Patient {
                 "silent" => std::future::pending().await,
                 status => status.parse().map_err(failure),
             }
+        })
+    }
+}
+
+/// Has the listeners that it keeps.
+#[derive(Default)]
+struct Sisyphus(Mutex<Vec<Handle<dyn Listener>>>);
+
+impl Sisyphus {
+    #[expect(clippy::unnecessary_wraps, reason = "a constructor may refuse")]
+    fn open(_: &Context) -> Result<Self, Error> {
+        Ok(Self::default())
+    }
+}
+
+impl Endless for Sisyphus {
+    fn numbers(&self) -> BoxFuture<'_, Result<Streaming<i64>, Error>> {
+        Box::pin(async { Ok(Streaming::new(stream::iter([Ok(1)]).chain(stream::pending()))) })
+    }
+
+    fn total(&self, numbers: Streaming<i64>) -> BoxFuture<'_, Result<i64, Error>> {
+        Box::pin(numbers.try_fold(0, |sum, number| async move { Ok(sum + number) }))
+    }
+
+    fn tell(&self, listener: Handle<dyn Listener>) -> BoxFuture<'_, Result<i64, Error>> {
+        Box::pin(async move { listener.hear(7).await })
+    }
+
+    fn keep(&self, listener: Handle<dyn Listener>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.0.lock().map_err(failure)?.push(listener);
+            Ok(())
         })
     }
 }
@@ -178,6 +218,10 @@ const PLUGIN_WITH_HEALTH: Plugin = Plugin {
     entry: &ENTRY_WITH_HEALTH,
     ..PLUGIN
 };
+static ENDLESS: [Export; 1] = [export::<dyn Endless, Sisyphus, _>(Sisyphus::open)];
+static ENDLESS_ENTRY: Entry = Entry::new(&[], &ENDLESS);
+const ENDLESS_PLUGIN: Plugin =
+    Plugin { interfaces: &[<dyn Endless as Interface>::SCHEMA], entry: &ENDLESS_ENTRY, ..PLUGIN };
 static ENTRY: Entry = Entry::new(&[], &EXPORTS);
 const PLUGIN: Plugin =
     Plugin { name: "kv", version: "1.0.0", interfaces: &[<dyn Kv as Interface>::SCHEMA], entry: &ENTRY };
@@ -211,6 +255,7 @@ fn configure(mut config: ServeConfig) -> ServeConfig {
             let versions = versions.split(',').filter_map(|version| version.parse().ok());
             versions.fold(config, |config, version| config.plugin_in(version, &PLUGIN))
         }
+        Err(_) if std::env::var_os("KV_ENDLESS").is_some() => config.plugin(&ENDLESS_PLUGIN),
         Err(_) if std::env::var_os("KV_HEALTH").is_some() => config.plugin(&PLUGIN_WITH_HEALTH),
         Err(_) => config.plugin(&PLUGIN),
     };

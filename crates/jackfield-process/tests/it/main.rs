@@ -4,12 +4,14 @@
 mod calls;
 mod conform;
 mod death;
+mod endless;
 mod errors;
 mod events;
 mod go_plugin;
 mod guard;
 mod health;
 mod hostile;
+mod in_flight;
 mod isolation;
 mod limits;
 mod liveness;
