@@ -1,10 +1,10 @@
 //! Remembers what the other side serves until somebody here dials it.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::grpc::generated::go_plugin::ConnInfo;
 

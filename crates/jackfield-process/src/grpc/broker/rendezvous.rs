@@ -331,3 +331,7 @@ const UNDIALED: Duration = Duration::from_secs(60);
 pub(crate) fn fuzz_address(info: &ConnInfo) {
     let _address = address(info);
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
