@@ -31,7 +31,7 @@ use crate::reattach::{Keys, Reattach};
 use crate::runner::{Program, Runner, Translator};
 use crate::saving::{self, Files, SAVED};
 use crate::serve::{DETACHED, Place};
-use crate::tls::{Identity, TlsConfig, TlsError};
+use crate::tls::{Identity, TlsConfig, TlsError, is_certificate};
 use crate::yamux::{self, Config, Role};
 
 /// Everything that is needed to start a plugin.
@@ -318,6 +318,9 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
     match (&plan.security, &announcement.certificate) {
         (Security::AutoMtls, None) => Err(HandshakeError::MissingCertificate),
         (Security::Own(_) | Security::Plain, Some(_)) => Err(HandshakeError::UnwantedCertificate),
+        (Security::AutoMtls, Some(certificate)) if !is_certificate(certificate) => {
+            Err(HandshakeError::CertificateBytes { length: certificate.len() })
+        }
         (Security::AutoMtls, Some(_)) | (Security::Own(_) | Security::Plain, None) => Ok(announcement),
     }
 }

@@ -164,6 +164,12 @@ pub enum HandshakeError {
         /// How long the field was.
         length: usize,
     },
+    /// The certificate is base64 of something else.
+    #[error("expected the plugin's certificate, found {length} bytes that cannot be read as one")]
+    CertificateBytes {
+        /// How many there were.
+        length: usize,
+    },
     /// The first field is no number.
     #[error("expected a core protocol version, found `{found}`")]
     Core {

@@ -9,6 +9,7 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ParsedCertificate;
 
 use super::NAME;
 
@@ -72,7 +73,16 @@ impl Identity {
 
 /// Reads the certificate that a host passed in PEM.
 pub(crate) fn read_pem(pem: &str) -> Result<CertificateDer<'static>, TlsError> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(TlsError::Pem)
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(TlsError::Pem)?;
+    match is_certificate(&certificate) {
+        true => Ok(certificate),
+        false => Err(TlsError::Peer),
+    }
+}
+
+/// Whether these bytes are a certificate at all, whoever's.
+pub(crate) fn is_certificate(bytes: &[u8]) -> bool {
+    ParsedCertificate::try_from(&CertificateDer::from(bytes)).is_ok()
 }
 
 /// AutoMTLS could not be prepared.
@@ -88,6 +98,9 @@ pub enum TlsError {
     /// The name in the certificates is none.
     #[error("failed to name the other side")]
     Name,
+    /// The host passed something that says that it is a certificate, but is none.
+    #[error("expected the host's certificate in `PLUGIN_CLIENT_CERT`, found one that cannot be read")]
+    Peer,
     /// The host passed something else than a certificate.
     #[error("expected the host's certificate in `PLUGIN_CLIENT_CERT`")]
     Pem(#[source] rustls::pki_types::pem::Error),

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
 
 pub use self::identity::TlsError;
-pub(crate) use self::identity::{Identity, read_pem};
+pub(crate) use self::identity::{Identity, is_certificate, read_pem};
 use self::pin::Pin;
 use self::provider::provider;
 

@@ -1,8 +1,11 @@
 //! A third process cannot connect, whichever half of an identity it has.
 
+use ::p521::ecdsa::{Signature, SigningKey, VerifyingKey};
+use rustls::pki_types::SignatureVerificationAlgorithm as _;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConnection, ServerConnection};
 
+use super::p521::EcdsaP521Sha512;
 use super::*;
 
 /// Runs a TLS handshake in memory, to the end or to the first refusal.
@@ -67,6 +70,47 @@ fn the_right_certificate_without_its_key_is_refused() {
     let mut server = Arc::unwrap_or_clone(accepting(&plugin, host.certificate()).unwrap());
     server.cert_resolver = masked(&plugin);
     shake_hands(client, Arc::new(server)).unwrap_err();
+}
+
+/// What Go signs with: the key, the message `sample` and the signature of RFC 6979, A.2.7.
+#[test]
+fn a_signature_over_p521_is_of_the_certificates_key_and_the_message() {
+    let digits = |text: &str| -> Vec<u8> {
+        let digit = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+        (0..text.len()).step_by(2).map(digit).collect()
+    };
+    let own = digits(&format!("04{}{}", RFC_6979[0], RFC_6979[1]));
+    let signature = digits(&format!("{}{}", RFC_6979[2], RFC_6979[3]));
+    let signature = Signature::from_slice(&signature).unwrap().to_der();
+    let other = SigningKey::from_slice(&[[0; 33], [1; 33]].concat()).unwrap();
+    let other = VerifyingKey::from(&other).to_encoded_point(false);
+    let check = |key: &[u8], message: &[u8], signature: &[u8]| {
+        EcdsaP521Sha512.verify_signature(key, message, signature).is_ok()
+    };
+    let signature = signature.as_bytes();
+    assert!(check(&own, b"sample", signature));
+    assert!(!check(&own, b"simple", signature));
+    assert!(!check(other.as_bytes(), b"sample", signature));
+    assert!(!check(&own[1..], b"sample", signature));
+    assert!(!check(&own, b"sample", &signature[1..]) && !check(&own, b"sample", b""));
+}
+
+const RFC_6979: [&str; 4] = [
+    "01894550D0785932E00EAA23B694F213F8C3121F86DC97A04E5A7167DB4E5BCD371123D46E45DB6B5D5370A7F20FB633155D38FFA16D2BD761DCAC474B9A2F5023A4",
+    "00493101C962CD4D2FDDF782285E64584139C2F91B47F87FF82354D6630F746A28A0DB25741B5B34A828008B22ACC23F924FAAFBD4D33F81EA66956DFEAA2BFDFCF5",
+    "00C328FAFCBD79DD77850370C46325D987CB525569FB63C5D3BC53950E6D4C5F174E25A1EE9017B5D450606ADD152B534931D7D4E8455CC91F9B15BF05EC36E377FA",
+    "00617CCE7CF5064806C467F678D3B4080D6F1CC50AF26CA209417308281B68AF282623EAA63E5B5C0723D8B8C37FF0777B1A20F8CCB1DCCC43997F1EE0E44DA4A67A",
+];
+
+#[test]
+fn what_only_looks_like_a_certificate_is_none() {
+    let identity = Identity::generate().unwrap();
+    assert!(is_certificate(&identity.certificate()));
+    assert!(!is_certificate(&identity.certificate()[1..]));
+    assert!(!is_certificate(&[0; 100]));
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(matches!(read_pem(pem), Err(TlsError::Peer)));
+    assert!(matches!(read_pem("AAAA"), Err(TlsError::Pem(_))));
 }
 
 #[test]

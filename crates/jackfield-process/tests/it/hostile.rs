@@ -27,7 +27,7 @@ const NO_HANDSHAKE: &str = "expected a handshake within 0.5 s";
 const NO_LINE: &str = "expected a handshake of the form";
 
 /// What it does, and what the host says of it: one of those between bars.
-const MODES: [(&str, How, &str); 33] = [
+const MODES: [(&str, How, &str); 34] = [
     ("accepts-and-dies", Plain, BROKEN),
     ("bad-app-version", Plain, "expected a protocol version, found `x`"),
     (
@@ -52,6 +52,11 @@ const MODES: [(&str, How, &str); 33] = [
     ("grows-memory", Plain, "ended with signal: 6 (SIGABRT)"),
     ("ignores-term-and-shutdown", Plain, NO_HANDSHAKE),
     ("lies-about-its-certificate", Mtls, "failed to agree on TLS with the plugin"),
+    (
+        "malformed-certificate",
+        Mtls,
+        "expected the plugin's certificate, found 75 bytes that cannot be read as one",
+    ),
     ("netrpc-by-default", Plain, "expected protocol `grpc`, found `netrpc`"),
     ("never-accepts", Plain, NO_HANDSHAKE),
     ("no-such-mode", Plain, "ended with exit status: 64 before the handshake"),
