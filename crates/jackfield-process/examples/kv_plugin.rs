@@ -237,7 +237,8 @@ fn main() -> ExitCode {
     if let Ok(banner) = std::env::var("KV_BANNER") {
         print!("{banner}");
     }
-    let config = || configure(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", "wukaiying")));
+    let cookie = || std::env::var("KV_COOKIE").unwrap_or_else(|_| "wukaiying".to_owned());
+    let config = || configure(ServeConfig::new(Handshake::new(1, "WKY_PLUGIN", cookie())));
     let code = match std::env::args_os().len() {
         1 => config().serve(),
         _ => serve_many([("kv", config()), ("other", config())]),

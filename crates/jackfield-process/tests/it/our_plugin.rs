@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use jackfield_core::{CallError, Code, Error, Field, Instance, Kind, Method, Mode, Shape, Unloaded};
-use jackfield_process::{ProcessBackend, ProcessPlugin};
+use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::calls::{get, load, put, run};
@@ -194,6 +194,44 @@ fn run_by_hand_it_says_what_it_is() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
     assert!(text(&output.stderr).contains("not meant to be run by itself"));
+}
+
+/// Whether its host has one or not.
+#[test]
+fn a_plugin_whose_author_set_no_cookie_says_whose_mistake_that_is() {
+    let words = "this plugin is misconfigured: the name or the value of its magic cookie is empty\n\
+                 (hint: tell the author of the plugin)\n";
+    let output = program(our_plugin()).env("KV_COOKIE", "").output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
+    assert_eq!(text(&output.stderr), words);
+    for cookie in ["", "wukaiying"] {
+        let started = run(ProcessPlugin::new(our_plugin())
+            .env("KV_COOKIE", "")
+            .handshake(Handshake::new(1, "WKY_PLUGIN", cookie))
+            .start("misconfigured"));
+        let error = started.unwrap_err().to_string();
+        assert!(
+            error.contains("exit status: 1 before the handshake") && error.contains(words.trim_end()),
+            "{error}"
+        );
+    }
+}
+
+/// As in Go: it starts what asks for none, such as a script.
+#[test]
+fn a_host_without_a_cookie_is_a_host_to_a_plugin_that_looks_for_none() {
+    let backend = ProcessBackend::start().unwrap();
+    for without in [Handshake::new(1, "", ""), Handshake::new(1, "WKY_PLUGIN", "")] {
+        let started = run(plugin(&backend).handshake(without.clone()).start("guarded"));
+        let error = started.unwrap_err().to_string();
+        assert!(error.contains("this program is a plugin and is not meant to be run by itself"), "{error}");
+        let script = ProcessPlugin::new("sh").args(["-c", "WKY_PLUGIN=wukaiying exec \"$0\""]);
+        let script = script.args([our_plugin()]).handshake(without).backend(&backend);
+        run(async {
+            let (_instance, channel) = load(&script).await;
+            get(&channel, "__pid").await.unwrap();
+        });
+    }
 }
 
 #[test]
