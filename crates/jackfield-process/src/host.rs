@@ -26,7 +26,7 @@ use crate::lanes::Lanes;
 use crate::netrpc::binding::compiled;
 #[cfg(feature = "netrpc")]
 use crate::netrpc::plugin::{self, NetRpc, Wanted};
-use crate::printed::{Printed, Stream};
+use crate::printed::{Printed, Stderr, Stream};
 use crate::runner::Runner;
 use crate::running::Running;
 use crate::start::{Announced, Plan, Security, Started, announce, connect, offer, start};
@@ -52,6 +52,7 @@ pub struct ProcessPlugin {
     security: Security,
     start_timeout: Duration,
     printed: Printed,
+    stderr: Stderr,
     connections: Connections,
     multiplexing: Multiplexing,
     ports: RangeInclusive<u16>,
@@ -85,6 +86,7 @@ impl ProcessPlugin {
             security: Security::Plain,
             start_timeout: START_TIMEOUT,
             printed: Printed::default(),
+            stderr: Stderr::default(),
             connections: Connections::One,
             multiplexing: Multiplexing::Off,
             ports: PORTS,
@@ -219,6 +221,16 @@ impl ProcessPlugin {
     /// It is called on the I/O thread and should be quick.
     pub fn on_print(mut self, take: impl Fn(Stream, &[u8]) + Send + Sync + 'static) -> Self {
         self.printed = Printed::Function(Arc::new(take));
+        self
+    }
+
+    /// Gives what the plugin writes to its standard error to `take` as well, in pieces cut anywhere, from its start to its
+    /// end. The log is made of it all the same. A plugin in Go writes its log there, and the words of a crash; what it
+    /// *prints* there is for [`on_print`](Self::on_print). Of a [detached](Self::detached) plugin nothing is heard.
+    ///
+    /// It is called on the I/O thread and should be quick.
+    pub fn on_stderr(mut self, take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.stderr = Stderr::new(take);
         self
     }
 
@@ -370,6 +382,7 @@ impl ProcessPlugin {
             checksum: self.checksum,
             runner: self.runner.clone(),
             printed: self.printed.clone(),
+            stderr: self.stderr.clone(),
             protocols: vec![Protocol::Grpc],
             limit: self.limit,
             liveness: self.liveness,

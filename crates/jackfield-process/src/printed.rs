@@ -30,8 +30,7 @@ impl Printed {
     pub(crate) fn take(&self, stream: Stream, bytes: &[u8]) {
         match self {
             Self::Function(function) => {
-                let taken = catch_unwind(AssertUnwindSafe(|| function(stream, bytes)));
-                if taken.is_err() {
+                if catch_unwind(AssertUnwindSafe(|| function(stream, bytes))).is_err() {
                     tracing::error!("what takes a plugin's output panicked");
                 }
             }
@@ -40,6 +39,34 @@ impl Printed {
                 tracing::debug!(target: "jackfield::plugin", ?stream, "{}", text.trim_end());
             }
         }
+    }
+}
+
+/// Takes what a plugin writes to its standard error, beside the log that is made of it.
+#[derive(Clone, Default)]
+pub(crate) struct Stderr {
+    #[expect(clippy::type_complexity, reason = "a name would say no more than the type")]
+    take: Option<Arc<dyn Fn(&[u8]) + Send + Sync>>,
+}
+
+impl Stderr {
+    /// Hands it to the host's own function.
+    pub(crate) fn new(take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        Self { take: Some(Arc::new(take)) }
+    }
+
+    /// Takes a piece, cut anywhere.
+    pub(crate) fn take(&self, bytes: &[u8]) {
+        let Some(take) = &self.take else { return };
+        if catch_unwind(AssertUnwindSafe(|| take(bytes))).is_err() {
+            tracing::error!("what takes a plugin's standard error panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Stderr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stderr").field("is_taken", &self.take.is_some()).finish()
     }
 }
 

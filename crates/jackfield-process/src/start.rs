@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backend::Shared;
 use crate::checksum::Checksum;
-use crate::child::{Bond, ChildHandle, Death, FirstLines, Launch, Mark, spawn, supervise};
+use crate::child::{Bond, ChildHandle, Death, FirstLines, Launch, Logs, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
 use crate::fate::Fate;
 use crate::group;
@@ -25,7 +25,7 @@ use crate::grpc::{
 use crate::handshake::{Address, Announcement, Handshake, HandshakeError, HostOffer, Multiplexing, Protocol};
 use crate::io::Task;
 use crate::liveness::{self, Liveness};
-use crate::printed::Printed;
+use crate::printed::{Printed, Stderr};
 use crate::pump::Pump;
 use crate::reattach::{Keys, Reattach};
 use crate::runner::{Program, Runner, Translator};
@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) start_timeout: Duration,
     /// Where what it prints goes.
     pub(crate) printed: Printed,
+    /// Where what it writes to its standard error goes, besides the log.
+    pub(crate) stderr: Stderr,
     /// Whether all connections share a socket.
     pub(crate) multiplexing: Multiplexing,
     /// The ports that it may take.
@@ -243,8 +245,9 @@ fn launch(
     let process = spawn(&launch, image.as_ref(), &shared.guard)
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = plan.name, pid = process.child.id(), "started a plugin");
+    let logs = Logs::new(plan.name.clone(), plan.stderr.clone());
     let (child, line, supervisor) =
-        supervise(process, plan.name.clone(), instance, launch.bond).map_err(StartError::Supervise)?;
+        supervise(process, logs, instance, launch.bond).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     Ok((child, line))
 }

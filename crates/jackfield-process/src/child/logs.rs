@@ -6,11 +6,13 @@ use tracing::Level;
 
 use super::crash::CrashWatch;
 use super::log_line::{LineReader, Record};
+use crate::printed::Stderr;
 
 /// Everything that is remembered of one plugin's standard error; of bounded size whatever comes in.
 #[derive(Debug)]
-pub(super) struct Logs {
+pub(crate) struct Logs {
     plugin: String,
+    raw: Stderr,
     line: Vec<u8>,
     continues: bool,
     reader: LineReader,
@@ -19,10 +21,11 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Logs in the name of `plugin`.
-    pub(super) fn new(plugin: String) -> Self {
+    /// Logs in the name of `plugin`, and gives all of it to `raw`, too.
+    pub(crate) fn new(plugin: String, raw: Stderr) -> Self {
         Self {
             plugin,
+            raw,
             line: Vec::new(),
             continues: false,
             reader: LineReader::default(),
@@ -33,6 +36,7 @@ impl Logs {
 
     /// Takes the next bytes, wherever lines begin and end in them.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.raw.take(bytes);
         self.remember(bytes);
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.push_piece(piece);
@@ -137,7 +141,7 @@ const MAX_TAIL: usize = 4 * 1024;
 /// Takes what a plugin writes in pieces, and reads each line of it.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(bytes: &[u8]) {
-    let mut logs = Logs::new("any".to_owned());
+    let mut logs = Logs::new("any".to_owned(), Stderr::default());
     bytes.chunks(1 + bytes.len() % 61).for_each(|piece| logs.push(piece));
     logs.finish();
     assert!(
@@ -191,7 +195,7 @@ mod tests {
     fn each_line_is_an_event() {
         let seen = Seen::default();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(seen.clone()), || {
-            let mut logs = Logs::new("kv".into());
+            let mut logs = Logs::new("kv".into(), Stderr::default());
             logs.push(b"{\"@level\":\"warn\",\"@message\":\"low\",\"left\":3}\nplain\n");
         });
         let [json, plain] = &seen.0.lock().unwrap()[..] else { panic!() };
@@ -206,7 +210,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_a_plugin_writes_is_too_much(pieces: Vec<Vec<u8>>) {
-            let mut logs = Logs::new("any".into());
+            let mut logs = Logs::new("any".into(), Stderr::default());
             pieces.iter().for_each(|piece| logs.push(piece));
             logs.finish();
             prop_assert!(logs.tail().chars().count() <= MAX_TAIL);
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn memory_stays_bounded_under_an_endless_line() {
-        let mut logs = Logs::new("flood".into());
+        let mut logs = Logs::new("flood".into(), Stderr::default());
         for _ in 0..100 {
             logs.push(&[b'x'; 10_000]);
         }
@@ -227,7 +231,7 @@ mod tests {
 
     #[test]
     fn lines_are_joined_over_pieces_and_the_end() {
-        let mut logs = Logs::new("pieces".into());
+        let mut logs = Logs::new("pieces".into(), Stderr::default());
         logs.push(b"pan");
         logs.push(b"ic: bo");
         logs.push(b"om\r");

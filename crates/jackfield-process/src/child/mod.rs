@@ -23,6 +23,7 @@ pub use self::executable::Executable;
 pub(crate) use self::executable::fuzz as fuzz_executable;
 pub use self::guard::GuardError;
 pub(crate) use self::guard::{Guard, Unstarted};
+pub(crate) use self::logs::Logs;
 #[cfg(fuzzing)]
 pub(crate) use self::logs::fuzz as fuzz_logs;
 pub(crate) use self::mark::Mark;

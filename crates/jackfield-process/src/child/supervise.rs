@@ -60,7 +60,7 @@ enum Phase {
 /// If the system is out of descriptors; the child is killed then.
 pub(crate) fn supervise(
     spawned: Spawned,
-    name: String,
+    logs: Logs,
     mark: Mark,
     bond: Bond,
 ) -> io::Result<(ChildHandle, FirstLines, impl Future<Output = ()> + Send)> {
@@ -78,7 +78,7 @@ pub(crate) fn supervise(
         stdout,
         stderr,
         head: Some(Head { line: Vec::new(), delivered: 0, deliver }),
-        logs: Logs::new(name),
+        logs,
         buffer: vec![0; BUFFER].into_boxed_slice(),
     };
     let process = Some(process);

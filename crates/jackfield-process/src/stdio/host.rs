@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::instance::{Consumer, Process, StdioInstance};
 use crate::backend::{ProcessBackend, Shared};
-use crate::child::{Bond, ChildHandle, Environment, Launch, Mark, spawn_talking, supervise};
+use crate::child::{Bond, ChildHandle, Environment, Launch, Logs, Mark, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
 use crate::home::{Home, move_in};
 use crate::host::about;
@@ -23,6 +23,7 @@ use crate::netrpc::binding::{
     Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, compiled,
 };
 use crate::netrpc::{Bound, Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
+use crate::printed::Stderr;
 use crate::saving::{self, SAVED};
 use crate::tasks::Tasks;
 
@@ -309,8 +310,9 @@ async fn start(shared: &Shared, launch: &Launch, name: String, home: &Tasks) -> 
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = name, pid = process.child.id(), "started a plugin");
     let ends = process.child.stdin.take().zip(process.child.stdout.take());
+    let logs = Logs::new(name, Stderr::default());
     let (child, _, supervisor) =
-        supervise(process, name, instance, Bond::Tight).map_err(StartError::Supervise)?;
+        supervise(process, logs, instance, Bond::Tight).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     let (stdin, stdout) = ends.ok_or_else(|| StartError::Supervise(io::ErrorKind::NotConnected.into()))?;
     let opening = home.start(async move {

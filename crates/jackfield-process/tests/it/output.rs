@@ -4,11 +4,15 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use jackfield_core::Context;
 use jackfield_fixtures::{available, python};
 use jackfield_process::{ProcessBackend, ProcessPlugin, Program, Runner, Stream};
+use tracing::Level;
 
-use crate::calls::{get, load, put, run};
+use crate::calls::{get, load, load_with, put, run};
+use crate::events;
 use crate::peers::{Go, handshake, our_plugin};
 
 fn ours(backend: &ProcessBackend) -> ProcessPlugin {
@@ -119,6 +123,76 @@ fn lines_that_are_printed_before_the_handshake_are_passed_over() {
     run(async {
         let (_instance, channel) = load(&plugin.handshake(handshake()).backend(&backend)).await;
         put(&channel, "hello", b"world").await.unwrap();
+    });
+}
+
+/// Waits until this was written.
+async fn arrives(written: &mut tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>, expected: &str) -> String {
+    let mut arrived = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&arrived).into_owned();
+        if text.contains(expected) {
+            return text;
+        }
+        let piece = tokio::time::timeout(Duration::from_secs(30), written.recv()).await;
+        arrived.extend(piece.unwrap_or_else(|_| panic!("expected {expected:?}, found {text:?}")).unwrap());
+    }
+}
+
+/// The log is made of it all the same: see `logs.rs`.
+#[test]
+fn the_standard_error_is_given_to_the_host_as_it_is() {
+    events::install();
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![("ours", ours(&backend))];
+    if Go::is_here() {
+        plugins.push(("newest", Go::Newest.plugin(&backend)));
+        plugins.push(("v1.4", Go::V1_4.plugin(&backend)));
+    }
+    for (name, plugin) in plugins {
+        let (sender, mut written) = tokio::sync::mpsc::unbounded_channel();
+        let plugin = plugin.on_stderr(move |bytes| sender.send(bytes.to_vec()).unwrap());
+        let context = Context::new(format!("raw {name}"), []);
+        run(async {
+            let (instance, channel) = load_with(&plugin, context).await;
+            if name == "ours" {
+                put(&channel, "__stderr", b"[WARN] r\xc3\xa4w\r\nno line").await.unwrap();
+                let found = arrives(&mut written, "no line").await;
+                assert!(found.ends_with("[WARN] räw\r\nno line"), "{found:?}");
+                let line = events::wait_for("raw ours", |line| line.message == "[WARN] räw");
+                assert_eq!(line.level, Level::WARN);
+            } else {
+                // What it writes there itself is its log, a line of JSON each.
+                get(&channel, "__size:1").await.unwrap();
+                let found = arrives(&mut written, "\"key\":\"__size:1\"").await;
+                assert!(found.starts_with('{') && found.contains("\"@message\":\"get\""), "{found}");
+                events::wait_for(&format!("raw {name}"), |line| line.message == "get");
+            }
+            // To its last words.
+            if name != "ours" {
+                get(&channel, "__crash").await.unwrap_err();
+                instance.closed().await;
+                arrives(&mut written, "nil pointer dereference").await;
+            }
+        });
+    }
+}
+
+#[test]
+fn what_takes_the_standard_error_may_panic() {
+    let backend = ProcessBackend::start().unwrap();
+    let (sender, mut written) = tokio::sync::mpsc::unbounded_channel();
+    let plugin = ours(&backend).on_stderr(move |bytes| {
+        sender.send(bytes.to_vec()).unwrap();
+        panic!("what the host does is its own affair");
+    });
+    run(async {
+        let (_instance, channel) = load(&plugin).await;
+        for word in ["one\n", "two\n"] {
+            put(&channel, "__stderr", word.as_bytes()).await.unwrap();
+            arrives(&mut written, word).await;
+        }
+        get(&channel, "__pid").await.unwrap();
     });
 }
 
