@@ -126,6 +126,26 @@ fn lines_that_are_printed_before_the_handshake_are_passed_over() {
     });
 }
 
+/// What a program prints to its own output once it has said what it is belongs to nobody, but must not stop it.
+#[test]
+fn what_follows_the_handshake_on_the_real_output_is_read_and_thrown_away() {
+    let backend = ProcessBackend::start().unwrap();
+    let (sender, mut written) = tokio::sync::mpsc::unbounded_channel();
+    // Without a line feed, and with many.
+    let script = r#""$0" | {
+        read -r line; echo "$line"
+        head -c 4000000 /dev/zero; yes | head -c 4000000; echo drained >&2
+        read -r line
+    }"#;
+    let plugin = ProcessPlugin::new("sh").args(["-c", script]).args([our_plugin()]).handshake(handshake());
+    let plugin = plugin.backend(&backend).on_stderr(move |bytes| sender.send(bytes.to_vec()).unwrap());
+    run(async {
+        let (_instance, channel) = load(&plugin).await;
+        arrives(&mut written, "drained\n").await;
+        put(&channel, "hello", b"world").await.unwrap();
+    });
+}
+
 /// Waits until this was written.
 async fn arrives(written: &mut tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>, expected: &str) -> String {
     let mut arrived = Vec::new();
