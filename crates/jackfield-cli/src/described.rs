@@ -1,5 +1,6 @@
 //! The interfaces that a file describes, whatever it is: a library, a program, a `.proto` file, or a descriptor set.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,10 @@ pub(crate) async fn interfaces(
     }
     if let Some(set) = set(file) {
         let of_file = || format!("the descriptor set `{}` cannot be read", file.display());
-        return described(&set, |_| true).with_context(of_file);
+        // What another file of the set imports came with it.
+        let imported = imported(&set);
+        let is_meant = |file: &FileDescriptorProto| !imported.contains(file.name());
+        return described(&set, is_meant).with_context(of_file);
     }
     match Image::read(file) {
         Ok(image) => Ok(image.note().interfaces.clone()),
@@ -61,6 +65,12 @@ fn set(file: &Path) -> Option<Vec<u8>> {
     let bytes = (is_candidate && first == [FILES]).then(|| fs::read(file).ok())??;
     let FileDescriptorSet { file } = FileDescriptorSet::decode(&*bytes).ok()?;
     file.iter().all(|file| file.name.is_some()).then_some(bytes)
+}
+
+/// The names of the files that other files of a set import.
+fn imported(set: &[u8]) -> BTreeSet<String> {
+    let files = FileDescriptorSet::decode(set).map(|set| set.file).unwrap_or_default();
+    files.into_iter().flat_map(|file| file.dependency).collect()
 }
 
 /// The interfaces of those files of a set that are meant.
@@ -111,3 +121,29 @@ fn length(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
 
 /// How a file of a descriptor set begins: the field 1, of a known length.
 const FILES: u8 = 0x0a;
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::prost_types::ServiceDescriptorProto;
+
+    use super::*;
+
+    #[test]
+    fn what_a_file_of_a_set_imports_is_not_meant() {
+        let file = |name: &str, service: &str, imports: &[&str]| FileDescriptorProto {
+            name: Some(format!("{name}.proto")),
+            dependency: imports.iter().map(|import| format!("{import}.proto")).collect(),
+            service: vec![ServiceDescriptorProto { name: Some(service.to_owned()), ..Default::default() }],
+            ..Default::default()
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("set.binpb");
+        let set =
+            FileDescriptorSet { file: vec![file("imported", "Other", &[]), file("kv", "Kv", &["imported"])] };
+        fs::write(&path, set.encode_to_vec()).expect("written");
+        let set = super::set(&path).expect("a set");
+        let imported = imported(&set);
+        let interfaces = described(&set, |file| !imported.contains(file.name())).expect("a service");
+        assert_eq!(interfaces.iter().map(|interface| &*interface.service).collect::<Vec<_>>(), ["Kv"]);
+    }
+}

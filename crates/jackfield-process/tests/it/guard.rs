@@ -111,7 +111,9 @@ impl Host {
 #[expect(clippy::disallowed_methods, reason = "a test runs its host")]
 fn host_command() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
+    // Built here: a cargo for each of a hundred hosts would take as long as all the rest.
     command.args(["--exact", "guard::acts_as_a_host", "--nocapture"]).env(ROLE, "1");
+    command.env("JACKFIELD_TEST_PLUGIN", our_plugin());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

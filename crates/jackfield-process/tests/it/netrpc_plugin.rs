@@ -136,7 +136,8 @@ fn a_connection_may_live_on_the_loaders_runtime() {
         drop(runtime);
         assert_eq!(run(instance.closed()), without_a_runtime());
         assert_eq!(run(greeter.greet()).unwrap_err(), Error::Call(without_a_runtime()));
-        assert_eq!(greeter.add(40, 2).unwrap_err(), Error::Call(without_a_runtime()));
+        let sum = std::thread::spawn(move || greeter.add(40, 2)).join().unwrap();
+        assert_eq!(sum, Err(Error::Call(without_a_runtime())));
         let ended = run(instance.unload(Duration::from_secs(2)));
         assert!(matches!(ended, Unloaded::Exited { .. } | Unloaded::Killed), "{ended}");
     }

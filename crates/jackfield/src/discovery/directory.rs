@@ -149,7 +149,8 @@ impl Directory {
     }
 
     /// Looks when the host [tells](Changes::tell) of a change, and neither listens to the system nor polls. Until it is told,
-    /// it is looked at as it begins to be watched, and when [somebody asks](crate::Watch::look).
+    /// it is looked at as it begins to be watched, and when [somebody asks](crate::Watch::look); and again, as any other, while
+    /// what was found there has to settle or to wait, and after a look that failed.
     pub fn told_by(mut self, changes: &Changes) -> Self {
         self.looking = Looking::WhenHostTells(changes.clone());
         self

@@ -129,7 +129,8 @@ impl Watcher {
     pub(super) fn look(&mut self) -> Result<(), WatchError> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
-        self.due = self.polled(now);
+        // If it cannot be looked at now, it is soon, whoever tells of changes.
+        self.due = now.checked_add(self.pause());
         let is_together = self.directory.taking == Taking::Together;
         let is_changing = |places: &[Place]| places.iter().any(|place| is_busy(place.scanner.directory()));
         // What it changes after this is not settled in what is found below.
@@ -154,7 +155,7 @@ impl Watcher {
         let waiting = self.waiting(&found);
         if !waiting.is_empty() {
             // That the other one serves is not heard.
-            let soon = now.checked_add(self.directory.poll.max(SHORTEST_PAUSE));
+            let soon = now.checked_add(self.pause());
             self.due = self.due.into_iter().chain(soon).min();
         }
         for (plugin, followed) in &self.followed {
@@ -221,8 +222,11 @@ impl Watcher {
 
     /// When to look again where changes are not heard: at no time, if the host tells of them.
     fn polled(&self, now: Instant) -> Option<Instant> {
-        let is_told = self.told.is_some();
-        if is_told { None } else { now.checked_add(self.directory.poll.max(SHORTEST_PAUSE)) }
+        if self.told.is_some() { None } else { now.checked_add(self.pause()) }
+    }
+
+    fn pause(&self) -> Duration {
+        self.directory.poll.max(SHORTEST_PAUSE)
     }
 
     /// Looks because it is time to. What fails is told once, and not again before it has worked again.
