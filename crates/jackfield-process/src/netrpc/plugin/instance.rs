@@ -76,8 +76,9 @@ impl Instance for NetRpcInstance {
             let tasks = dispenser.objects.tasks.clone();
             let dispensing =
                 tasks.start(async move { dispenser.dispense(schema.service, HashMap::new()).await });
-            let task = self.shared.io.start_task(timeout(START_TIMEOUT, dispensing));
-            let dispensed = task.await.map_err(|_| StartError::NoThread)?;
+            // On the thread whose clock it is.
+            let task = async move { timeout(START_TIMEOUT, dispensing).await };
+            let dispensed = self.shared.io.start_task(task).await.map_err(|_| StartError::NoThread)?;
             let dispensed = dispensed.map_err(|_| StartError::Timeout(START_TIMEOUT))?;
             let dispensed = dispensed.map_err(|_| StartError::NoRuntime)?;
             Ok(Lane::Channel(dispensed.map_err(StartError::from)?))
