@@ -87,7 +87,7 @@ fn lines(folder: &Path, marks: &[&str]) -> Vec<String> {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             found.extend(lines(&path, marks));
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).expect("a source");
             let marked = text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
             found.extend(marked.map(|line| format!("{}: {line}", path.display())));
