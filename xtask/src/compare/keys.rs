@@ -562,10 +562,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "netrpc.unary_16",
         unit: "µs",
         ours: Source::Field(Run { arguments: NET_RPC, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(GO_NET_RPC),
         bound: Bound::AtMostTimes(0.5),
         about: "one call at a time over go-plugin's older protocol, 16 bytes back",
     },
@@ -573,13 +570,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "netrpc.unary_16_one_core",
         unit: "µs",
         ours: Source::Field(Run { arguments: NET_RPC, placement: Placement::OneCore, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(
-                Run { arguments: NET_RPC, placement: Placement::OneCore, ..GO_UNARY },
-                "p50_us",
-            ),
-        }),
+        peer: Some(GO_NET_RPC_ONE_CORE),
         bound: Bound::AtMostTimes(0.5),
         about: "the same with host and plugin on one core, where no core has to be woken",
     },
@@ -587,10 +578,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "netrpc.unary_16_on_runtime",
         unit: "µs",
         ours: Source::Field(Run { arguments: NET_RPC_HERE, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(GO_NET_RPC),
         bound: Bound::AtMostTimes(0.5),
         about: "the same with `connection_on_runtime`, where the connection lives on the caller's runtime",
     },
@@ -601,13 +589,7 @@ pub(crate) const KEYS: &[Key] = &[
             Run { arguments: NET_RPC_HERE, placement: Placement::OneCore, ..UNARY },
             "p50_us",
         ),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(
-                Run { arguments: NET_RPC, placement: Placement::OneCore, ..GO_UNARY },
-                "p50_us",
-            ),
-        }),
+        peer: Some(GO_NET_RPC_ONE_CORE),
         bound: Bound::AtMostTimes(0.5),
         about: "the same with host and plugin on one core",
     },
@@ -615,10 +597,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "netrpc.unary_16_throughput",
         unit: "calls/s",
         ours: Source::Field(Run { arguments: NET_RPC_64, ..UNARY }, "per_second"),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(Run { arguments: NET_RPC_64, ..GO_UNARY }, "per_second"),
-        }),
+        peer: Some(GO_NET_RPC_64),
         bound: Bound::AtLeastTimes(2.0),
         about: "64 calls at once",
     },
@@ -626,10 +605,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "netrpc.unary_16_throughput_on_runtime",
         unit: "calls/s",
         ours: Source::Field(Run { arguments: NET_RPC_HERE_64, ..UNARY }, "per_second"),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(Run { arguments: NET_RPC_64, ..GO_UNARY }, "per_second"),
-        }),
+        peer: Some(GO_NET_RPC_64),
         bound: Bound::AtLeastTimes(2.0),
         about: "the same with `connection_on_runtime`",
     },
@@ -640,10 +616,7 @@ pub(crate) const KEYS: &[Key] = &[
             Run { arguments: NET_RPC, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY },
             "p50_us",
         ),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(GO_NET_RPC),
         bound: Bound::AtMostTimes(1.0),
         about: "our host calls the Go plugin over net/rpc",
     },
@@ -654,10 +627,7 @@ pub(crate) const KEYS: &[Key] = &[
             Run { arguments: NET_RPC, plugin: Some(Artifact::GrpcPlugin), ..GO_UNARY },
             "p50_us",
         ),
-        peer: Some(Peer {
-            name: "go-plugin",
-            source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(GO_NET_RPC),
         bound: Bound::AtMostTimes(1.0),
         about: "the Go host calls our plugin over net/rpc",
     },
@@ -692,10 +662,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "stdio.gob_16",
         unit: "µs",
         ours: Source::Field(Run { arguments: STDIO_GOB, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "pie",
-            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(PIE_GOB),
         bound: Bound::AtMostTimes(0.6),
         about: "one call at a time over stdin and stdout in gobs, 16 bytes back",
     },
@@ -703,10 +670,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "stdio.json_16",
         unit: "µs",
         ours: Source::Field(Run { arguments: STDIO_JSON, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "pie",
-            source: Source::Field(Run { arguments: STDIO_JSON, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(PIE_JSON),
         bound: Bound::AtMostTimes(0.6),
         about: "one call at a time over stdin and stdout in JSON, 16 bytes back",
     },
@@ -714,10 +678,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "stdio.gob_16_on_runtime",
         unit: "µs",
         ours: Source::Field(Run { arguments: STDIO_GOB_HERE, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "pie",
-            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(PIE_GOB),
         bound: Bound::AtMostTimes(0.6),
         about: "in gobs with `connection_on_runtime`, where the pipes live on the caller's runtime",
     },
@@ -725,10 +686,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "stdio.json_16_on_runtime",
         unit: "µs",
         ours: Source::Field(Run { arguments: STDIO_JSON_HERE, ..UNARY }, "p50_us"),
-        peer: Some(Peer {
-            name: "pie",
-            source: Source::Field(Run { arguments: STDIO_JSON, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(PIE_JSON),
         bound: Bound::AtMostTimes(0.6),
         about: "the same in JSON",
     },
@@ -739,10 +697,7 @@ pub(crate) const KEYS: &[Key] = &[
             Run { arguments: STDIO_GOB, plugin: Some(Artifact::GoGrpcPlugin), ..UNARY },
             "p50_us",
         ),
-        peer: Some(Peer {
-            name: "pie",
-            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(PIE_GOB),
         bound: Bound::AtMostTimes(1.0),
         about: "our host calls the Go plugin over stdin and stdout in gobs",
     },
@@ -753,10 +708,7 @@ pub(crate) const KEYS: &[Key] = &[
             Run { arguments: STDIO_GOB, plugin: Some(Artifact::GrpcPlugin), ..GO_UNARY },
             "p50_us",
         ),
-        peer: Some(Peer {
-            name: "pie",
-            source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us"),
-        }),
+        peer: Some(PIE_GOB),
         bound: Bound::AtMostTimes(1.0),
         about: "the Go host calls our plugin over stdin and stdout in gobs",
     },
@@ -954,6 +906,22 @@ const STDIO_GOB: &[Argument] = &over("-gob", "1");
 const STDIO_JSON: &[Argument] = &over("-json", "1");
 const STDIO_GOB_HERE: &[Argument] = &over("-gob-on-runtime", "1");
 const STDIO_JSON_HERE: &[Argument] = &over("-json-on-runtime", "1");
+
+const GO_NET_RPC: Peer =
+    Peer { name: "go-plugin", source: Source::Field(Run { arguments: NET_RPC, ..GO_UNARY }, "p50_us") };
+const GO_NET_RPC_ONE_CORE: Peer = Peer {
+    name: "go-plugin",
+    source: Source::Field(Run { arguments: NET_RPC, placement: Placement::OneCore, ..GO_UNARY }, "p50_us"),
+};
+const GO_NET_RPC_64: Peer = Peer {
+    name: "go-plugin",
+    source: Source::Field(Run { arguments: NET_RPC_64, ..GO_UNARY }, "per_second"),
+};
+const PIE_GOB: Peer =
+    Peer { name: "pie", source: Source::Field(Run { arguments: STDIO_GOB, ..GO_UNARY }, "p50_us") };
+const PIE_JSON: Peer =
+    Peer { name: "pie", source: Source::Field(Run { arguments: STDIO_JSON, ..GO_UNARY }, "p50_us") };
+
 const SOAK: Run = Run {
     arguments: &[Argument::Text("-netrpc"), Argument::Text("soak"), Argument::Text("1000000")],
     often: Often::Once,
