@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::uri::PathAndQuery;
 use tokio::io::duplex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, advance, timeout};
 use tonic::{Request, Response, Status};
 
 use super::*;
@@ -208,14 +208,10 @@ async fn a_number_takes_several_connections_without_multiplexing() {
 async fn a_number_that_is_served_too_late_was_dialed_in_vain() {
     for [one, other] in [connected(), multiplexed(), turned(multiplexed())] {
         let (begun, counter) = (Instant::now(), Counter::default());
-        let late = async {
-            tokio::time::sleep(PATIENCE + SECOND).await;
-            other.serve(7, counter.routes()).await.unwrap()
-        };
-        let dialing = async { (one.connect_to(7).await, begun.elapsed()) };
-        let ((result, waited), _served) = tokio::join!(dialing, late);
-        assert!(matches!(result, Err(BrokerError::Timeout { id: 7, patience: PATIENCE })), "{result:?}");
-        assert_eq!(waited, PATIENCE);
+        let error = one.connect_to(7).await.unwrap_err();
+        assert!(matches!(error, BrokerError::Timeout { id: 7, patience: PATIENCE }), "{error:?}");
+        assert_eq!(begun.elapsed(), PATIENCE);
+        let _served = other.serve(7, counter.routes()).await.unwrap();
         // Who dials now is in time.
         assert!(counter.answers(&one.connect_to(7).await.unwrap()).await);
     }
@@ -228,7 +224,7 @@ async fn a_number_that_is_dialed_too_late_is_forgotten_without_multiplexing() {
         let [one, other] = connected();
         let counter = Counter::default();
         let _served = other.serve(7, counter.routes()).await.unwrap();
-        tokio::time::sleep(age).await;
+        advance(age).await;
         assert_eq!(one.connect_to(7).await.is_ok(), is_known);
     }
 }

@@ -119,11 +119,10 @@ where
                 Some(left) => inner.ask_within(method, request, left).await,
             }
         };
-        let line = &self.inner.line;
-        if line.home.is_at_work() {
+        if !self.may_block() {
             return Err(Unreachable.into());
         }
-        line.clock.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
+        self.inner.line.clock.block_on(answer).unwrap_or_else(|error| Err(closed(error.to_string())))
     }
 
     fn may_block(&self) -> bool {
