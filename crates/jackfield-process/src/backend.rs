@@ -5,6 +5,7 @@ use std::future::pending;
 use std::os::unix::fs::FileTypeExt as _;
 use std::process::Child;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::child::{Guard, Mark, ProcessHandle, SocketDirectory, Unstarted};
 use crate::error::BackendError;
@@ -55,6 +56,26 @@ impl ProcessBackend {
         let (guard, unstarted) = Guard::prepare(mark.clone(), sockets.path())?;
         io.keep(guard_life(unstarted));
         Ok(Self { shared: Arc::new(Shared { guard, sockets, mark, io }) })
+    }
+
+    /// Sets for how long the I/O thread looks for the next answer before it sleeps, where answers follow each other
+    /// quickly; 250 µs otherwise. Zero lets it sleep at once.
+    ///
+    /// A thread that sleeps has to be woken by the kernel, which on a machine with idle cores takes several times as long as
+    /// a small call. In return calls that follow each other within this time keep a core busy, though one that whoever else
+    /// wants gets at once. A thread that looked in vain looks less often, and nothing is looked for while nobody calls, nor
+    /// where this process may use one core only. The plugin's side of it is
+    /// [`ServeConfig::busy_poll`](crate::ServeConfig::busy_poll).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), jackfield_process::BackendError> {
+    /// let backend = jackfield_process::ProcessBackend::start()?;
+    /// backend.busy_poll(std::time::Duration::ZERO); // for a host that counts its watts
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn busy_poll(&self, limit: Duration) {
+        self.shared.io.busy_poll().set(limit);
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -13,12 +13,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::busy_poll::BusyPoll;
 use crate::tasks::{BoxedTask, Tasks};
 
 /// The thread; it ends, soon but not at once, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct IoThread {
     tasks: Tasks,
+    busy_poll: BusyPoll,
 }
 
 /// The thread is gone, or would have to wait for itself.
@@ -38,16 +40,24 @@ impl IoThread {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (lasting, tasks) = mpsc::unbounded_channel();
         let handle = runtime.handle().clone();
+        let busy_poll = BusyPoll::default();
+        let awake = busy_poll.clone();
         let thread = thread::Builder::new().name("jackfield-io".into()).spawn(move || {
+            drop(runtime.spawn(awake.run()));
             runtime.block_on(keep(tasks));
             runtime.shutdown_timeout(PATIENCE);
         })?;
-        Ok(Self { tasks: Tasks::new(handle, thread.thread().id(), lasting) })
+        Ok(Self { tasks: Tasks::new(handle, thread.thread().id(), lasting), busy_poll })
     }
 
     /// The thread as a place for connections. It does not end as long as this is held.
     pub(crate) fn tasks(&self) -> Tasks {
         self.tasks.clone()
+    }
+
+    /// For how long the thread stays awake for the next message.
+    pub(crate) fn busy_poll(&self) -> &BusyPoll {
+        &self.busy_poll
     }
 
     /// Gives the thread work that it finishes on its own account.

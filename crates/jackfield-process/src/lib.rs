@@ -52,6 +52,7 @@
 
 mod attach;
 mod backend;
+mod busy_poll;
 mod channel;
 mod checksum;
 mod child;

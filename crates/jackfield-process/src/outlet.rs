@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -16,6 +17,8 @@ use tokio::io::AsyncWrite;
 pub(crate) struct Outlet {
     output: Mutex<Output>,
     driver: Mutex<Option<Waker>>,
+    /// Whether there may be something to do for the driver.
+    is_left: AtomicBool,
 }
 
 struct Output {
@@ -30,7 +33,7 @@ impl Outlet {
     /// Sends on `io`.
     pub(crate) fn new(io: impl AsyncWrite + Send + 'static) -> Self {
         let output = Output { io: Some(Box::pin(io)), buffer: Vec::new(), sent: 0, unflushed: false };
-        Self { output: Mutex::new(output), driver: Mutex::new(None) }
+        Self { output: Mutex::new(output), driver: Mutex::new(None), is_left: AtomicBool::new(true) }
     }
 
     /// Remembers whom to wake when there is something to do for the driver.
@@ -44,6 +47,7 @@ impl Outlet {
 
     /// Has the driver look.
     pub(crate) fn wake_driver(&self) {
+        self.is_left.store(true, Ordering::SeqCst);
         let driver = lock(&self.driver).clone();
         if let Some(waker) = driver {
             waker.wake();
@@ -55,9 +59,29 @@ impl Outlet {
         let Ok(mut output) = self.output.try_lock() else { return self.wake_driver() };
         // It is the driver that the connection must wake when it takes more.
         let Some(waker) = lock(&self.driver).clone() else { return };
-        if let Poll::Ready(Err(_)) = output.poll_send(&mut Context::from_waker(&waker), fill) {
-            waker.wake();
+        match output.poll_send(&mut Context::from_waker(&waker), fill) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) | Poll::Pending => {
+                drop(output);
+                self.wake_driver();
+            }
         }
+    }
+
+    /// Sends what others have left to the driver. While they leave nothing, it does not get in their way.
+    pub(crate) fn poll_left(
+        &self,
+        context: &mut Context<'_>,
+        fill: impl FnMut(&mut Vec<u8>),
+    ) -> Poll<io::Result<()>> {
+        if !self.is_left.swap(false, Ordering::SeqCst) {
+            return Poll::Ready(Ok(()));
+        }
+        let sent = self.poll_send(context, fill);
+        if sent.is_pending() {
+            self.is_left.store(true, Ordering::SeqCst);
+        }
+        sent
     }
 
     /// Sends until `fill`, which swaps an empty buffer for what is to be sent, leaves it empty.

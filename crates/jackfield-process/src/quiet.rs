@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::runtime::Handle;
 
+use crate::busy_poll;
+
 /// The socket, which lives on the runtime on which it was made. Any thread may write.
 #[derive(Debug)]
 pub(crate) struct QuietSocket {
@@ -86,7 +88,11 @@ impl AsyncRead for QuietSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.input).poll_read(context, buffer)
+        let read = Pin::new(&mut self.input).poll_read(context, buffer);
+        if read.is_ready() {
+            busy_poll::heard();
+        }
+        read
     }
 }
 

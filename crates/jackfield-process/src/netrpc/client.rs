@@ -183,6 +183,12 @@ impl<C: Codec> Calls<C> {
         self.outlet.poll_send(context, |buffer| self.fill(buffer))
     }
 
+    /// Sends what callers have left.
+    pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outlet.drive(context);
+        self.outlet.poll_left(context, |buffer| self.fill(buffer))
+    }
+
     /// Says that nothing more comes.
     pub(super) fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outlet.poll_shutdown(context)

@@ -89,7 +89,10 @@ async fn work<C: Codec>(
 
 /// Ends if the output fails, or once this end has closed the connection and everything was sent.
 fn poll_output<C: Codec>(calls: &Calls<C>, context: &mut Context<'_>) -> Poll<RpcError> {
-    match (calls.poll_send(context), calls.end()) {
+    let end = calls.end();
+    // A caller that was just answered may be sending its next call: the end of what it sends is not waited for.
+    let sent = if end.is_some() { calls.poll_send(context) } else { calls.poll_left(context) };
+    match (sent, end) {
         (Poll::Ready(Err(error)), _) => Poll::Ready(error.into()),
         (Poll::Ready(Ok(())), Some(end)) => calls.poll_shutdown(context).map(|_| end),
         (Poll::Ready(Ok(())), None) | (Poll::Pending, _) => Poll::Pending,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use jackfield_core::Plugin;
 use tonic::service::Routes;
 
+use crate::busy_poll;
 use crate::grpc::{Broker, Limit};
 use crate::handshake::Handshake;
 use crate::tls::TlsConfig;
@@ -35,6 +37,7 @@ pub struct ServeConfig {
     pub(super) tls: Option<TlsConfig>,
     pub(super) network: Network,
     pub(super) limit: Limit,
+    pub(super) busy_poll: Duration,
 }
 
 /// What kind of socket a plugin listens on.
@@ -47,7 +50,14 @@ pub(super) enum Network {
 impl ServeConfig {
     /// Serves nothing yet, with this handshake.
     pub fn new(handshake: Handshake) -> Self {
-        Self { handshake, sets: BTreeMap::new(), tls: None, network: Network::Unix, limit: Limit::default() }
+        Self {
+            handshake,
+            sets: BTreeMap::new(),
+            tls: None,
+            network: Network::Unix,
+            limit: Limit::default(),
+            busy_poll: busy_poll::LIMIT,
+        }
     }
 
     /// Serves a plugin's interfaces in the handshake's version.
@@ -88,6 +98,14 @@ impl ServeConfig {
     #[cfg(feature = "netrpc")]
     pub fn net_rpc_in(mut self, version: i32, name: impl Into<String>, plugin: &'static Plugin) -> Self {
         self.set(version).net_rpc = Some((name.into(), plugin));
+        self
+    }
+
+    /// Sets for how long the plugin's thread looks for the next call before it sleeps, where calls follow each other
+    /// quickly; 250 µs otherwise. Zero lets it sleep at once. See
+    /// [`ProcessBackend::busy_poll`](crate::ProcessBackend::busy_poll).
+    pub fn busy_poll(mut self, limit: Duration) -> Self {
+        self.busy_poll = limit;
         self
     }
 

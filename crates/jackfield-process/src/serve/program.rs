@@ -23,6 +23,7 @@ use super::reflection::reflect;
 use super::stdout::Redirected;
 use super::termination;
 use super::wire_services::WireServices;
+use crate::busy_poll::BusyPoll;
 use crate::error::Chain;
 use crate::fate::Fate;
 use crate::group;
@@ -83,11 +84,13 @@ fn start(config: ServeConfig) -> Result<(), ServeError> {
     // One thread answers fastest: a request need not wake another core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
+    let busy_poll = BusyPoll::new(config.busy_poll);
     let choice = {
         // A constructor may begin something at the runtime.
         let _entered = runtime.enter();
         Choice::make(config, &offer)?
     };
+    drop(runtime.spawn(busy_poll.run()));
     let result = runtime.block_on(live(choice, offer, stdout));
     // A blocking method may never end; the process does.
     runtime.shutdown_background();
@@ -109,7 +112,7 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
-        let ServeConfig { handshake, mut sets, tls, network, limit } = config;
+        let ServeConfig { handshake, mut sets, tls, network, limit, .. } = config;
         let mut versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
         if !disagree(&versions, &offer.versions) {

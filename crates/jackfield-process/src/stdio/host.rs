@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::instance::{Consumer, Process, StdioInstance};
 use crate::backend::{ProcessBackend, Shared};
+use crate::busy_poll::Heard;
 use crate::child::{Bond, ChildHandle, Environment, Launch, Logs, Mark, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
 use crate::home::{Home, move_in};
@@ -245,7 +246,7 @@ impl StdioPlugin {
         let Talking { child, stdin, stdout } = talking;
         let clock = shared.io.tasks();
         let bound = Bound::new(self.max_message);
-        let (client, connection) = connect_within(bound.clone(), (stdout, stdin), codec);
+        let (client, connection) = connect_within(bound.clone(), (Heard(stdout), stdin), codec);
         let closing = client.clone();
         let process = Process::watch(shared, &home, child, connection, move || closing.close());
         let (fate, misfits) = (process.fate().clone(), self.misfits);

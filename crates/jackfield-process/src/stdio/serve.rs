@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::StdioCodec;
 use super::program::{Input, Output, pipes};
+use crate::busy_poll::{BusyPoll, Heard};
 use crate::error::Chain;
 use crate::log;
 use crate::netrpc::binding::{self, Exchange, Loose, Outgoing};
@@ -72,6 +73,7 @@ where
                 server = binding::serve(server, name, std::slice::from_ref(service), &Exchange::None);
             }
         }
+        drop(runtime.spawn(BusyPoll::default().run()));
         runtime.block_on(answer(server, pipes))
     };
     // A blocking method may never end; the process does.
@@ -80,5 +82,5 @@ where
 }
 
 async fn answer<C: Codec>(server: Server<C>, (input, output): (Input, Output)) -> Result<(), RpcError> {
-    server.serve_halves(input, output).await
+    server.serve_halves(Heard(input), output).await
 }
