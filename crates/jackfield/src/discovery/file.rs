@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::env::consts::{DLL_EXTENSION, DLL_PREFIX};
-use std::fs;
+use std::fs::{self, DirEntry, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,7 +107,16 @@ impl Stamp {
     /// Of the file that lies there now. A directory has none.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         // Links are followed: what they lead to is what would be loaded.
-        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Self::told(path, fs::metadata(path))
+    }
+
+    /// Of what was found in a directory, which need not be found again by its path unless it is a link.
+    fn found(entry: &DirEntry, path: &Path, is_link: bool) -> Option<Self> {
+        if is_link { Self::of(path) } else { Self::told(path, entry.metadata()) }
+    }
+
+    fn told(path: &Path, metadata: io::Result<Metadata>) -> Option<Self> {
+        let metadata = metadata.ok().filter(Metadata::is_file)?;
         Some(Self {
             identity: os::identity(&metadata),
             size: metadata.len(),
@@ -177,7 +186,7 @@ impl Scanner {
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
             self.is_all_here &= name(&path).is_none() || !is_link;
             // A file that went since the directory was read is one that is not there.
-            if let (Some(name), Some(stamp)) = (name(&path), Stamp::of(&path)) {
+            if let (Some(name), Some(stamp)) = (name(&path), Stamp::found(&entry, &path, is_link)) {
                 let (mut plugin, kind) = classify(name, stamp.kind());
                 let is_manifest = kind == Kind::Manifest;
                 let manifest = is_manifest.then(|| self.read(&path, stamp, before.remove(&path)));

@@ -1,7 +1,7 @@
 //! Waits until files hold still, so that none is taken that is half written.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use super::file::{File, Kind};
@@ -10,7 +10,8 @@ use super::file::{File, Kind};
 #[derive(Debug)]
 pub(crate) struct Settling {
     settle: Duration,
-    seen: BTreeMap<PathBuf, Seen>,
+    /// By path, as it is written: to compare paths part by part takes longer than to look at the files.
+    seen: BTreeMap<OsString, Seen>,
 }
 
 #[derive(Debug)]
@@ -39,7 +40,8 @@ impl Settling {
 
     /// What there is for each name, after these files were found. Names that are not in it have gone.
     pub(crate) fn look(&mut self, files: Vec<File>, now: Instant) -> BTreeMap<String, Found> {
-        let mut files: BTreeMap<_, _> = files.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let mut files: BTreeMap<_, _> =
+            files.into_iter().map(|file| (file.path.clone().into_os_string(), file)).collect();
         for (path, seen) in &mut self.seen {
             seen.update(files.remove(path), now, self.settle);
         }
