@@ -1,7 +1,7 @@
 //! Interfaces that are known only at run time.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use jackfield_abi::{CallOptions, Mode};
 
 use crate::codec::has_field;
 use crate::error::{CallError, Error};
-use crate::schema::{Descriptor, Field, Kind, Method, MethodDescriptor, Schema, Shape};
+use crate::schema::{Descriptor, Field, Kind, Method, MethodDescriptor, Schema, Shape, Untyped, typed};
 use crate::slot::{Generation, Lane, Slot};
 use crate::{BoxFuture, Description, Messages, Parcel, Part, Service};
 
@@ -178,6 +178,8 @@ fn whole(number: u32, messages: Messages) -> Parcel {
 pub(crate) struct DynamicInterface {
     pub(crate) descriptor: Descriptor,
     pub(crate) schema: &'static Schema,
+    /// The methods of the schema once more, with the types of their fields, once somebody wants them.
+    typed: OnceLock<Vec<Result<Method, Untyped>>>,
 }
 
 impl DynamicInterface {
@@ -188,9 +190,19 @@ impl DynamicInterface {
         if let Some(kept) = kept.iter().find(|kept| kept.descriptor == *interface) {
             return kept;
         }
-        let new = leak(Self { descriptor: interface.clone(), schema: leak(schema(interface)) });
+        let (descriptor, schema) = (interface.clone(), leak(schema(interface)));
+        let new = leak(Self { descriptor, schema, typed: OnceLock::new() });
         kept.push(new);
         new
+    }
+
+    /// A method of the schema with the types of its fields.
+    pub(crate) fn typed(&'static self, method: &'static Method) -> Result<&'static Method, Untyped> {
+        let Some(index) = self.schema.methods.iter().position(|found| found.path == method.path) else {
+            return Ok(method);
+        };
+        let typed = self.typed.get_or_init(|| typed(&self.descriptor, self.schema));
+        typed[index].as_ref().map_err(Untyped::clone)
     }
 }
 

@@ -5,7 +5,7 @@ use jackfield_abi::{MethodSpec, StaticRef};
 use crate::LoadErrorKind;
 use crate::dynamic::DynamicInterface;
 use crate::error::{Error, Fault};
-use crate::schema::{Descriptor, Schema};
+use crate::schema::{Descriptor, Method, Schema, Untyped};
 
 /// A trait under `#[interface]`, as the type `dyn Trait`. The macro implements it.
 pub trait Interface: Send + Sync + 'static {
@@ -44,7 +44,7 @@ pub struct Description {
 #[derive(Clone, Copy, Debug)]
 enum Known {
     /// What it read at run time.
-    Descriptor(&'static Descriptor),
+    Descriptor(&'static DynamicInterface),
     /// Nothing yet: whatever the plugin serves will do.
     Nothing,
     /// Its trait.
@@ -68,8 +68,8 @@ impl Description {
     ///
     /// What is described is kept for as long as the program runs, once for equal descriptions.
     pub fn dynamic(interface: &Descriptor) -> Self {
-        let DynamicInterface { descriptor, schema } = DynamicInterface::keep(interface);
-        Self { schema, specs: &[], known: Known::Descriptor(descriptor) }
+        let kept = DynamicInterface::keep(interface);
+        Self { schema: kept.schema, specs: &[], known: Known::Descriptor(kept) }
     }
 
     /// The schema. That of an interface which is known only at run time has the methods, and says of their fields what is
@@ -81,8 +81,21 @@ impl Description {
     /// What was read of the interface, if it is known only at run time.
     pub const fn descriptor(&self) -> Option<&'static Descriptor> {
         match self.known {
-            Known::Descriptor(descriptor) => Some(descriptor),
+            Known::Descriptor(kept) => Some(&kept.descriptor),
             Known::Nothing | Known::Trait => None,
+        }
+    }
+
+    /// A method with the types of its fields, which the [schema](Self::schema) of an interface that is known only at run
+    /// time lacks: for wires that carry something else than protobuf messages. Any other method is returned as it is.
+    ///
+    /// # Errors
+    ///
+    /// The method has something for which there is no type here.
+    pub fn typed(&self, method: &'static Method) -> Result<&'static Method, Untyped> {
+        match self.known {
+            Known::Descriptor(kept) => kept.typed(method),
+            Known::Nothing | Known::Trait => Ok(method),
         }
     }
 

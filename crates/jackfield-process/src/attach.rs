@@ -16,7 +16,7 @@ use crate::handshake::{Address, Protocol};
 use crate::health::examine;
 use crate::instance::ProcessInstance;
 #[cfg(feature = "netrpc")]
-use crate::netrpc::{NetRpc, binding::compiled, plugin};
+use crate::netrpc::{NetRpc, binding::known, plugin};
 use crate::printed::{Printed, Stream};
 use crate::reattach::{Owner, Reattach};
 use crate::running::Running;
@@ -162,9 +162,9 @@ impl AttachedPlugin {
         let task = owner.io.start_task(async move {
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some((home, options))) = (this.reattach.protocol, net_rpc) {
-                let schema = compiled(interface)?;
+                let interface = known(interface)?;
                 let (child, wires) = this.reattach.find(&shared, &name, this.tls).await?;
-                let wanted = plugin::Wanted { schema, printed: this.printed, offers: Vec::new(), home };
+                let wanted = plugin::Wanted { interface, printed: this.printed, offers: Vec::new(), home };
                 let announced = Announced { child, wires, protocol: Protocol::NetRpc };
                 let connecting = plugin::connect(shared, announced, options, wanted);
                 let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;

@@ -23,7 +23,7 @@ use crate::health::examine;
 use crate::instance::ProcessInstance;
 use crate::lanes::Lanes;
 #[cfg(feature = "netrpc")]
-use crate::netrpc::binding::compiled;
+use crate::netrpc::binding::known;
 #[cfg(feature = "netrpc")]
 use crate::netrpc::plugin::{self, NetRpc, Wanted};
 use crate::printed::{Printed, Stderr, Stream};
@@ -320,8 +320,8 @@ impl ProcessPlugin {
             let announced = announce(&shared, &plan).await?;
             #[cfg(feature = "netrpc")]
             if let (Protocol::NetRpc, Some((home, options))) = (announced.protocol, net_rpc) {
-                let schema = compiled(interface)?;
-                let wanted = Wanted { schema, printed: plan.printed, offers: plan.offers, home };
+                let interface = known(interface)?;
+                let wanted = Wanted { interface, printed: plan.printed, offers: plan.offers, home };
                 let connecting = plugin::connect(shared, announced, options, wanted);
                 let connected = timeout(this.start_timeout, connecting).await;
                 let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;

@@ -87,6 +87,8 @@ pub struct FieldDescriptor {
     pub interface: String,
     /// Whether a plugin of Jackfield says that it is what comes again and again, each time in a message of its own.
     pub is_stream: bool,
+    /// Whether it stands in a `oneof`, of whose fields one is there at the most.
+    pub is_alternative: bool,
 }
 
 /// Whether a field that does not come is told apart from one that has its default.
@@ -375,10 +377,13 @@ fn parse_field(bytes: &[u8]) -> Result<FieldDescriptor, DecodeError> {
                 parsed.interface = option(field.bytes()?)?;
                 parsed.is_stream = is_set(field.bytes()?, STREAM)?;
             }
+            9 => parsed.is_alternative = true,
             17 if field.varint()? != 0 => parsed.presence = Presence::Explicit,
             _ => {}
         }
     }
+    // An `optional` field is alone in a `oneof` that nobody wrote.
+    parsed.is_alternative &= parsed.presence == Presence::Implicit;
     Ok(parsed)
 }
 

@@ -9,6 +9,7 @@ mod descriptor;
 mod proto;
 mod reach;
 mod signature;
+mod typed;
 mod types;
 pub(crate) mod writer;
 
@@ -18,6 +19,8 @@ pub use descriptor::{
     Presence, Streams,
 };
 pub use jackfield_abi::Mode;
+pub use typed::Untyped;
+pub(crate) use typed::typed;
 #[doc(hidden)]
 pub use types::EMPTY;
 pub use types::{EnumType, Field, Kind, MessageType, ObjectType, Shape, TypeName, Variant};

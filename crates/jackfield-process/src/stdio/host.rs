@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jackfield_core::{
-    BoxFuture, Candidate, Channel, Instance, Load, LoadError, LoadErrorKind, Schema, Step, all_saved,
+    BoxFuture, Candidate, Channel, Description, Instance, Load, LoadError, LoadErrorKind, Step, all_saved,
 };
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use crate::error::{BackendError, StartError};
 use crate::home::{Home, move_in};
 use crate::host::about;
 use crate::netrpc::binding::{
-    Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, compiled,
+    Arguments, Carrier, Exchange, Line, Loose, Misfits, Outgoing, Pulse, RpcChannel, known,
 };
 use crate::netrpc::{Bound, Codec, FromBody, Gobs, Json, RpcError, Server, ToBody, connect_within};
 use crate::printed::Stderr;
@@ -208,8 +208,8 @@ impl StdioPlugin {
     }
 
     async fn load_instance(&self, load: &Load) -> Result<StdioInstance, LoadErrorKind> {
-        let schema = compiled(load.interface)?;
-        fits(self.misfits, schema)?;
+        let interface = known(load.interface)?;
+        fits(self.misfits, interface)?;
         let backend = self.own_backend().map_err(stdio)?;
         let owner = Arc::clone(backend.shared());
         let (shared, this) = (Arc::clone(&owner), self.clone());
@@ -224,9 +224,9 @@ impl StdioPlugin {
             let home = move_in(home, &shared.io).await?;
             let talking = start(&shared, &launch, name, &home).await?;
             let instance = match this.codec {
-                StdioCodec::Gob => this.begin(shared, home, talking, Gobs),
-                StdioCodec::Json => this.begin(shared, home, talking, Json::V1),
-                StdioCodec::Json2 => this.begin(shared, home, talking, Json::V2),
+                StdioCodec::Gob => this.begin(shared, home, (talking, Gobs), interface),
+                StdioCodec::Json => this.begin(shared, home, (talking, Json::V1), interface),
+                StdioCodec::Json2 => this.begin(shared, home, (talking, Json::V2), interface),
             };
             if let Some(files) = files {
                 let constructed = instance.constructed().await;
@@ -238,7 +238,13 @@ impl StdioPlugin {
         task.await.unwrap_or(Err(StartError::NoThread)).map_err(stdio)
     }
 
-    fn begin<C: Codec>(&self, shared: Arc<Shared>, home: Tasks, talking: Talking, codec: C) -> StdioInstance
+    fn begin<C: Codec>(
+        &self,
+        shared: Arc<Shared>,
+        home: Tasks,
+        (talking, codec): (Talking, C),
+        interface: Description,
+    ) -> StdioInstance
     where
         Outgoing: ToBody<C>,
         Loose: FromBody<C>,
@@ -251,9 +257,10 @@ impl StdioPlugin {
         let process = Process::watch(shared, &home, child, connection, move || closing.close());
         let (fate, misfits) = (process.fate().clone(), self.misfits);
         let is_asked_to_save = self.hands_over;
-        let channel = move |service: &str, arguments| {
+        let channel = move |interface: Description, service: &str, arguments| {
             let (home, clock, fate) = (home.clone(), clock.clone(), fate.clone());
             let line = Line {
+                interface,
                 service: service.to_owned(),
                 arguments,
                 home,
@@ -266,9 +273,10 @@ impl StdioPlugin {
             };
             Arc::new(RpcChannel::new(client.clone(), line)) as Arc<dyn Channel>
         };
-        let first = channel(&self.service, self.arguments.clone());
-        let interfaces = move |schema: &'static Schema| {
-            fits(misfits, schema).map(|()| channel(schema.service, HashMap::new()))
+        let first = channel(interface, &self.service, self.arguments.clone());
+        let interfaces = move |interface: Description| {
+            fits(misfits, interface)?;
+            Ok(channel(interface, interface.schema().service, HashMap::new()))
         };
         StdioInstance::new(process, first, Box::new(interfaces))
     }
@@ -325,9 +333,9 @@ async fn start(shared: &Shared, launch: &Launch, name: String, home: &Tasks) -> 
     Ok(Talking { child, stdin, stdout })
 }
 
-fn fits(misfits: Misfits, schema: &'static Schema) -> Result<(), LoadErrorKind> {
+fn fits(misfits: Misfits, interface: Description) -> Result<(), LoadErrorKind> {
     misfits
-        .check(schema, Carrier::Single)
+        .check(interface, Carrier::Single)
         .map_err(|unfit| LoadErrorKind::backend("stdio", Step::Check, unfit))
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::{
-    BoxFuture, CallError, CallOptions, Channel, Error, Instance, Lane, Load, LoadErrorKind, Parcel, Schema,
-    Unloaded,
+    BoxFuture, CallError, CallOptions, Channel, Description, Error, Instance, Lane, Load, LoadErrorKind,
+    Parcel, Unloaded,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use crate::fate::Fate;
 use crate::home::Teller;
 use crate::host::START_TIMEOUT;
 use crate::netrpc::RpcError;
-use crate::netrpc::binding::compiled;
+use crate::netrpc::binding::known;
 use crate::netrpc::binding::saving::SAVES;
 use crate::start::{EXIT, End, GRACE};
 use crate::tasks::Tasks;
@@ -114,9 +114,9 @@ pub(super) struct StdioInstance {
     interfaces: Interfaces,
 }
 
-/// Gives what calls another interface of the program, whose name it is given.
+/// Gives what calls another interface of the program.
 pub(super) type Interfaces =
-    Box<dyn Fn(&'static Schema) -> Result<Arc<dyn Channel>, LoadErrorKind> + Send + Sync>;
+    Box<dyn Fn(Description) -> Result<Arc<dyn Channel>, LoadErrorKind> + Send + Sync>;
 
 impl StdioInstance {
     pub(super) fn new(process: Process, channel: Arc<dyn Channel>, interfaces: Interfaces) -> Self {
@@ -155,7 +155,7 @@ impl Instance for StdioInstance {
 
     /// Each interface of a program of ours is there under its own name. Whether it is shows when it is called.
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
-        let channel = compiled(load.interface).and_then(|schema| (self.interfaces)(schema));
+        let channel = known(load.interface).and_then(|interface| (self.interfaces)(interface));
         Box::pin(std::future::ready(channel.map(Lane::Channel)))
     }
 

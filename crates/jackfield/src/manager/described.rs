@@ -3,18 +3,18 @@
 use std::sync::{Mutex, PoisonError};
 
 use jackfield_core::schema::Descriptor;
-use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError};
+use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind};
 
 use super::error::ReloadError;
 use super::lifecycle::Manager;
 
 impl Manager {
-    /// What a plugin that was loaded serves now, as it describes it itself: what [`dynamic`](Self::dynamic) takes. Names
-    /// are as for [`get`](Self::get).
+    /// What a plugin that was loaded serves now, as it describes it itself: what [`dynamic`](Self::dynamic) takes. Of one
+    /// that does not say, it is what it was [loaded](Self::load_described) as. Names are as for [`get`](Self::get).
     ///
     /// # Errors
     ///
-    /// There is no such plugin, or it does not say what it serves: over net/rpc none does.
+    /// There is no such plugin, or neither is known: over net/rpc no plugin says it.
     ///
     /// # Cancel safety
     ///
@@ -24,7 +24,11 @@ impl Manager {
         let entry = self.shared.registry.find(&id)?;
         let instance = entry.extra.instance.lock().await;
         let Some(instance) = &*instance else { return Err(self.unloaded(&id)) };
-        Ok(instance.interfaces().await.map_err(|kind| entry.extra.load.error(kind))?)
+        let load = &entry.extra.load;
+        match (instance.interfaces().await, load.interface.descriptor()) {
+            (Err(LoadErrorKind::Silent), Some(described)) => Ok(vec![described.clone()]),
+            (said, _) => Ok(said.map_err(|kind| load.error(kind))?),
+        }
     }
 }
 

@@ -111,7 +111,8 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// As for [`load`](Self::load), or the plugin does not say what it serves: over net/rpc none does.
+    /// As for [`load`](Self::load), or the plugin does not say what it serves: over net/rpc none does (see
+    /// [`load_described`](Self::load_described)).
     ///
     /// # Cancel safety
     ///
@@ -127,12 +128,47 @@ impl Manager {
         Ok(candidate.into_interfaces())
     }
 
+    /// Loads a plugin as an interface that is known only at run time: for one that does not say what it serves, as over
+    /// net/rpc and over standard input and output. What a plugin says of itself is checked all the same. The handle is as
+    /// one of [`dynamic`](Self::dynamic).
+    ///
+    /// ```no_run
+    /// # use jackfield::schema::Descriptor;
+    /// # use jackfield::{Bytes, Candidate, Context, Manager};
+    /// # async fn host(candidate: &dyn Candidate, set: &[Bytes]) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The files of a descriptor set, such as `protoc` makes it of a `.proto` file.
+    /// let interface = Descriptor::parse_files(set, "proto.KV")?;
+    /// let kv = Manager::new().load_described(Context::new("kv", []), candidate, &interface).await?;
+    /// let response = kv.call("Get", Bytes::from_static(b"\x0a\x01a")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`load`](Self::load).
+    pub async fn load_described(
+        &self,
+        context: Context,
+        candidate: &dyn Candidate,
+        interface: &Descriptor,
+    ) -> Result<DynamicHandle, LoadError> {
+        let load = Load::new(context, Description::dynamic(interface));
+        let interface = load.interface;
+        let slot = self.add(&load, candidate, |lane| Slot::dynamic(interface, lane)).await?;
+        DynamicHandle::new(slot, interface).ok_or_else(|| load.error(taken(&load)))
+    }
+
     /// Loads a plugin and makes its slot.
     async fn add(
         &self,
         load: &Load,
         candidate: &dyn Candidate,
-        make: fn(Lane) -> Slot,
+        make: impl Fn(Lane) -> Slot,
     ) -> Result<Arc<Slot>, LoadError> {
         let id = PluginId::from(load.context.plugin());
         if self.shared.registry.contains(&id) {
@@ -159,7 +195,7 @@ impl Manager {
         }
         attempt.succeeded(1);
         if let Some(instance) = &*held {
-            self.join(&id, &entry, &**instance, make);
+            self.join(&id, &entry, &**instance, &make);
         }
         drop(held);
         tracing::info!(plugin = %id, interface = load.interface.schema().service, "loaded");
@@ -212,9 +248,10 @@ impl Manager {
     }
 
     /// A handle to an interface of a plugin that was loaded, where the interface is known only at run time: one of those
-    /// that [`load_dynamic`](Self::load_dynamic) returns. It is swapped and unloaded with the plugin.
+    /// that [`load_dynamic`](Self::load_dynamic) returns, or the one of [`load_described`](Self::load_described). It is
+    /// swapped and unloaded with the plugin.
     ///
-    /// For each interface the plugin constructs an object of its own. The description is kept for as long as the program
+    /// For each other interface the plugin constructs an object of its own. The description is kept for as long as the program
     /// runs, once for equal ones.
     ///
     /// # Errors
@@ -244,6 +281,9 @@ impl Manager {
     ) -> Result<Arc<Slot>, ReloadError> {
         let id = self.resolve(name)?;
         let entry = self.shared.registry.find(&id)?;
+        if fits(entry.extra.load.interface, &entry.slot) {
+            return Ok(entry.slot);
+        }
         let instance = entry.extra.instance.lock().await;
         if let Some(slot) = entry.extra.other(fits) {
             // It was asked for before.

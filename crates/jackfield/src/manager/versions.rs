@@ -227,7 +227,7 @@ impl Manager {
         id: &PluginId,
         entry: &Entry<Control>,
         instance: &dyn Instance,
-        make: fn(Lane) -> Slot,
+        make: impl Fn(Lane) -> Slot,
     ) {
         let Some((name, version)) = version::split(id.as_str()) else { return };
         let serving = Serving { plugin: id.clone(), version, control: entry.extra.clone() };

@@ -1,6 +1,13 @@
 //! Plugins of whose interfaces the host knows nothing when it is compiled.
 
-use jackfield::{Bytes, CallError, Context, Error, GetError, Manager, Messages, ReloadError};
+use jackfield::process::{ProcessBackend, StdioCodec, StdioPlugin};
+use jackfield::schema::Descriptor;
+use jackfield::{
+    Bytes, CallError, Context, Error, GetError, Interface, LoadErrorKind, Manager, Messages, ReloadError,
+    Streaming,
+};
+use jackfield_core::interface;
+use jackfield_fixtures::workspace;
 use kv_interface::Kv;
 use probe_interface::Probe;
 
@@ -46,6 +53,67 @@ async fn it_is_swapped_for_what_serves_the_same() {
     assert!(matches!(kv.call("Get", Bytes::from_static(b"\x0a\x01?")).await, Err(Error::Plugin(_))));
     manager.unload("kv").await.expect("it was loaded");
     assert!(matches!(kv.call("Get", Bytes::new()).await, Err(Error::Call(CallError::Closed { .. }))));
+}
+
+/// What a script provides that says nothing of itself, and something that it could not.
+#[interface(service = "proto.Speaker", version = "1.0")]
+trait Speaker {
+    async fn say_hi(&self, name: String) -> Result<String, Error>;
+    async fn fail(&self, name: String) -> Result<String, Error>;
+    async fn listen(&self, words: Streaming<String>) -> Result<String, Error>;
+}
+
+fn speaker() -> StdioPlugin {
+    let backend = ProcessBackend::start().expect("it starts");
+    let script = workspace().join("fixtures/python/provider.py");
+    StdioPlugin::new("python3").args([script]).codec(StdioCodec::Json).backend(&backend)
+}
+
+#[tokio::test]
+async fn a_script_is_loaded_as_what_its_host_has_read() {
+    let manager = Manager::new();
+    let context = || Context::new("speaker", []);
+    let silent = manager.load_dynamic(context(), &speaker()).await.expect_err("it does not say");
+    assert!(matches!(silent.kind(), LoadErrorKind::Silent), "{silent:?}");
+    let file = <dyn Speaker as Interface>::SCHEMA.to_file_descriptor();
+    let interface = Descriptor::parse(&file).expect("an interface");
+    let unfit = manager.load_described(context(), &speaker(), &interface).await.expect_err("a stream");
+    let reason = std::error::Error::source(unfit.kind()).expect("a reason").to_string();
+    let expected = "net/rpc cannot carry a stream, which the method `Listen` of `proto.Speaker` has";
+    assert!(reason.starts_with(expected), "{reason}");
+
+    let candidate = speaker().allow_lacking();
+    let speaker = manager.load_described(context(), &candidate, &interface).await.expect("it is loaded");
+    // `{ name: "bob" }` and `{ value: "Hi bob" }`.
+    let bob = Bytes::from_static(b"\x0a\x03bob");
+    assert_eq!(speaker.call("SayHi", bob.clone()).await, Ok(Bytes::from_static(b"\x0a\x06Hi bob")));
+    let Err(Error::Plugin(failure)) = speaker.call("Fail", bob.clone()).await else { panic!("it fails") };
+    assert_eq!(failure.message(), "no, bob");
+    let Err(Error::Call(error)) = speaker.call("Listen", bob.clone()).await else { panic!("a stream") };
+    assert!(error.to_string().contains(expected), "{error}");
+
+    // It is the same one for whoever asks, and stays so when it is swapped.
+    assert_eq!(manager.interfaces("speaker").await.expect("it is known"), [interface.clone()]);
+    let same = manager.dynamic("speaker", &interface).await.expect("it is loaded as that");
+    manager.reload("speaker", &candidate).await.expect("it is replaced");
+    assert_eq!(same.call("SayHi", bob).await, Ok(Bytes::from_static(b"\x0a\x06Hi bob")));
+    assert!(manager.get::<dyn Speaker>("speaker").is_err(), "it was not loaded by the trait");
+    manager.unload("speaker").await.expect("it was loaded");
+    assert!(matches!(same.call("SayHi", Bytes::new()).await, Err(Error::Call(CallError::Closed { .. }))));
+}
+
+/// What a plugin says of itself goes before what its host has read.
+#[tokio::test]
+async fn a_plugin_that_says_what_it_serves_is_loaded_as_nothing_else() {
+    let manager = Manager::new();
+    let read = |file: Vec<u8>| Descriptor::parse(&file).expect("an interface");
+    let kv = read(<dyn Kv as Interface>::SCHEMA.to_file_descriptor());
+    let probe = read(<dyn Probe as Interface>::SCHEMA.to_file_descriptor());
+    let context = || Context::new("kv", []);
+    let other = manager.load_described(context(), &kv_file::PLUGIN, &probe).await.expect_err("another");
+    assert!(matches!(other.kind(), LoadErrorKind::Interface { .. }), "{other:?}");
+    let kv = manager.load_described(context(), &kv_file::PLUGIN, &kv).await.expect("loaded");
+    assert!(matches!(kv.call("Get", Bytes::from_static(b"\x0a\x01?")).await, Err(Error::Plugin(_))));
 }
 
 /// A stream that is not the last of the arguments.

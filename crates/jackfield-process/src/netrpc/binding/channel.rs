@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gobwire::Dynamic;
-use jackfield_core::{BoxFuture, CallError, CallOptions, Channel, Error, Failure, Method, Parcel};
+use jackfield_core::{
+    BoxFuture, CallError, CallOptions, Channel, Description, Error, Failure, Method, Parcel,
+};
 use tokio::time::timeout;
 
-use super::check::{Unfit, unfit};
+use super::check::{Unfit, typed};
 use super::fit::response;
 use super::loose::Loose;
 use super::objects::Exchange;
@@ -31,6 +33,8 @@ pub(crate) struct RpcChannel<C: Codec> {
 /// What a channel has to know of its other end.
 #[derive(Debug)]
 pub(crate) struct Line {
+    /// The interface that is called.
+    pub(crate) interface: Description,
     /// The name of the service there.
     pub(crate) service: String,
     /// How the methods take their arguments that do not take them as usual.
@@ -174,10 +178,9 @@ where
     }
 
     async fn ask(&self, method: &'static Method, request: Parcel) -> Result<Parcel, Error> {
-        let Line { service, arguments, objects, .. } = &self.line;
-        if let Some(unfit) = unfit(method, objects.carrier()) {
-            return Err(lacking(method, &unfit).into());
-        }
+        let Line { interface, service, arguments, objects, .. } = &self.line;
+        let typed = typed(*interface, method, objects.carrier());
+        let method = typed.map_err(|unfit| lacking(method, &unfit))?;
         let (bytes, _) = hand_over(objects, request, method.arguments).await?;
         let arguments = arguments.get(method.name).copied().unwrap_or_default();
         let request = Outgoing::request(method, &bytes, arguments).map_err(CallError::from)?;

@@ -1,7 +1,7 @@
 //! Says what of an interface net/rpc cannot carry.
 
-use jackfield_core::schema::{Kind, MessageType, Shape, TypeName};
-use jackfield_core::{Description, Field, LoadErrorKind, Method, Schema};
+use jackfield_core::schema::{Kind, MessageType, Shape, TypeName, Untyped};
+use jackfield_core::{Description, Field, LoadErrorKind, Method};
 
 /// A method of an interface has something that net/rpc cannot carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,20 +34,20 @@ pub(crate) enum Misfits {
 
 impl Misfits {
     /// Refuses an interface whose required methods, or those of the objects that they pass, cannot be carried.
-    pub(crate) fn check(self, schema: &'static Schema, carrier: Carrier) -> Result<(), Unfit> {
+    pub(crate) fn check(self, interface: Description, carrier: Carrier) -> Result<(), Unfit> {
         if self == Self::Lacking {
             return Ok(());
         }
-        let (mut schemas, mut checked) = (vec![schema], 0);
+        let (mut schemas, mut checked) = (vec![interface.schema()], 0);
         while let Some(schema) = schemas.get(checked).copied() {
             checked += 1;
             for method in schema.methods {
-                match unfit(method, carrier) {
-                    Some(unfit) if !method.is_optional => return Err(unfit),
-                    Some(_) => continue,
-                    None => {}
-                }
-                for ty in fields(method).filter_map(Field::object_type) {
+                let typed = match typed(interface, method, carrier) {
+                    Err(unfit) if !method.is_optional => return Err(unfit),
+                    Err(_) => continue,
+                    Ok(typed) => typed,
+                };
+                for ty in fields(typed).filter_map(Field::object_type) {
                     if !schemas.iter().any(|other| other.service == ty.schema().service) {
                         schemas.push(ty.schema());
                     }
@@ -58,16 +58,46 @@ impl Misfits {
     }
 }
 
+/// A method as it is carried, with the types of its fields.
+pub(super) fn typed(
+    interface: Description,
+    method: &'static Method,
+    carrier: Carrier,
+) -> Result<&'static Method, Unfit> {
+    match interface.typed(method) {
+        Ok(typed) => unfit(typed, carrier).map_or(Ok(typed), Err),
+        Err(untyped) => Err(Unfit::new(method, untyped.to_string(), hint(&untyped, carrier))),
+    }
+}
+
+fn hint(untyped: &Untyped, carrier: Carrier) -> &'static str {
+    match untyped {
+        Untyped::Kind { .. } => "describe it as a type that Go has, such as an `int64` or a `double`",
+        Untyped::Object { .. } => "call it from a host that has the trait",
+        _ => elsewhere(carrier),
+    }
+}
+
 /// Why a method cannot be carried, if it cannot.
-pub(crate) fn unfit(method: &'static Method, carrier: Carrier) -> Option<Unfit> {
+pub(super) fn unfit(method: &'static Method, carrier: Carrier) -> Option<Unfit> {
     let what = fields(method).find_map(|field| obstacle(field, carrier))?;
-    let hint = match carrier {
+    Some(Unfit::new(method, what, elsewhere(carrier)))
+}
+
+/// What can carry more.
+fn elsewhere(carrier: Carrier) -> &'static str {
+    match carrier {
         Carrier::Brokered => "serve it over gRPC",
         Carrier::Single => "make it a plugin with a handshake",
-    };
-    // The path is `/service/method`.
-    let service = method.path.split('/').nth(1).unwrap_or_default();
-    Some(Unfit { service, method: method.name, what, hint })
+    }
+}
+
+impl Unfit {
+    fn new(method: &'static Method, what: String, hint: &'static str) -> Self {
+        // The path is `/service/method`.
+        let service = method.path.split('/').nth(1).unwrap_or_default();
+        Self { service, method: method.name, what, hint }
+    }
 }
 
 fn fields(method: &'static Method) -> impl Iterator<Item = &'static Field> {
@@ -103,9 +133,7 @@ fn enum_with_data(shape: Shape, seen: &mut Vec<&'static MessageType>) -> Option<
     }
 }
 
-/// The schema of an interface that was known when this program was compiled: of another one it is not known here what its
-/// messages are in Go's terms.
-pub(crate) fn compiled(interface: Description) -> Result<&'static Schema, LoadErrorKind> {
-    let is_compiled = interface.descriptor().is_none() && !interface.is_any();
-    is_compiled.then(|| interface.schema()).ok_or(LoadErrorKind::Silent)
+/// An interface that is known, be it since it was read at run time: without one it is not known what is to be called.
+pub(crate) fn known(interface: Description) -> Result<Description, LoadErrorKind> {
+    if interface.is_any() { Err(LoadErrorKind::Silent) } else { Ok(interface) }
 }

@@ -19,7 +19,7 @@ pub(crate) use self::channel::Pulse;
 #[cfg(feature = "stdio")]
 pub(crate) use self::channel::{Line, RpcChannel};
 pub use self::check::Unfit;
-pub(crate) use self::check::{Carrier, Misfits, compiled};
+pub(crate) use self::check::{Carrier, Misfits, known};
 #[cfg(feature = "stdio")]
 pub(crate) use self::loose::Loose;
 pub(crate) use self::objects::{Brokerage, Exchange};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use jackfield_core::{CallError, Channel, Service};
+use jackfield_core::{CallError, Channel, Description, Service};
 
 use super::channel::{Line, Pulse, RpcChannel};
 use super::check::Carrier;
@@ -89,7 +89,10 @@ impl Brokerage {
     /// Reaches an object, for as long as what this returns is held. Any executor may wait for it.
     pub(crate) async fn reach(&self, id: u32) -> Result<Arc<dyn Channel>, CallError> {
         let this = self.clone();
-        let dialing = self.tasks.start(async move { this.dial(id, HashMap::new(), Pulse::None).await });
+        // It is called by methods that have their types with them.
+        let interface = Description::any();
+        let dialing =
+            self.tasks.start(async move { this.dial(id, interface, HashMap::new(), Pulse::None).await });
         let unreached =
             |reason: String| CallError::Wire { reason: format!("the object {id} of the call: {reason}") };
         let dialed = dialing.await.map_err(|error| unreached(error.to_string()))?;
@@ -98,16 +101,18 @@ impl Brokerage {
 }
 
 impl Brokerage {
-    /// Opens the stream of an object and gives what calls it. Must run where the connections live.
+    /// Opens the stream of an object and gives what calls its interface. Must run where the connections live.
     pub(crate) async fn dial(
         &self,
         id: u32,
+        interface: Description,
         arguments: HashMap<String, Arguments>,
         pulse: Pulse,
     ) -> io::Result<Arc<dyn Channel>> {
         let (client, connection) = connect(self.broker.dial(id).await?, Gobs);
         self.tasks.keep(async move { drop(connection.await) });
         let line = Line {
+            interface,
             service: NAME.to_owned(),
             arguments,
             home: self.tasks.clone(),

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use gobwire::Dynamic;
-use jackfield_core::{BoxFuture, Channel, LoadErrorKind, OfferedObject, Schema, Step};
+use jackfield_core::{BoxFuture, Channel, Description, LoadErrorKind, OfferedObject, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -112,8 +112,8 @@ impl NetRpc {
     }
 
     /// Refuses an interface that cannot be carried.
-    pub(super) fn check(&self, schema: &'static Schema) -> Result<(), LoadErrorKind> {
-        let checked = self.misfits.check(schema, Carrier::Brokered);
+    pub(super) fn check(&self, interface: Description) -> Result<(), LoadErrorKind> {
+        let checked = self.misfits.check(interface, Carrier::Brokered);
         checked.map_err(|unfit| LoadErrorKind::backend("process", Step::Check, unfit))
     }
 }
@@ -124,9 +124,9 @@ pub(crate) async fn connect(
     shared: Arc<Shared>,
     announced: Announced,
     options: NetRpc,
-    Wanted { schema, printed, offers, home }: Wanted,
+    Wanted { interface, printed, offers, home }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
-    options.check(schema)?;
+    options.check(interface)?;
     let Announced { child, wires: Wires { target, version, keys, liveness, .. }, .. } = announced;
     let (child, address) = (Arc::new(child), target.address.clone());
     let tasks = move_in(home, &shared.io).await?;
@@ -147,7 +147,8 @@ pub(crate) async fn connect(
             dispenser.objects.serve(offer.service);
         }
         // At the same time, so that a start takes no longer for it.
-        let (well, channel) = tokio::join!(well(&dispenser.control), dispenser.dispense(&plugin, arguments));
+        let (well, channel) =
+            tokio::join!(well(&dispenser.control), dispenser.dispense(&plugin, interface, arguments));
         well?;
         Ok::<_, StartError>((dispenser, channel?))
     });
@@ -207,7 +208,7 @@ impl Opening {
 /// What is wanted of a plugin.
 pub(crate) struct Wanted {
     /// Its interface.
-    pub(crate) schema: &'static Schema,
+    pub(crate) interface: Description,
     /// Where what it prints goes.
     pub(crate) printed: Printed,
     /// What this host offers it.
@@ -228,10 +229,11 @@ impl Dispenser {
     pub(super) async fn dispense(
         &self,
         wanted: &str,
+        interface: Description,
         arguments: HashMap<String, Arguments>,
     ) -> Result<Arc<dyn Channel>, RpcError> {
         let id: u32 = self.control.call("Dispenser.Dispense", wanted).await?;
-        Ok(self.objects.dial(id, arguments, Pulse::Beside(self.control.clone())).await?)
+        Ok(self.objects.dial(id, interface, arguments, Pulse::Beside(self.control.clone())).await?)
     }
 }
 

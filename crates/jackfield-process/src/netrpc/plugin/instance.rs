@@ -17,7 +17,7 @@ use crate::error::StartError;
 use crate::host::START_TIMEOUT;
 use crate::io::Task;
 use crate::netrpc::RpcError;
-use crate::netrpc::binding::compiled;
+use crate::netrpc::binding::known;
 use crate::reattach::Reattach;
 use crate::start::{End, tell};
 
@@ -71,11 +71,12 @@ impl Instance for NetRpcInstance {
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
         let (dispenser, interface) = (self.dispenser.clone(), load.interface);
         Box::pin(async move {
-            let schema = compiled(interface)?;
-            self.options.check(schema)?;
+            let interface = known(interface)?;
+            self.options.check(interface)?;
             let tasks = dispenser.objects.tasks.clone();
+            let service = interface.schema().service;
             let dispensing =
-                tasks.start(async move { dispenser.dispense(schema.service, HashMap::new()).await });
+                tasks.start(async move { dispenser.dispense(service, interface, HashMap::new()).await });
             // On the thread whose clock it is.
             let task = async move { timeout(START_TIMEOUT, dispensing).await };
             let dispensed = self.shared.io.start_task(task).await.map_err(|_| StartError::NoThread)?;
