@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::call::explain;
 use crate::messages::Messages;
-use crate::plugin::{Arguments, Loaded, Plugin};
+use crate::plugin::{Arguments, Callee, Plugin};
+use crate::told::Told;
 
 /// What `bench` takes.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,9 @@ pub(crate) struct Options {
     json: bool,
 
     #[command(flatten)]
+    told: Told,
+
+    #[command(flatten)]
     arguments: Arguments,
 }
 
@@ -42,14 +46,15 @@ const EXAMPLES: &str = "\
 Examples:
   jackfield bench plugins/libkv.so Get '{\"key\":\"a\"}'
   jackfield bench --calls 1000 --json --handshake 1/KV_PLUGIN/hello ./kv Get '{\"key\":\"a\"}'
+  jackfield bench --interface speaker.proto --stdio json ./speaker.py SayHi '{\"name\":\"bob\"}'
 
 Every call crosses as a protobuf message, into a library too: a host that has the trait calls a library in nanoseconds.";
 
 /// Measures.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let loaded = options.plugin.load(&options.arguments).await?;
-    let result = measure(&options, &loaded).await;
-    loaded.unload().await;
+    let callee = options.plugin.callee(&options.arguments, &options.told).await?;
+    let result = measure(&options, &callee).await;
+    callee.unload().await;
     let measured = result?;
     let mut out = std::io::stdout().lock();
     if options.json {
@@ -60,14 +65,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(options: &Options, loaded: &Loaded) -> anyhow::Result<Histogram<u64>> {
-    let (interface, method) = loaded.method(&options.method)?;
+async fn measure(options: &Options, callee: &Callee) -> anyhow::Result<Histogram<u64>> {
+    let (interface, method) = callee.method(&options.method)?;
     if method.streams.requests || method.streams.responses {
         bail!("`{}` has a stream, which takes as long as its ends like", method.name);
     }
     let mut requests = Messages::new(interface, method)?.requests(&options.request)?;
     let (Some(request), None) = (requests.pop(), requests.pop()) else { bail!("expected one request") };
-    let handle = loaded.handle(interface).await?;
+    let handle = callee.handle(interface).await?;
     let mut measured = Histogram::new_with_max(LONGEST, 3)?;
     for index in 0..options.calls + options.calls / 10 {
         let start = Instant::now();

@@ -11,7 +11,8 @@ use jackfield::{Bytes, CallOptions, DynamicHandle, Error, Failure};
 use tokio::sync::mpsc;
 
 use crate::messages::Messages;
-use crate::plugin::{Arguments, Loaded, Plugin, parse_pair};
+use crate::plugin::{Arguments, Callee, Plugin, parse_pair};
+use crate::told::Told;
 
 /// What `call` takes.
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,9 @@ pub(crate) struct Options {
     metadata: Vec<(String, String)>,
 
     #[command(flatten)]
+    told: Told,
+
+    #[command(flatten)]
     arguments: Arguments,
 }
 
@@ -50,26 +54,32 @@ Examples:
                            a shared library; bytes are in base64
   jackfield call --handshake 1/KV_PLUGIN/hello ./kv get '{\"key\":\"a\"}' -- --verbose
                            a program, of hashicorp/go-plugin or of Jackfield, with an argument of its own
+  jackfield call --interface kv.proto --net-rpc kv --handshake 1/KV_PLUGIN/hello ./old-kv get '{\"key\":\"a\"}'
+                           a program of go-plugin's older protocol, under the name that it has there
+  jackfield call --interface speaker.proto --stdio json ./speaker.py SayHi '{\"name\":\"bob\"}'
+                           a program or a script that talks over its standard input and output
   seq 3 | jq -c '{numbers: .}' | jackfield call plugins/libstudio.so Total -
                            a stream of requests; a stream of responses is one JSON object per line
 
 Messages are in protobuf's JSON format. Of a stream among other fields, the others are in the first object.
-A program must say by gRPC's server reflection what it serves; those of go-plugin do.";
+A program says by gRPC's server reflection what it serves, if it is a gRPC plugin of go-plugin or of Jackfield. For any other
+`--interface` names a file that says it. A request of one field is passed by itself then, and one of several as a struct of
+Go's, or as an object of JSON, whose fields are called as Go spells them: `first_name` is `FirstName`.";
 
 /// Calls the method.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let loaded = options.plugin.load(&options.arguments).await?;
-    let result = call(&options, &loaded).await;
-    loaded.unload().await;
+    let callee = options.plugin.callee(&options.arguments, &options.told).await?;
+    let result = call(&options, &callee).await;
+    callee.unload().await;
     result
 }
 
-async fn call(options: &Options, loaded: &Loaded) -> anyhow::Result<()> {
-    let (interface, method) = loaded.method(&options.method)?;
+async fn call(options: &Options, callee: &Callee) -> anyhow::Result<()> {
+    let (interface, method) = callee.method(&options.method)?;
     let messages = Messages::new(interface, method)?;
     let unread = Unread::default();
     let requests = requests(options, method, &messages, &unread)?;
-    let handle = loaded.handle(interface).await?.with(options.call_options());
+    let handle = callee.handle(interface).await?.with(options.call_options());
     let calling = exchange(&handle, &method.name, requests, &messages);
     let result = match options.timeout {
         None => calling.await,

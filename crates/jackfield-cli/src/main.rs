@@ -18,6 +18,7 @@ mod place;
 mod plugin;
 mod proto;
 mod table;
+mod told;
 mod verify;
 
 use std::io::Write as _;

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jackfield::native::{Image, NativeBackend, NativeError};
-use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
+use jackfield::process::{Handshake, HandshakeError, ProcessBackend, ProcessPlugin};
 use jackfield::schema::{Descriptor, MethodDescriptor};
-use jackfield::{Context, DynamicHandle, Manager};
+use jackfield::{Candidate, Context, DynamicHandle, LoadError, LoadErrorKind, Manager};
+
+use crate::told::{HINT, Told};
 
 /// A plugin on the command line.
 #[derive(Debug, clap::Args)]
@@ -22,7 +24,7 @@ pub(crate) struct Plugin {
 }
 
 /// How a plugin is started.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of a command")]
 pub(crate) struct Start {
     /// What a program and its hosts agree on: the version of their protocol, and name and value of the cookie
@@ -69,25 +71,43 @@ impl Plugin {
     }
 
     async fn ask(&self, arguments: &Arguments) -> anyhow::Result<Vec<Descriptor>> {
-        let loaded = self.load_as(&Kind::Program, arguments).await?;
-        let interfaces = loaded.interfaces.clone();
-        loaded.unload().await;
+        let manager = manager();
+        let interfaces = manager.load_dynamic(self.context(), &self.program(arguments)?).await?;
+        // It was loaded by this name, and nobody else unloads it.
+        let _unloaded = manager.unload(&name(&self.file)).await;
         Ok(interfaces)
     }
 
-    /// Loads it, whatever it serves.
-    pub(crate) async fn load(&self, arguments: &Arguments) -> anyhow::Result<Loaded> {
-        self.load_as(&self.kind(arguments)?, arguments).await
+    /// Makes it ready to be called: as what it is told to serve, or else as whatever it serves.
+    pub(crate) async fn callee(&self, arguments: &Arguments, told: &Told) -> anyhow::Result<Callee> {
+        let (manager, name) = (manager(), name(&self.file));
+        if let Some(interfaces) = told.interfaces().await? {
+            let candidate = Some((self.context(), self.candidate(arguments, told)?));
+            return Ok(Callee { manager, name, interfaces, candidate });
+        }
+        let candidate = self.candidate(arguments, told)?;
+        match manager.load_dynamic(self.context(), &*candidate).await {
+            Ok(interfaces) => Ok(Callee { manager, name, interfaces, candidate: None }),
+            Err(error) if matches!(error.kind(), LoadErrorKind::Silent) => {
+                bail!("`{}` does not say what it serves\n{HINT}", self.file.display())
+            }
+            Err(error) => Err(unloaded(error)),
+        }
     }
 
-    async fn load_as(&self, kind: &Kind, arguments: &Arguments) -> anyhow::Result<Loaded> {
-        let manager = Manager::builder().stop_deadline(STOP).drain_deadline(Duration::ZERO).build();
-        let context = Context::new(name(&self.file), self.start.config.clone());
-        let interfaces = match kind {
-            Kind::Library(_) => manager.load_dynamic(context, &native().library(&self.file)).await,
-            Kind::Program => manager.load_dynamic(context, &self.program(arguments)?).await,
-        };
-        Ok(Loaded { manager, name: name(&self.file), interfaces: interfaces? })
+    fn candidate(&self, arguments: &Arguments, told: &Told) -> anyhow::Result<Box<dyn Candidate>> {
+        // A name without a slash would be looked up in `PATH`.
+        if let Some(program) = told.over_stdio(std::path::absolute(&self.file)?) {
+            return Ok(Box::new(program.args(&arguments.arguments).backend(&backend()?)));
+        }
+        if told.wire().is_none() && matches!(self.kind(arguments)?, Kind::Library(_)) {
+            return Ok(Box::new(native().library(&self.file)));
+        }
+        Ok(Box::new(told.over_net_rpc(self.program(arguments)?)))
+    }
+
+    fn context(&self) -> Context {
+        Context::new(name(&self.file), self.start.config.clone())
     }
 
     fn kind(&self, arguments: &Arguments) -> anyhow::Result<Kind> {
@@ -103,10 +123,8 @@ impl Plugin {
     }
 
     fn program(&self, arguments: &Arguments) -> anyhow::Result<ProcessPlugin> {
-        let backend = ProcessBackend::start().context("processes cannot be started")?;
-        // A name without a slash would be looked up in `PATH`.
         let path = std::path::absolute(&self.file)?;
-        let mut plugin = ProcessPlugin::new(path).args(&arguments.arguments).backend(&backend);
+        let mut plugin = ProcessPlugin::new(path).args(&arguments.arguments).backend(&backend()?);
         let Start { handshake, auto_mtls, inherit_env, .. } = &self.start;
         if let Some(handshake) = handshake {
             plugin = plugin.handshake(handshake.clone());
@@ -123,14 +141,24 @@ enum Kind {
     Program,
 }
 
-/// A plugin that was loaded.
-pub(crate) struct Loaded {
+fn manager() -> Manager {
+    Manager::builder().stop_deadline(STOP).drain_deadline(Duration::ZERO).build()
+}
+
+fn backend() -> anyhow::Result<ProcessBackend> {
+    ProcessBackend::start().context("processes cannot be started")
+}
+
+/// A plugin whose methods are known.
+pub(crate) struct Callee {
     manager: Manager,
     name: String,
     interfaces: Vec<Descriptor>,
+    /// What is loaded once it is known as which interface, if it was not loaded to be asked for them.
+    candidate: Option<(Context, Box<dyn Candidate>)>,
 }
 
-impl Loaded {
+impl Callee {
     /// The method that somebody means: `Get`, `get` or `proto.KV/Get`.
     pub(crate) fn method(&self, wanted: &str) -> anyhow::Result<(&Descriptor, &MethodDescriptor)> {
         let (service, method) = match wanted.trim_start_matches('/').rsplit_once('/') {
@@ -165,14 +193,30 @@ impl Loaded {
 
     /// What calls an interface of it.
     pub(crate) async fn handle(&self, interface: &Descriptor) -> anyhow::Result<DynamicHandle> {
-        Ok(self.manager.dynamic(&self.name, interface).await?)
+        match &self.candidate {
+            Some((context, candidate)) => {
+                let loading = self.manager.load_described(context.clone(), &**candidate, interface);
+                loading.await.map_err(unloaded)
+            }
+            None => Ok(self.manager.dynamic(&self.name, interface).await?),
+        }
     }
 
     /// Ends it.
     pub(crate) async fn unload(self) {
-        // It was loaded by this name, and nobody else unloads it.
+        // It was loaded by this name if it was at all, and nobody else unloads it.
         let _unloaded = self.manager.unload(&self.name).await;
     }
+}
+
+/// Why a plugin was not loaded, and what to do if it talks another way.
+fn unloaded(error: LoadError) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    let is_older = |cause: &HandshakeError| matches!(cause, HandshakeError::UnsupportedProtocol { .. });
+    if !error.chain().any(|cause| cause.downcast_ref().is_some_and(is_older)) {
+        return error;
+    }
+    anyhow!("{error:#}\n(hint: `--net-rpc NAME` lets it, with the name that the plugin has in its program)")
 }
 
 #[expect(unsafe_code, reason = "a host writes it once, where it vouches for the libraries that it loads")]

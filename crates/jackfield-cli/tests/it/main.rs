@@ -10,6 +10,7 @@ mod own;
 mod schema;
 mod screens;
 mod terminal;
+mod told;
 mod watch;
 
 use std::ops::RangeInclusive;
