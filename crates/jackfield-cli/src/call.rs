@@ -58,6 +58,8 @@ Examples:
                            a program of go-plugin's older protocol, under the name that it has there
   jackfield call --interface speaker.proto --stdio json ./speaker.py SayHi '{\"name\":\"bob\"}'
                            a program or a script that talks over its standard input and output
+  jackfield call plugins/speaker.plugin.toml SayHi '{\"name\":\"bob\"}'
+                           what a manifest describes, which may name the file for `--interface` too
   seq 3 | jq -c '{numbers: .}' | jackfield call plugins/libstudio.so Total -
                            a stream of requests; a stream of responses is one JSON object per line
 

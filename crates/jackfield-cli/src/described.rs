@@ -21,22 +21,28 @@ pub(crate) async fn interfaces(
     start: &Start,
     includes: &[PathBuf],
 ) -> anyhow::Result<Vec<Descriptor>> {
+    match read(file, includes)? {
+        Some(interfaces) => Ok(interfaces),
+        None => Plugin::new(file, start).interfaces_of_program().await,
+    }
+}
+
+/// The interfaces that a file describes; nothing if it is a program, which would have to be asked.
+pub(crate) fn read(file: &Path, includes: &[PathBuf]) -> anyhow::Result<Option<Vec<Descriptor>>> {
     if file.extension().is_some_and(|extension| extension == "proto") {
         let of_file = || format!("`{}` cannot be compiled", file.display());
-        return compile(file, includes).with_context(of_file);
+        return compile(file, includes).with_context(of_file).map(Some);
     }
     if let Some(set) = set(file) {
         let of_file = || format!("the descriptor set `{}` cannot be read", file.display());
         // What another file of the set imports came with it.
         let imported = imported(&set);
         let is_meant = |file: &FileDescriptorProto| !imported.contains(file.name());
-        return described(&set, is_meant).with_context(of_file);
+        return described(&set, is_meant).with_context(of_file).map(Some);
     }
     match Image::read(file) {
-        Ok(image) => Ok(image.note().interfaces.clone()),
-        Err(NativeError::NotALibrary { .. }) if is_executable(file) => {
-            Plugin::new(file, start).interfaces_of_program().await
-        }
+        Ok(image) => Ok(Some(image.note().interfaces.clone())),
+        Err(NativeError::NotALibrary { .. }) if is_executable(file) => Ok(None),
         Err(error @ NativeError::NotALibrary { .. }) => Err(anyhow::Error::from(error)
             .context("expected a shared library, a program, a `.proto` file or a descriptor set")),
         Err(error) => Err(error.into()),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use jackfield::native::{Image, NativeError};
 use jackfield::process::Executable;
+use jackfield::schema::Descriptor;
 use jackfield::{Described, Target, target_of};
 use serde_json::{Value, json};
 
@@ -194,6 +195,22 @@ fn image_lines(image: &Image) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// An interface as a value.
+pub(crate) fn interface(interface: &Descriptor) -> Value {
+    let methods = interface.methods.iter().map(|method| {
+        json!({
+            "name": method.name,
+            "signature": interface.signature(method),
+            "optional": method.is_optional,
+        })
+    });
+    json!({
+        "service": interface.service,
+        "version": interface.version,
+        "methods": methods.collect::<Vec<_>>(),
+    })
+}
+
 pub(crate) fn json(file: &Path, image: &Result<Image, NativeError>) -> Value {
     let target = target(file);
     let image = match image {
@@ -205,20 +222,7 @@ pub(crate) fn json(file: &Path, image: &Result<Image, NativeError>) -> Value {
         }
     };
     let note = image.note();
-    let interfaces = note.interfaces.iter().map(|interface| {
-        let methods = interface.methods.iter().map(|method| {
-            json!({
-                "name": method.name,
-                "signature": interface.signature(method),
-                "optional": method.is_optional,
-            })
-        });
-        json!({
-            "service": interface.service,
-            "version": interface.version,
-            "methods": methods.collect::<Vec<_>>(),
-        })
-    });
+    let interfaces = note.interfaces.iter().map(interface);
     let mut json = json!({
         "file": file,
         "loads": true,

@@ -10,12 +10,13 @@ use jackfield::process::{Handshake, HandshakeError, ProcessBackend, ProcessPlugi
 use jackfield::schema::{Descriptor, MethodDescriptor};
 use jackfield::{Candidate, Context, DynamicHandle, LoadError, LoadErrorKind, Manager};
 
+use crate::host::directory;
 use crate::told::{HINT, Told};
 
 /// A plugin on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Plugin {
-    /// A shared library, or a program that is a plugin
+    /// A shared library, a program that is a plugin, or where there is one its manifest
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -80,19 +81,43 @@ impl Plugin {
 
     /// Makes it ready to be called: as what it is told to serve, or else as whatever it serves.
     pub(crate) async fn callee(&self, arguments: &Arguments, told: &Told) -> anyhow::Result<Callee> {
-        let (manager, name) = (manager(), name(&self.file));
-        if let Some(interfaces) = told.interfaces().await? {
-            let candidate = Some((self.context(), self.candidate(arguments, told)?));
-            return Ok(Callee { manager, name, interfaces, candidate });
+        let manager = manager();
+        let Source { context, candidate, interface } = self.source(arguments, told)?;
+        let name = context.plugin().to_owned();
+        if let Some(interfaces) = told.interfaces().await?.or(interface.map(|interface| vec![interface])) {
+            return Ok(Callee { manager, name, interfaces, candidate: Some((context, candidate)) });
         }
-        let candidate = self.candidate(arguments, told)?;
-        match manager.load_dynamic(self.context(), &*candidate).await {
+        match manager.load_dynamic(context, &*candidate).await {
             Ok(interfaces) => Ok(Callee { manager, name, interfaces, candidate: None }),
             Err(error) if matches!(error.kind(), LoadErrorKind::Silent) => {
                 bail!("`{}` does not say what it serves\n{HINT}", self.file.display())
             }
             Err(error) => Err(unloaded(error)),
         }
+    }
+
+    /// What can be loaded, as it is said here or in a manifest.
+    fn source(&self, arguments: &Arguments, told: &Told) -> anyhow::Result<Source> {
+        let is_manifest = self.file.to_str().is_some_and(|name| name.ends_with(MANIFEST));
+        if !is_manifest {
+            let candidate = self.candidate(arguments, told)?;
+            return Ok(Source { context: self.context(), candidate, interface: None });
+        }
+        if told.wire().is_some() || self.is_program(arguments) {
+            bail!(
+                "a manifest says itself how its program starts and how it talks\n\
+                 (hint: `--config` and `--interface` go with one, no other such option does)"
+            );
+        }
+        let path = std::path::absolute(&self.file)?;
+        let offered = directory::source(path.parent().unwrap_or(&path))?.scan()?;
+        let Some(offered) = offered.into_iter().find(|offered| offered.path == path) else {
+            bail!("there is no manifest `{}`, or it is disabled", self.file.display());
+        };
+        let candidate = offered.candidate.map_err(|reason| anyhow!(reason))?;
+        let interface = offered.interface.map_err(|reason| anyhow!(reason))?;
+        let config = offered.config.into_iter().chain(self.start.config.clone());
+        Ok(Source { context: Context::new(offered.name, config), candidate, interface })
     }
 
     fn candidate(&self, arguments: &Arguments, told: &Told) -> anyhow::Result<Box<dyn Candidate>> {
@@ -111,8 +136,7 @@ impl Plugin {
     }
 
     fn kind(&self, arguments: &Arguments) -> anyhow::Result<Kind> {
-        let Start { handshake, auto_mtls, inherit_env, .. } = &self.start;
-        if handshake.is_some() || *auto_mtls || *inherit_env || !arguments.arguments.is_empty() {
+        if self.is_program(arguments) {
             return Ok(Kind::Program);
         }
         match Image::read(&self.file) {
@@ -120,6 +144,12 @@ impl Plugin {
             Err(NativeError::NotALibrary { .. }) if is_executable(&self.file) => Ok(Kind::Program),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether something is said that means nothing for a library.
+    fn is_program(&self, arguments: &Arguments) -> bool {
+        let Start { handshake, auto_mtls, inherit_env, .. } = &self.start;
+        handshake.is_some() || *auto_mtls || *inherit_env || !arguments.arguments.is_empty()
     }
 
     fn program(&self, arguments: &Arguments) -> anyhow::Result<ProcessPlugin> {
@@ -134,6 +164,13 @@ impl Plugin {
         }
         Ok(if *inherit_env { plugin.inherit_env() } else { plugin })
     }
+}
+
+/// What can be loaded, and what it is said to serve.
+struct Source {
+    context: Context,
+    candidate: Box<dyn Candidate>,
+    interface: Option<Descriptor>,
 }
 
 enum Kind {
@@ -254,5 +291,7 @@ pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
+/// How the name of a manifest ends.
+const MANIFEST: &str = ".plugin.toml";
 /// How long a program may take to end.
 pub(crate) const STOP: Duration = Duration::from_secs(2);

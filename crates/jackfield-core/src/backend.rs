@@ -253,7 +253,8 @@ impl fmt::Display for LoadErrorKind {
             Self::Refused(_) => f.write_str("its constructor refused"),
             Self::Save(_) => f.write_str("the old one could not save what it holds"),
             Self::Silent => f.write_str(
-                "it does not say what it serves\n(hint: a program says it by gRPC's server reflection)",
+                "it does not say what it serves\n(hint: a program says it by gRPC's server reflection; for any other its \
+                 host says it, or its manifest by `interface`)",
             ),
         }
     }

@@ -5,22 +5,34 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use jackfield::native::{Image, NativeError};
 use jackfield::process::{ProcessBackend, ProcessPlugin};
+use jackfield::schema::Descriptor;
 use jackfield::{Directory, FileKind, Offered};
 use serde_json::{Value, json};
 
 use super::{Output, print};
-use crate::inspect;
 use crate::plugin::native;
 use crate::table::Table;
+use crate::{described, inspect};
 
 /// All that this command can load from a directory.
-pub(super) fn source(path: &Path) -> anyhow::Result<Directory> {
+pub(crate) fn source(path: &Path) -> anyhow::Result<Directory> {
     let processes = ProcessBackend::start().context("processes cannot be started")?;
     let (native, described) = (native(), processes.clone());
     Ok(Directory::new(path)
         .libraries(move |path| native.library(path))
         .programs(move |path| ProcessPlugin::new(path).backend(&processes))
-        .manifests(&described))
+        .manifests(&described)
+        .interfaces(interfaces))
+}
+
+/// What a file describes that a manifest names. A program is not asked: nothing runs but what is to be loaded.
+fn interfaces(file: &Path) -> Result<Vec<Descriptor>, String> {
+    let none = || {
+        let expected = "expected a .proto file, a descriptor set or a shared library, found a program";
+        format!("{expected}: `{}`", file.display())
+    };
+    let read = described::read(file, &[]).map_err(|error| format!("{error:#}"))?;
+    read.ok_or_else(none)
 }
 
 /// Lists what a watch of the directory would load. None of it runs.
@@ -44,18 +56,25 @@ struct File {
     kind: FileKind,
     /// What a library says of itself.
     image: Option<Result<Image, NativeError>>,
+    /// What a manifest says that its plugin serves.
+    interface: Option<Descriptor>,
     refusal: Option<String>,
 }
 
 impl File {
     /// Of several with one name the first is loaded.
     fn new(offered: Offered, first: Option<&Self>) -> Self {
-        let Offered { name: plugin, path, kind, candidate, .. } = offered;
+        let Offered { name: plugin, path, kind, candidate, interface, .. } = offered;
         let image = (kind == FileKind::Library).then(|| Image::read(&path));
         let unread = image.as_ref().and_then(|image| image.as_ref().err().map(|error| inspect::chain(error)));
         let behind = first.map(|first| format!("`{}` goes before it", first.path.display()));
-        let refusal = behind.or(candidate.err()).or(unread).map(|reason| reason.replace('\n', " "));
-        Self { plugin, path, kind, image, refusal }
+        let (interface, undescribed) = match interface {
+            Ok(interface) => (interface, None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let refusal = behind.or(candidate.err()).or(undescribed).or(unread);
+        let refusal = refusal.map(|reason| reason.replace('\n', " "));
+        Self { plugin, path, kind, image, interface, refusal }
     }
 
     fn image(&self) -> Option<&Image> {
@@ -69,9 +88,11 @@ impl File {
 
     fn row(&self) -> [String; COLUMNS] {
         let version = self.image().map(|image| image.note().version.clone());
-        let interfaces = self.image().map(|image| {
-            let interfaces = image.note().interfaces.iter();
-            let named = interfaces.map(|interface| format!("{} {}", interface.service, interface.version));
+        let noted = self.image().map(|image| &image.note().interfaces[..]);
+        let interfaces = noted.or(self.interface.as_ref().map(std::slice::from_ref)).map(|interfaces| {
+            let named = interfaces.iter().map(|interface| {
+                format!("{} {}", interface.service, interface.version).trim_end().to_owned()
+            });
             named.collect::<Vec<_>>().join(", ")
         });
         let loads = self.loads().map(|loads| if loads { "yes" } else { "no" }.to_owned());
@@ -86,6 +107,9 @@ impl File {
             Some(image) => inspect::json(&self.path, image),
             None => json!({ "file": self.path }),
         };
+        if let Some(interface) = &self.interface {
+            json["interfaces"] = json!([inspect::interface(interface)]);
+        }
         json["plugin"] = self.plugin.clone().into();
         json["kind"] = kind(self.kind).into();
         json["loads"] = self.loads().into();

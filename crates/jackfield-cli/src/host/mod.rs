@@ -2,7 +2,7 @@
 //! Without one, the command is the host of a directory.
 
 mod connection;
-mod directory;
+pub(crate) mod directory;
 mod own;
 mod screen;
 mod signals;
@@ -92,7 +92,8 @@ Examples:
                            a table that is drawn again as things happen; in a pipe a line per event
   jackfield watch plugins  a host of the plugins in a directory, whatever they serve, until Ctrl-C
 
-A program in a directory that has a handshake of its own needs a manifest (docs/manifest.md).";
+A program in a directory that has a handshake of its own, or does not say what it serves, needs a manifest
+(docs/manifest.md), whose `interface` may be a .proto file.";
 
 /// How it is printed that something was done.
 #[derive(Clone, Copy, Debug, clap::Args)]

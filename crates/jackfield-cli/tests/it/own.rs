@@ -6,11 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use jackfield_fixtures::{GoModule, available, go_programs};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::command::{directory, fails, jackfield, plugins, succeeds};
 use crate::terminal::Terminal;
+use crate::told::{GREETER, SPEAKER, provider};
 use crate::watch::row;
 
 #[test]
@@ -87,6 +89,85 @@ fn a_directory_is_watched_until_ctrl_c_and_all_of_it_is_unloaded() {
     let unloaded: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
     assert_eq!(unloaded, ["kv@1.2  unmapped", "store  exited (exit status: 0)", "studio  unmapped"]);
     assert_eq!(fs::read_dir(temporary).expect("a directory").count(), 0, "nothing is left");
+}
+
+/// Writes a manifest of a script, and what says what that serves.
+fn describe(path: &Path) {
+    let manifest = format!(
+        "kind = \"stdio\"\ncommand = \"python3\"\nargs = [{:?}]\ninterface = \"speaker.proto\"",
+        provider()
+    );
+    // The others of its methods cannot be carried.
+    let speaker = SPEAKER.lines().filter(|line| !line.contains("rpc Listen") && !line.contains("rpc Turn"));
+    fs::write(path.join("speaker.proto"), speaker.collect::<Vec<_>>().join("\n")).expect("written");
+    fs::write(path.join("speaker.plugin.toml"), manifest).expect("written");
+}
+
+#[test]
+fn a_listed_manifest_says_what_its_plugin_serves() {
+    let (_directory, path) = directory();
+    describe(&path);
+    fs::write(path.join("greeter.proto"), GREETER).expect("written");
+    for (name, interface) in [
+        ("gone", "interface = \"gone.proto\""),
+        ("greeter", "interface = \"greeter.proto\"\nservice = \"proto.Greeter\""),
+        ("several", "interface = \"greeter.proto\""),
+    ] {
+        let manifest = format!("command = \"true\"\n{interface}");
+        fs::write(path.join(format!("{name}.plugin.toml")), manifest).expect("written");
+    }
+    let list = succeeds(&["list", &path.display().to_string()]);
+    let rows: Vec<_> = list.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(rows.len(), 4, "{list}");
+    assert_eq!(rows[0][..5], ["gone", "manifest", "-", "-", "no"]);
+    assert_eq!(rows[1], ["greeter", "manifest", "-", "proto.Greeter", "-"]);
+    assert_eq!(rows[2][..5], ["several", "manifest", "-", "-", "no"]);
+    assert_eq!(rows[3], ["speaker", "manifest", "-", "proto.Speaker", "-"]);
+    assert!(list.contains("/gone.proto` cannot be compiled"), "{list}");
+    assert!(list.contains("greeter.proto`, which has `proto.Greeter`, `proto.Other`"), "{list}");
+    let json = succeeds(&["list", "--json", &path.display().to_string()]);
+    let speaker: Value = json.lines().nth(3).expect("a line").parse().expect("JSON");
+    assert_eq!(speaker["interfaces"][0]["methods"][0]["signature"], "SayHi(name: string) → string");
+}
+
+/// Neither a script nor a plugin of go-plugin's older protocol says what it serves.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
+fn what_its_manifest_describes_is_watched() {
+    let ([_plugins, _temporary], [path, temporary]) = two_directories();
+    describe(&path);
+    let mut expected = vec!["speaker"];
+    if let Some(programs) = available(go_programs(GoModule::Newest)) {
+        fs::write(path.join("greeter.proto"), GREETER).expect("written");
+        let manifest = format!(
+            "command = {:?}\nprotocol = \"netrpc\"\ninterface = \"greeter.proto\"\nservice = \"proto.Greeter\"\n\
+             handshake = {{ version = 1, cookie_key = \"BASIC_PLUGIN\", cookie_value = \"hello\" }}",
+            programs.join("netrpc-plugin")
+        );
+        fs::write(path.join("greeter.plugin.toml"), manifest).expect("written");
+        expected.insert(0, "greeter");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+    command.arg("watch").arg(&path).arg("--json");
+    command.env("TMPDIR", &temporary).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut online = Vec::new();
+    for line in lines {
+        let event: Value = line.expect("a text").parse().expect("JSON");
+        assert_ne!(event["state"], "failed", "{event}");
+        if event["state"] == "online" {
+            online.push(event["name"].as_str().expect("a name").to_owned());
+        }
+        if online.len() == expected.len() {
+            break;
+        }
+    }
+    online.sort();
+    assert_eq!(online, expected);
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    assert_eq!(fs::read_dir(&temporary).expect("a directory").count(), 0, "nothing is left");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::command::{directory, fails, library, plugins, run, succeeds, texts};
 
 /// What the peers over standard input and output provide, and what they do not.
-const SPEAKER: &str = r#"
+pub(crate) const SPEAKER: &str = r#"
 syntax = "proto3";
 package proto;
 service Speaker {
@@ -25,7 +25,7 @@ message Angle { sint32 degrees = 1; }
 "#;
 
 /// What the peers over net/rpc provide.
-const GREETER: &str = r#"
+pub(crate) const GREETER: &str = r#"
 syntax = "proto3";
 package proto;
 service Greeter {
@@ -56,6 +56,11 @@ fn described(text: &str) -> (tempfile::TempDir, String) {
     (directory, file.display().to_string())
 }
 
+/// The script that provides.
+pub(crate) fn provider() -> PathBuf {
+    workspace().join("fixtures/python/provider.py")
+}
+
 /// A script, how it is run, and what is behind it on the command line.
 fn python(script: &str) -> [String; 2] {
     [program_in_path("python3"), script.to_owned()]
@@ -75,8 +80,7 @@ fn text(path: PathBuf) -> String {
 #[test]
 fn a_program_that_talks_over_standard_input_and_output_is_called() {
     let (_directory, interface) = described(SPEAKER);
-    let script = text(workspace().join("fixtures/python/provider.py"));
-    let [python, script] = python(&script);
+    let [python, script] = python(&text(provider()));
     let ours = text(plugins().program("stdio_plugin").to_owned());
     let mut peers = vec![
         ("json", python, vec![script]),
@@ -237,6 +241,33 @@ fn a_plugin_that_says_what_it_serves_is_called_by_nothing_else() {
     assert!(error.contains("it cannot serve this host's interface"), "{error}");
 }
 
+/// A manifest says it all: how the plugin starts, how it talks, and what it serves.
+#[test]
+fn a_plugin_is_called_by_its_manifest() {
+    let (_directory, path) = directory();
+    fs::write(path.join("greeter.proto"), GREETER).expect("written");
+    let manifest = format!(
+        "command = {:?}\nprotocol = \"netrpc\"\ndispense = \"greeter\"\n\
+         handshake = {{ version = 1, cookie_key = \"BASIC_PLUGIN\", cookie_value = \"hello\" }}\n",
+        plugins().program("netrpc_plugin")
+    );
+    let file = text(path.join("hello.plugin.toml"));
+    fs::write(&file, &manifest).expect("written");
+    let add = r#"{"a":40,"b":2}"#;
+    let error = fails(1, &["call", &file, "Add", add]);
+    assert!(error.contains("does not say what it serves\n(hint: `--interface FILE` says it"), "{error}");
+    let interface = text(path.join("greeter.proto"));
+    assert_eq!(succeeds(&["call", "--interface", &interface, &file, "Add", add]), "{\"number\":\"42\"}\n");
+    fs::write(&file, format!("interface = \"greeter.proto\"\nservice = \"proto.Greeter\"\n{manifest}"))
+        .expect("written");
+    assert_eq!(succeeds(&["call", &file, "Add", add]), "{\"number\":\"42\"}\n");
+    assert!(succeeds(&["bench", "--calls", "20", &file, "Greet"]).starts_with("20 calls"));
+    let error = fails(1, &["call", "--stdio", "json", "--interface", &interface, &file, "Add", add]);
+    assert!(error.contains("a manifest says itself how its program starts and how it talks"), "{error}");
+    let error = fails(1, &["call", &text(path.join("other.plugin.toml")), "Add", add]);
+    assert!(error.contains("there is no manifest `"), "{error}");
+}
+
 #[test]
 fn what_is_missing_is_named() {
     let (_directory, interface) = described(SPEAKER);
@@ -274,7 +305,7 @@ fn what_is_missing_is_named() {
 #[test]
 fn the_calls_of_a_script_are_measured() {
     let (_directory, interface) = described(SPEAKER);
-    let [python, script] = python(&text(workspace().join("fixtures/python/provider.py")));
+    let [python, script] = python(&text(provider()));
     let told = ["bench", "--calls", "20", "--json", "--interface", &interface, "--stdio", "json"];
     let request = [&python, "SayHi", r#"{"name":"bob"}"#, "--", &script];
     let measured: Value = succeeds(&[&told[..], &request].concat()).parse().expect("JSON");

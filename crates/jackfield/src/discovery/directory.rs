@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::Candidate;
+use jackfield_core::schema::Descriptor;
 
 use super::changes::Changes;
 use super::file::{File, Kind};
@@ -56,6 +57,7 @@ pub struct Directory {
     libraries: Option<Offer>,
     programs: Option<Offer>,
     manifests: Option<Manifests>,
+    interfaces: Option<Interfaces>,
     pub(crate) settle: Duration,
     pub(crate) poll: Duration,
     pub(crate) looking: Looking,
@@ -74,6 +76,7 @@ impl Directory {
             libraries: None,
             programs: None,
             manifests: None,
+            interfaces: None,
             settle: Duration::from_millis(200),
             poll: Duration::from_millis(500),
             looking: Looking::WhenTold,
@@ -112,6 +115,19 @@ impl Directory {
         offer: impl Fn(&Path) -> C + Send + Sync + 'static,
     ) -> Self {
         self.programs = Some(Offer::new(offer));
+        self
+    }
+
+    /// Reads by `read` the files that manifests name to say what their plugins serve (`interface`): descriptor sets, or
+    /// whatever else the host understands. It is for a host that knows nothing of their interfaces, which
+    /// [watches](crate::Manager::watch_dynamic) for whatever comes; one that has the trait needs none.
+    ///
+    /// A description that changes replaces its plugin, which is another one then if it is another interface.
+    pub fn interfaces(
+        mut self,
+        read: impl Fn(&Path) -> Result<Vec<Descriptor>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.interfaces = Some(Interfaces(Arc::new(read)));
         self
     }
 
@@ -219,6 +235,30 @@ impl Directory {
         Ok(offer.0(&file.path))
     }
 
+    /// What this file says that its plugin serves, if it says anything, or why that cannot be known.
+    pub(crate) fn interface(&self, file: &File) -> Result<Option<Descriptor>, String> {
+        let Some(named) = file.interface() else { return Ok(None) };
+        let path = named.path.display();
+        let Some(Interfaces(read)) = &self.interfaces else {
+            return Err(format!(
+                "`interface`: this host reads no descriptions of interfaces, as `{path}` is one\n\
+                 (hint: `Directory::interfaces` says how)"
+            ));
+        };
+        let described = read(&named.path).map_err(|reason| format!("`interface`: {reason}"))?;
+        let services: Vec<_> = described.iter().map(|found| format!("`{}`", found.service)).collect();
+        let is_meant =
+            |found: &Descriptor| named.service.as_ref().is_none_or(|service| *service == found.service);
+        let mut meant = described.into_iter().filter(is_meant);
+        match (meant.next(), meant.next()) {
+            (Some(interface), None) => Ok(Some(interface)),
+            _ => Err(format!(
+                "`service`: expected one of the interfaces in `{path}`, which has {}",
+                services.join(", ")
+            )),
+        }
+    }
+
     /// What can be loaded from here, for people.
     fn expected(&self) -> String {
         let kinds = [
@@ -297,3 +337,8 @@ impl Offer {
 #[derive(Clone)]
 #[expect(clippy::type_complexity, reason = "this is its name")]
 struct Manifests(Arc<dyn Fn(&Manifest, &str) -> Result<Box<dyn Candidate>, String> + Send + Sync>);
+
+/// How a host reads what describes interfaces.
+#[derive(Clone)]
+#[expect(clippy::type_complexity, reason = "this is its name")]
+struct Interfaces(Arc<dyn Fn(&Path) -> Result<Vec<Descriptor>, String> + Send + Sync>);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::manifest::Manifest;
+use super::manifest::{InterfaceFile, Manifest};
 use super::os::{self, Access};
 use crate::manager::Policy;
 use crate::version;
@@ -63,6 +63,11 @@ impl File {
     /// With what its plugin is configured.
     pub(crate) fn config(&self) -> Vec<(String, String)> {
         self.described().map_or_else(Vec::new, |manifest| manifest.config.clone().into_iter().collect())
+    }
+
+    /// What says what it serves, if its manifest names that.
+    pub(crate) fn interface(&self) -> Option<&InterfaceFile> {
+        self.described().and_then(|manifest| manifest.interface.as_ref())
     }
 
     /// What it says, if it is a manifest without an error.

@@ -23,10 +23,19 @@ pub(crate) struct Manifest {
     pub(crate) directory: PathBuf,
     pub(crate) is_enabled: bool,
     pub(crate) version: Option<String>,
+    /// What says what it serves.
+    pub(crate) interface: Option<InterfaceFile>,
     pub(crate) policy: OwnPolicy,
     /// In bytes.
     pub(crate) max_memory: Option<u64>,
     pub(crate) wire: Wire,
+}
+
+/// A file that describes interfaces, and which of them is meant if it is not the only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InterfaceFile {
+    pub(crate) path: PathBuf,
+    pub(crate) service: Option<String>,
 }
 
 /// How a program is supervised, as far as that is other than its host's way.
@@ -122,6 +131,8 @@ impl Manifest {
                 hands_over: text.hands_over.unwrap_or_default(),
             },
         };
+        let interface =
+            text.interface.map(|path| InterfaceFile { path: directory.join(path), service: text.service });
         let command =
             if text.command.contains('/') { directory.join(text.command) } else { text.command.into() };
         let directory = directory.join(text.directory.unwrap_or_default());
@@ -133,14 +144,27 @@ impl Manifest {
         };
         let (args, env, is_enabled, version) = (text.args, text.env, text.enabled, text.version);
         let (config, max_memory) = (text.config, text.max_memory);
-        Ok(Self { command, args, env, config, directory, is_enabled, version, policy, max_memory, wire })
+        Ok(Self {
+            command,
+            args,
+            env,
+            config,
+            directory,
+            is_enabled,
+            version,
+            interface,
+            policy,
+            max_memory,
+            wire,
+        })
     }
 
-    /// The files that it names: its program, if that is not looked up in `PATH`, and what its arguments are if they are
-    /// files.
+    /// The files that it names: its program, if that is not looked up in `PATH`, what its arguments are if they are files,
+    /// and what says what it serves.
     pub(crate) fn parts(&self) -> Vec<PathBuf> {
         let arguments = self.args.iter().map(|argument| self.directory.join(argument));
-        self.program().map(Path::to_owned).into_iter().chain(arguments).collect()
+        let interface = self.interface.iter().map(|interface| interface.path.clone());
+        self.program().map(Path::to_owned).into_iter().chain(arguments).chain(interface).collect()
     }
 
     /// The program's file, if it is not looked up in `PATH`.
@@ -166,6 +190,8 @@ struct Text {
     #[serde(default = "yes")]
     enabled: bool,
     version: Option<String>,
+    interface: Option<PathBuf>,
+    service: Option<String>,
     max_calls: Option<NonZero<usize>>,
     max_queue: Option<usize>,
     max_memory: Option<u64>,
@@ -187,6 +213,9 @@ impl Text {
     fn check(&self) -> Result<(), String> {
         if let Some(version) = self.version.as_ref().filter(|text| version::parse(text).is_none()) {
             return Err(format!("`version`: expected a version such as `1.2.0`, found `{version}`"));
+        }
+        if self.service.is_some() && self.interface.is_none() {
+            return Err("expected the key `service` with `interface` only".to_owned());
         }
         let kind = match (self.kind, self.protocol) {
             (Kind::Process, Some(Protocol::NetRpc)) => 1,
@@ -330,6 +359,7 @@ mod tests {
                 "command = \"kv\"\ndeadline = -1",
                 "`deadline`: expected a number of seconds above 0, found `-1`",
             ),
+            ("command = \"kv\"\nservice = \"proto.KV\"", "expected the key `service` with `interface` only"),
             ("command", "line 1: "),
         ] {
             let error = parse(text).expect_err(text);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jackfield_core::Candidate;
+use jackfield_core::schema::Descriptor;
 
 use super::{Directory, File, FileKind, Scanner};
 use crate::watch::WatchError;
@@ -19,6 +20,9 @@ pub struct Offered {
     pub kind: FileKind,
     /// What its manifest configures, for [`Context::new`](crate::Context::new); empty without one.
     pub config: Vec<(String, String)>,
+    /// What its manifest says that it serves, for [`Manager::load_described`](crate::Manager::load_described), or why that
+    /// cannot be known; nothing if it does not say.
+    pub interface: Result<Option<Descriptor>, String>,
     /// What can be loaded from it, or why nothing can.
     pub candidate: Result<Box<dyn Candidate>, String>,
 }
@@ -64,8 +68,8 @@ impl Directory {
         });
         let offer = |file: File| {
             let candidate = self.candidate(&file);
-            let config = file.config();
-            Offered { name: file.plugin, path: file.path, kind: file.kind, config, candidate }
+            let (config, interface) = (file.config(), self.interface(&file));
+            Offered { name: file.plugin, path: file.path, kind: file.kind, config, interface, candidate }
         };
         Ok(files.into_iter().map(offer).collect())
     }

@@ -121,7 +121,8 @@ impl Manager {
     }
 
     /// As [`watch`](Self::watch), for a host that knows nothing of the plugins' interfaces: each is loaded whatever it
-    /// serves, as by [`load_dynamic`](Self::load_dynamic).
+    /// serves, as by [`load_dynamic`](Self::load_dynamic), or as what its manifest says, as by
+    /// [`load_described`](Self::load_described): see [`Directory::interfaces`].
     ///
     /// ```no_run
     /// # use jackfield::{Directory, Event, Manager, State};
@@ -144,7 +145,7 @@ impl Manager {
     ///
     /// As for [`watch`](Self::watch).
     pub fn watch_dynamic(&self, directory: Directory) -> Result<Watch, WatchError> {
-        self.watch_by(directory, Loader::dynamic())
+        self.watch_by(directory, Loader::Dynamic)
     }
 
     fn watch_by(&self, directory: Directory, loader: Loader) -> Result<Watch, WatchError> {

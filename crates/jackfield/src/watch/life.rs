@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jackfield_core::schema::Descriptor;
 use jackfield_core::{BoxFuture, Candidate, Context, Interface, LoadError, Step};
 use tokio::sync::watch::{self, Receiver};
 
@@ -26,6 +27,8 @@ pub(super) struct Life {
     orders: Receiver<Order>,
     /// What was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
     claim: Option<Claim>,
+    /// What it was said to serve.
+    interface: Option<Descriptor>,
     loader: Loader,
 }
 
@@ -39,7 +42,7 @@ impl Life {
     ) -> Self {
         let desk = manager.desk(&plugin);
         let orders = desk.orders();
-        Self { manager, directory, plugin, file, desk, orders, claim: None, loader }
+        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: None, loader }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
@@ -86,10 +89,18 @@ impl Life {
 
     /// Loads the file, or replaces by it what is loaded. If that fails, it is told, and returned.
     async fn bring(&mut self, file: &File) -> Result<(), Failure> {
-        let candidate = self.directory.candidate(file).map_err(|reason| {
+        let offered = self.directory.candidate(file).and_then(|candidate| {
+            let interface = self.loader.interface(&self.directory, file)?;
+            Ok((candidate, interface))
+        });
+        let (candidate, interface) = offered.map_err(|reason| {
             self.manager.tell_refused(&self.plugin, reason.clone());
             Failure { reason, step: Some(Step::Read) }
         })?;
+        if interface != self.interface {
+            // Its handles could not call what serves something else.
+            self.take_away().await;
+        }
         let plugin = self.plugin.as_str();
         let policy = file.policy(self.manager.policy());
         let context = Context::new(plugin, file.config());
@@ -100,7 +111,8 @@ impl Life {
             reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })
         } else {
             let manager = self.manager.with_policy(policy);
-            let loaded = (self.loader.0)(&manager, context, &*candidate).await;
+            let loaded = self.loader.load(&manager, context, &*candidate, interface.as_ref()).await;
+            self.interface = interface;
             self.claim = loaded.as_ref().ok().and_then(|()| self.manager.claim(&self.plugin));
             loaded.map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
         };
@@ -219,23 +231,43 @@ impl Drop for Life {
 /// How a plugin is loaded that is not loaded yet.
 #[derive(Clone, Copy)]
 #[expect(clippy::type_complexity, reason = "this is its name")]
-pub(super) struct Loader(
-    for<'a> fn(&'a Manager, Context, &'a dyn Candidate) -> BoxFuture<'a, Result<(), LoadError>>,
-);
+pub(super) enum Loader {
+    /// As what its manifest says that it serves, or else as whatever it serves.
+    Dynamic,
+    /// As one interface.
+    Typed(for<'a> fn(&'a Manager, Context, &'a dyn Candidate) -> BoxFuture<'a, Result<(), LoadError>>),
+}
 
 impl Loader {
     /// As this interface.
     pub(super) fn of<I: Interface + ?Sized>() -> Self {
-        Self(|manager, context, candidate| {
+        Self::Typed(|manager, context, candidate| {
             Box::pin(async { manager.load_with::<I>(context, candidate).await.map(drop) })
         })
     }
 
-    /// As whatever it serves.
-    pub(super) fn dynamic() -> Self {
-        Self(|manager, context, candidate| {
-            Box::pin(async { manager.load_dynamic(context, candidate).await.map(drop) })
-        })
+    /// What the file says that its plugin serves, where that is asked for.
+    fn interface(self, directory: &Directory, file: &File) -> Result<Option<Descriptor>, String> {
+        match self {
+            Self::Dynamic => directory.interface(file),
+            Self::Typed(_) => Ok(None),
+        }
+    }
+
+    async fn load(
+        self,
+        manager: &Manager,
+        context: Context,
+        candidate: &dyn Candidate,
+        interface: Option<&Descriptor>,
+    ) -> Result<(), LoadError> {
+        match (self, interface) {
+            (Self::Typed(load), _) => load(manager, context, candidate).await,
+            (Self::Dynamic, Some(interface)) => {
+                manager.load_described(context, candidate, interface).await.map(drop)
+            }
+            (Self::Dynamic, None) => manager.load_dynamic(context, candidate).await.map(drop),
+        }
     }
 }
 

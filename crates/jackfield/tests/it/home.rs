@@ -35,7 +35,12 @@ impl Home {
 
     /// Watches an empty directory for whatever comes.
     pub(crate) fn watch_dynamic() -> Self {
-        Self::begin(Manager::new(), Manager::watch_dynamic)
+        Self::watch_dynamic_by(|directory| directory)
+    }
+
+    /// The same, of a directory that is configured.
+    pub(crate) fn watch_dynamic_by(configure: impl FnOnce(Directory) -> Directory) -> Self {
+        Self::begin(Manager::new(), |manager, directory| manager.watch_dynamic(configure(directory)))
     }
 
     fn begin(manager: Manager, watch: impl FnOnce(&Manager, Directory) -> Result<Watch, WatchError>) -> Self {

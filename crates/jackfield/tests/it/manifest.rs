@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use jackfield::{CallError, Error, State};
+use jackfield::schema::Descriptor;
+use jackfield::{Bytes, CallError, Error, Interface, State};
 use jackfield_core::interface;
 use jackfield_fixtures::{GoModule, available, go_programs, workspace};
 use kv_interface::Kv;
@@ -161,6 +162,89 @@ fn a_plugin_of_net_rpc_comes_by_its_manifest() {
     );
     assert_eq!(home.told("old"), [State::Loading, online(1)]);
     assert_eq!(block_on(home.get::<dyn Greeter>("old").greet()).expect("a greeting"), "Hello!");
+}
+
+/// The same provider, as another interface.
+#[interface(service = "proto.Failing", version = "1.0")]
+trait Failing {
+    async fn fail(&self, name: String) -> Result<String, Error>;
+}
+
+/// A host that has no trait takes the interface from the file that the manifest names.
+#[test]
+fn a_manifest_says_what_its_plugin_serves() {
+    // These have one interface in each line, as hexadecimal digits.
+    let read = |path: &std::path::Path| {
+        let text = fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        Ok(text.lines().map(|line| Descriptor::parse(&unhex(line)).expect("an interface")).collect())
+    };
+    let mut home = Home::watch_dynamic_by(|directory| directory.interfaces(read));
+    let line = |file: Vec<u8>| file.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    let speaker = line(<dyn Speaker as Interface>::SCHEMA.to_file_descriptor());
+    let failing = line(<dyn Failing as Interface>::SCHEMA.to_file_descriptor());
+    let script = workspace().join("fixtures/python/provider.py");
+    let manifest = format!("kind = \"stdio\"\ncommand = \"python3\"\nargs = [{script:?}]\n");
+    home.write("speaker.plugin.toml", &manifest);
+    let [State::Loading, failed] = home.told("speaker") else { panic!("it is loaded") };
+    assert!(reason(&failed).contains("does not say what it serves\n(hint: "), "{failed:?}");
+    assert!(reason(&failed).contains("its manifest by `interface`"), "{failed:?}");
+
+    home.write("speaker.plugin.toml", &format!("interface = \"speaker.hex\"\n{manifest}"));
+    let [failed] = home.told("speaker");
+    assert!(reason(&failed).contains("`interface`: `"), "{failed:?}");
+    assert!(reason(&failed).contains("/speaker.hex`: No such file"), "{failed:?}");
+
+    home.write("speaker.hex", &speaker);
+    assert_eq!(home.told("speaker"), [State::Loading, online(1)]);
+    let call = |home: &Home, method: &str| {
+        let interfaces = block_on(home.manager.interfaces("speaker")).expect("they are known");
+        let handle = block_on(home.manager.dynamic("speaker", &interfaces[0])).expect("it is loaded as that");
+        // `{ name: "bob" }`, and `{ value: … }`.
+        block_on(handle.call(method, Bytes::from_static(b"\x0a\x03bob"))).map(|answer| answer.slice(2..))
+    };
+    assert_eq!(call(&home, "SayHi"), Ok(Bytes::from_static(b"Hi bob")));
+
+    // With another file that says the same, it is replaced.
+    home.write("speaker.plugin.toml", &format!("interface = \"./speaker.hex\"\n{manifest}"));
+    assert_eq!(home.told("speaker"), [State::Loading, online(2)]);
+    // As another interface it is another plugin.
+    home.write("speaker.hex", &failing);
+    let [draining, offline, loading, online_again] = home.told("speaker");
+    assert!(matches!(draining, State::Draining), "{draining:?}");
+    assert_eq!([offline, loading, online_again], [State::Offline, State::Loading, online(1)]);
+    let Err(Error::Plugin(failure)) = call(&home, "Fail") else { panic!("it fails") };
+    assert_eq!(failure.message(), "no, bob");
+
+    // One of several has to be named. What is wrong leaves the old one serving.
+    home.write("speaker.hex", &(speaker + &failing));
+    let [failed, old] = home.told("speaker");
+    assert!(reason(&failed).contains("which has `proto.Speaker`, `proto.Failing`"), "{failed:?}");
+    assert_eq!(old, online(1));
+    assert!(call(&home, "Fail").is_err_and(|error| matches!(error, Error::Plugin(_))));
+    let named = "interface = \"speaker.hex\"\nservice = \"proto.Failing\"";
+    home.write("speaker.plugin.toml", &format!("{named}\n{manifest}"));
+    assert_eq!(home.told("speaker"), [State::Loading, online(2)]);
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |index: usize| u8::from_str_radix(&text[index..index + 2], 16).expect("digits");
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+/// A host that reads no descriptions says so, and one that has the trait needs none.
+#[test]
+fn a_description_is_for_those_who_have_no_trait() {
+    let script = workspace().join("fixtures/python/provider.py");
+    let manifest = format!(
+        "kind = \"stdio\"\ncommand = \"python3\"\nargs = [{script:?}]\ninterface = \"speaker.proto\"\n"
+    );
+    let mut home = Home::watch_dynamic();
+    home.write("speaker.plugin.toml", &manifest);
+    let [failed] = home.told("speaker");
+    assert!(reason(&failed).contains("this host reads no descriptions of interfaces"), "{failed:?}");
+    let mut home = Home::watch::<dyn Speaker>(|directory| directory);
+    home.write("speaker.plugin.toml", &manifest);
+    assert_eq!(home.told("speaker"), [State::Loading, online(1)]);
 }
 
 #[test]
