@@ -93,7 +93,8 @@ async fn a_script_is_loaded_as_what_its_host_has_read() {
     assert!(error.to_string().contains(expected), "{error}");
 
     // It is the same one for whoever asks, and stays so when it is swapped.
-    assert_eq!(manager.interfaces("speaker").await.expect("it is known"), [interface.clone()]);
+    let known = manager.interfaces("speaker").await.expect("it is known");
+    assert_eq!(known, std::slice::from_ref(&interface));
     let same = manager.dynamic("speaker", &interface).await.expect("it is loaded as that");
     manager.reload("speaker", &candidate).await.expect("it is replaced");
     assert_eq!(same.call("SayHi", bob).await, Ok(Bytes::from_static(b"\x0a\x06Hi bob")));
