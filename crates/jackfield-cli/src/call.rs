@@ -65,8 +65,9 @@ Examples:
 
 Messages are in protobuf's JSON format. Of a stream among other fields, the others are in the first object.
 A program says by gRPC's server reflection what it serves, if it is a gRPC plugin of go-plugin or of Jackfield. For any other
-`--interface` names a file that says it. A request of one field is passed by itself then, and one of several as a struct of
-Go's, or as an object of JSON, whose fields are called as Go spells them: `first_name` is `FirstName`.";
+`--interface` names a file that says it. Over net/rpc and standard input and output a request of one field is passed by itself,
+and one of several as a struct of Go's, or as an object of JSON, whose fields are called as Go spells them: `first_name` is
+`FirstName`. Streams cannot be carried there.";
 
 /// Calls the method.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {

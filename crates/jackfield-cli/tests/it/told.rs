@@ -216,6 +216,26 @@ fn a_plugin_of_go_plugins_older_protocol_is_called() {
     }
 }
 
+/// Go passes over a field that it does not know, once it has read what that is made of.
+#[test]
+fn a_type_that_leads_back_to_itself_is_described_to_go() {
+    let Some(programs) = available(go_programs(GoModule::Newest)) else { return };
+    let program = text(programs.join("netrpc-plugin"));
+    let greeter = GREETER.replace("int64 b = 2;", "int64 b = 2; Tree tree = 3;");
+    let tree = "message Tree { Tree next = 1; repeated Tree children = 2; map<string, Tree> by_name = 3; }";
+    let (_directory, interface) = described(&format!("{greeter}{tree}"));
+    let told = ["call", "--interface", &interface, "--net-rpc", "greeter", "--handshake", GREETER_HANDSHAKE];
+    let leaf = json!({ "next": {} });
+    let value = json!({ "next": leaf, "children": [leaf, leaf], "by_name": { "a": leaf } });
+    let request = json!({ "a": 40, "b": 2, "tree": value }).to_string();
+    assert_eq!(succeeds(&[&told[..], &[&program, "Add", &request]].concat()), "{\"number\":\"42\"}\n");
+    // A method that takes something else names what came.
+    let (_directory, interface) = described(&format!("{greeter}{tree}").replace("Get(Key)", "Get(Sum)"));
+    let told = ["call", "--interface", &interface, "--net-rpc", "greeter", "--handshake", GREETER_HANDSHAKE];
+    let error = fails(1, &[&told[..], &[&program, "Get", &request]].concat());
+    assert!(error.contains("gob: decoding into local type *string, received remote type Get"), "{error}");
+}
+
 /// A library that serves the same describes it.
 #[test]
 fn another_plugin_says_what_is_served() {
