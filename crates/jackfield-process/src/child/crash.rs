@@ -1,4 +1,4 @@
-//! Recognises in a program's standard error that it crashed: a Go or Rust panic, a Python traceback. Pure.
+//! Recognises in a program's standard error that it crashed: a Go or Rust panic, a Python traceback or fault. Pure.
 
 /// Follows the lines of a program and keeps the words of its latest crash.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub(super) struct CrashWatch {
 enum State {
     #[default]
     Calm,
+    /// A fault of Python itself was read; the thread it calls the current one is the one that failed.
+    Fault,
+    /// That thread was read; its first frame names the place.
+    FaultStack,
     /// A Go panic was read; the first line of its stack that is not Go's own runtime names the place.
     GoStack,
     /// A Python traceback was read; its last unindented line says what happened.
@@ -22,11 +26,19 @@ enum State {
 impl CrashWatch {
     /// Takes the next line of standard error.
     pub(super) fn observe(&mut self, line: &str) {
+        // The margin of a group of exceptions.
+        let line = line.strip_prefix("  | ").unwrap_or(line);
         if self.begins_crash(line) {
             return;
         }
         match &mut self.state {
             State::Calm => {}
+            State::Fault if line.starts_with("Current thread ") => self.state = State::FaultStack,
+            State::Fault => {}
+            State::FaultStack => match python_place(line) {
+                Some(place) => self.finish(&format!("at {place}")),
+                None => self.state = State::Calm,
+            },
             State::GoStack => self.read_go_stack(line),
             State::RustMessage => self.finish(line),
             State::Traceback { place } => match python_place(line) {
@@ -50,7 +62,10 @@ impl CrashWatch {
         if line.starts_with("panic: ") || line.starts_with("fatal error: ") {
             self.words = Some(shorten(line).to_owned());
             self.state = State::GoStack;
-        } else if line.starts_with("Traceback (most recent call last):") {
+        } else if line.starts_with("Fatal Python error: ") {
+            self.words = Some(shorten(line).to_owned());
+            self.state = State::Fault;
+        } else if TRACEBACKS.iter().any(|head| line.starts_with(head)) {
             self.state = State::Traceback { place: None };
         } else if let Some((_, place)) = line.split_once(" panicked at ")
             && line.starts_with("thread ")
@@ -82,10 +97,10 @@ impl CrashWatch {
     }
 }
 
-/// Reads `  File "x.py", line 3, in f` as `x.py:3`.
+/// Reads `  File "x.py", line 3, in f` as `x.py:3`; in the report of a fault there is no comma behind the number.
 fn python_place(line: &str) -> Option<String> {
     let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
-    let number = rest.split(',').next()?;
+    let number = rest.split([',', ' ']).next()?;
     Some(format!("{}:{number}", file.rsplit('/').next().unwrap_or(file)))
 }
 
@@ -95,6 +110,8 @@ fn shorten(text: &str) -> &str {
 }
 
 const MAX_WORDS: usize = 300;
+const TRACEBACKS: [&str; 2] =
+    ["Traceback (most recent call last):", "  + Exception Group Traceback (most recent call last):"];
 
 #[cfg(test)]
 mod tests {
@@ -132,10 +149,32 @@ mod tests {
         assert_eq!(words(text).as_deref(), Some("ValueError: no at y.py:3"));
     }
 
+    #[test]
+    fn the_last_of_pythons_exceptions_counts() {
+        let text = "Traceback (most recent call last):\n  File \"/a/x.py\", line 3, in f\n    try: {}['x']\n         \
+            ~~^^^^^\nKeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\n  \
+            + Exception Group Traceback (most recent call last):\n  |   File \"/a/x.py\", line 6, in g\n  \
+            |     raise ExceptionGroup('many', [ValueError('a')])\n  | ExceptionGroup: many (1 sub-exception)\n  \
+            +-+---------------- 1 ----------------\n    | ValueError: a\n    +---\n";
+        assert_eq!(words(text).as_deref(), Some("ExceptionGroup: many (1 sub-exception) at x.py:6"));
+    }
+
+    #[test]
+    fn a_fault_of_python_names_the_thread_that_failed() {
+        let text = "Fatal Python error: Segmentation fault\n\nThread 0x7d (most recent call first):\n  \
+            File \"/lib/threading.py\", line 982 in run\n\nCurrent thread 0x7f (most recent call first):\n  \
+            File \"/a/x.py\", line 4 in f\n  File \"/lib/threading.py\", line 982 in run\n";
+        assert_eq!(words(text).as_deref(), Some("Fatal Python error: Segmentation fault at x.py:4"));
+        let text = "Fatal Python error: Aborted\n\nCurrent thread 0x7f (most recent call first):\n  <no Python \
+            frame>\n  File \"/a/x.py\", line 4 in f\n";
+        assert_eq!(words(text).as_deref(), Some("Fatal Python error: Aborted"));
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_output_is_too_odd(lines: Vec<String>, kind in 0..4_usize) {
-            let head = ["", "panic: x", "Traceback (most recent call last):", "thread 'a' panicked at b:"];
+        fn no_output_is_too_odd(lines: Vec<String>, kind in 0..5_usize) {
+            let head = ["", "panic: x", "Traceback (most recent call last):", "thread 'a' panicked at b:",
+                "Fatal Python error: x"];
             words(&format!("{}\n{}", head[kind], lines.join("\n\t")));
         }
     }

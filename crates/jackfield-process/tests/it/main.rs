@@ -25,6 +25,7 @@ mod output;
 mod own_tls;
 mod peers;
 mod pie;
+mod python;
 mod raw;
 mod reattach;
 mod stdio;
