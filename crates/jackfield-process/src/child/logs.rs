@@ -62,7 +62,7 @@ impl Logs {
     }
 
     /// Whose log it is.
-    pub(super) fn plugin(&self) -> &str {
+    pub(crate) fn plugin(&self) -> &str {
         &self.plugin
     }
 

@@ -38,6 +38,7 @@ use crate::tasks::Tasks;
 #[must_use]
 pub struct StdioPlugin {
     launch: Launch,
+    stderr: Stderr,
     service: String,
     codec: StdioCodec,
     hands_over: bool,
@@ -74,6 +75,7 @@ impl StdioPlugin {
                 bond: Bond::Tight,
                 memory: None,
             },
+            stderr: Stderr::default(),
             service: "Plugin".to_owned(),
             codec: StdioCodec::default(),
             hands_over: false,
@@ -172,6 +174,15 @@ impl StdioPlugin {
         self
     }
 
+    /// Gives what the program writes to its standard error to `take` as well, in pieces cut anywhere, from its start to its
+    /// end. The log is made of it all the same.
+    ///
+    /// It is called on the I/O thread and should be quick.
+    pub fn on_stderr(mut self, take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.stderr = Stderr::new(take);
+        self
+    }
+
     /// Sets the name of the service whose methods are called; `Plugin` otherwise.
     pub fn service(mut self, service: impl Into<String>) -> Self {
         self.service = service.into();
@@ -189,9 +200,11 @@ impl StdioPlugin {
         let owner = Arc::clone(backend.shared());
         let shared = Arc::clone(&owner);
         let (launch, name) = (self.launch.clone(), self.launch.program.display().to_string());
+        let raw = self.stderr.clone();
         let task = owner.io.start_task(async move {
             let home = shared.io.tasks();
-            let Talking { child, stdin, stdout } = start(&shared, &launch, name, &home).await?;
+            let Talking { child, stdin, stdout } =
+                start(&shared, &launch, Logs::new(name, raw), &home).await?;
             let (close, mut closed) = watch::channel(false);
             let serving = async move {
                 tokio::select! {
@@ -222,7 +235,7 @@ impl StdioPlugin {
             let files = saving::write(within, saved).await.map_err(StartError::Saved)?;
             launch.variables.extend(files.iter().map(|files| (SAVED.into(), files.path().into())));
             let home = move_in(home, &shared.io).await?;
-            let talking = start(&shared, &launch, name, &home).await?;
+            let talking = start(&shared, &launch, Logs::new(name, this.stderr.clone()), &home).await?;
             let instance = match this.codec {
                 StdioCodec::Gob => this.begin(shared, home, (talking, Gobs), interface),
                 StdioCodec::Json => this.begin(shared, home, (talking, Json::V1), interface),
@@ -308,9 +321,9 @@ struct Talking {
 }
 
 /// Starts a program whose pipes live at `home`. Must run on the I/O thread; giving it up kills what was started.
-async fn start(shared: &Shared, launch: &Launch, name: String, home: &Tasks) -> Result<Talking, StartError> {
+async fn start(shared: &Shared, launch: &Launch, logs: Logs, home: &Tasks) -> Result<Talking, StartError> {
     let instance = Mark::instance().map_err(BackendError::Mark)?;
-    let mut launch = launch.clone();
+    let (mut launch, name) = (launch.clone(), logs.plugin());
     for mark in [&shared.mark, &instance] {
         launch.variables.push((OsString::from(mark.name()), OsString::from(mark.value())));
     }
@@ -319,7 +332,6 @@ async fn start(shared: &Shared, launch: &Launch, name: String, home: &Tasks) -> 
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = name, pid = process.child.id(), "started a plugin");
     let ends = process.child.stdin.take().zip(process.child.stdout.take());
-    let logs = Logs::new(name, Stderr::default());
     let (child, _, supervisor) =
         supervise(process, logs, instance, Bond::Tight).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);

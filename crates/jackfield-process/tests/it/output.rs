@@ -147,7 +147,10 @@ fn what_follows_the_handshake_on_the_real_output_is_read_and_thrown_away() {
 }
 
 /// Waits until this was written.
-async fn arrives(written: &mut tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>, expected: &str) -> String {
+pub(crate) async fn arrives(
+    written: &mut tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>,
+    expected: &str,
+) -> String {
     let mut arrived = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&arrived).into_owned();

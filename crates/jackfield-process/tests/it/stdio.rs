@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::calls::run;
 use crate::events;
 use crate::netrpc_plugin::without_a_runtime;
+use crate::output::arrives;
 use crate::peers::chain;
 
 /// What a provider provides.
@@ -230,6 +231,32 @@ fn a_program_is_interrupted() {
         events::wait_for(&name, |line| line.message == "ready to be interrupted");
         consumer.stop(Duration::from_secs(20)).await
     })));
+}
+
+/// The log is made of it all the same.
+#[test]
+fn the_standard_error_is_given_to_the_host_as_it_is() {
+    events::install();
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = |role: &str| {
+        let (sender, written) = mpsc::unbounded_channel::<Vec<u8>>();
+        let plugin = StdioPlugin::new(our_program()).args([role, "gob"]).backend(&backend);
+        (plugin.on_stderr(move |bytes| sender.send(bytes.to_vec()).unwrap()), written)
+    };
+    let (provider, mut written) = plugin("provider");
+    run(async {
+        let (_instance, speaker) = load(provider).await;
+        speaker.say_hi("räw".into()).await.unwrap();
+        let found = arrives(&mut written, "\n").await;
+        assert_eq!(found, "got call for SayHi with name \"räw\"\n");
+        events::wait_for("speaker", |line| line.message == found.trim_end());
+    });
+    let (interruptible, mut written) = plugin("interruptible");
+    run(async {
+        let interruptible = interruptible.env("STDIO_READY", "1");
+        let _consumer = interruptible.consume(Server::new(Gobs)).await.unwrap();
+        assert_eq!(arrives(&mut written, "\n").await, "ready to be interrupted\n");
+    });
 }
 
 /// Neither does the host keep what never ends, nor is a smaller answer refused.
