@@ -5,7 +5,7 @@ use jackfield::native::NativeBackend;
 use jackfield::netrpc::NetRpc;
 use jackfield::process::{ProcessBackend, ProcessPlugin};
 use jackfield::stdio::{StdioCodec, StdioPlugin};
-use jackfield_fixtures::{Artifacts, Build};
+use jackfield_fixtures::{Artifacts, Build, GoModule, available, go_programs};
 
 /// Two versions of the probe, as one backend loads them.
 #[derive(Debug)]
@@ -35,6 +35,22 @@ pub fn process() -> Versions {
 /// Child processes with TLS on the socket.
 pub fn process_mtls() -> Versions {
     processes(ProcessPlugin::auto_mtls)
+}
+
+/// Child processes with TLS, all of whose connections share the one socket.
+pub fn process_multiplexed() -> Versions {
+    processes(|plugin| plugin.auto_mtls().multiplex())
+}
+
+/// Child processes that are written in Go, if they can be built here.
+///
+/// Without TLS, since each start would take Go a tenth of a second more, and the tests of interoperation have it.
+pub fn go() -> Option<Versions> {
+    let program = available(go_programs(GoModule::Newest))?.join("probe-plugin");
+    let version = |number| -> Box<dyn Candidate> {
+        Box::new(ProcessPlugin::new(&program).args([number]).multiplex().backend(&started()))
+    };
+    Some(Versions { one: version("1"), two: version("2") })
 }
 
 fn processes(configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Versions {
@@ -87,8 +103,11 @@ pub(crate) fn vouched_for() -> NativeBackend {
 }
 
 pub(crate) fn program(name: &str, configure: impl Fn(ProcessPlugin) -> ProcessPlugin) -> Box<dyn Candidate> {
-    let backend = ProcessBackend::start().expect("processes can be started");
-    Box::new(configure(ProcessPlugin::new(build().program(name))).backend(&backend))
+    Box::new(configure(ProcessPlugin::new(build().program(name))).backend(&started()))
+}
+
+fn started() -> ProcessBackend {
+    ProcessBackend::start().expect("processes can be started")
 }
 
 fn over_net_rpc(name: &'static str) -> Box<dyn Candidate> {
@@ -100,9 +119,8 @@ pub(crate) fn speaking_net_rpc(plugin: ProcessPlugin, name: &str) -> ProcessPlug
 }
 
 pub(crate) fn talking(name: &str, wire: &str, codec: StdioCodec) -> Box<dyn Candidate> {
-    let backend = ProcessBackend::start().expect("processes can be started");
     let plugin = StdioPlugin::new(build().program(name)).args([wire]).codec(codec);
-    Box::new(plugin.allow_lacking().backend(&backend))
+    Box::new(plugin.allow_lacking().backend(&started()))
 }
 
 /// What the tests load.

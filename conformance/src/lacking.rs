@@ -22,12 +22,13 @@ impl Entry {
 }
 
 /// What a failure says, any of these, by how the reason in the list begins.
-const EVIDENCE: [(&str, &[&str]); 8] = [
+const EVIDENCE: [(&str, &[&str]); 9] = [
     ("A call of net/rpc has one argument", &["net/rpc cannot carry the stream"]),
     ("It is part of the host's program", &["what is linked in has no file"]),
     ("Nothing can be called back", &["net/rpc cannot carry the object", "the host offers no `"]),
     ("What is in the host's process", &["the host ends with its plugin, by the signal 6"]),
     ("enums with data", &["net/rpc cannot carry the enum with data"]),
+    ("a panic that nobody recovers", &["panic: ouch"]),
     ("objects", &["net/rpc cannot carry the object"]),
     ("offers", &["the host offers no `"]),
     ("streams", &["net/rpc cannot carry the stream"]),

@@ -13,6 +13,8 @@ macro_rules! on_every_backend {
         on_every_backend!(@ native: $($case),*);
         on_every_backend!(@ process: $($case),*);
         on_every_backend!(@ process_mtls: $($case),*);
+        on_every_backend!(@ process_multiplexed: $($case),*);
+        on_every_backend!(@ go: $($case),*);
         on_every_backend!(@ netrpc: $($case),*);
         on_every_backend!(@ gob: $($case),*);
         on_every_backend!(@ json: $($case),*);
@@ -25,7 +27,9 @@ macro_rules! on_every_backend {
         mod $backend {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                let run = super::$case(super::backends::$backend());
+                // Go may be missing.
+                let Some(versions) = Option::from(super::backends::$backend()) else { return };
+                let run = super::$case(versions);
                 crate::lacking::run(stringify!($backend), stringify!($case), run).await;
             })*
         }
