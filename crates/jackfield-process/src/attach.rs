@@ -7,6 +7,8 @@ use std::time::Duration;
 use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind, Step};
 use tokio::time::timeout;
 
+#[cfg(feature = "netrpc")]
+use crate::backend::PendingSocket;
 use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
 use crate::child::{Bond, ChildHandle, ProcessHandle, attend, listens};
@@ -165,7 +167,8 @@ impl AttachedPlugin {
                 let interface = known(interface)?;
                 let (child, wires) = this.reattach.find(&shared, &name, this.tls).await?;
                 let wanted = plugin::Wanted { interface, printed: this.printed, offers: Vec::new(), home };
-                let announced = Announced { child, wires, protocol: Protocol::NetRpc };
+                let socket = PendingSocket::default();
+                let announced = Announced { child, wires, socket, protocol: Protocol::NetRpc };
                 let connecting = plugin::connect(shared, announced, options, wanted);
                 let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);

@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::backend::Shared;
+use crate::backend::{PendingSocket, Shared};
 use crate::checksum::Checksum;
 use crate::child::{Bond, ChildHandle, Death, FirstLines, Launch, Logs, Mark, spawn, supervise};
 use crate::error::{BackendError, StartError};
@@ -131,17 +131,20 @@ pub(crate) struct Announced {
     pub(crate) child: ChildHandle,
     /// What leads to it.
     pub(crate) wires: Wires,
+    /// Its socket, which goes if the plugin is refused.
+    pub(crate) socket: PendingSocket,
     /// What it speaks.
     #[cfg_attr(not(feature = "netrpc"), expect(dead_code, reason = "it can only be gRPC"))]
     pub(crate) protocol: Protocol,
 }
 
 /// Starts a plugin over gRPC. Must run on the I/O thread; whatever was begun ends if this is given up.
-pub(crate) async fn start(shared: &Shared, plan: Plan) -> Result<Started, StartError> {
-    let Announced { child, wires, .. } = announce(shared, &plan).await?;
+pub(crate) async fn start(shared: &Arc<Shared>, plan: Plan) -> Result<Started, StartError> {
+    let Announced { child, wires, socket, .. } = announce(shared, &plan).await?;
     let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
     let started = connected.map_err(|_| StartError::Timeout(plan.start_timeout))??;
     offer(&started.broker, plan.offers).await?;
+    socket.keep();
     Ok(started)
 }
 
@@ -159,7 +162,7 @@ pub(crate) async fn offer(broker: &Broker, offers: Vec<OfferedObject>) -> Result
 }
 
 /// Starts a plugin as far as it does not matter what it speaks.
-pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, StartError> {
+pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announced, StartError> {
     let identity = match plan.security {
         Security::AutoMtls => Some(Identity::generate()?),
         Security::Own(_) | Security::Plain => None,
@@ -176,7 +179,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
         sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
     });
     tracing::debug!(plugin = plan.name, "waiting for a plugin's address");
-    let announcement = hear(&child, line, plan).await;
+    let announcement = hear(shared, &child, line, plan).await;
     // It has been constructed, or will not be.
     if let Some(saved) = saved {
         saving::remove(saved);
@@ -185,6 +188,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
     if let Some(translator) = &translator {
         announcement.address = translator.plugin_to_host(announcement.address);
     }
+    let socket = pending(shared, plan, &announcement.address);
     let (version, protocol) = (announcement.version, announcement.protocol);
     let address = announcement.address.to_string();
     tracing::debug!(plugin = plan.name, address, version, %protocol, "using a plugin");
@@ -203,7 +207,7 @@ pub(crate) async fn announce(shared: &Shared, plan: &Plan) -> Result<Announced, 
     };
     let Plan { limit, liveness, .. } = *plan;
     let wires = Wires { target, trunk, place, translator, version, keys, limit, liveness };
-    Ok(Announced { child, wires, protocol })
+    Ok(Announced { child, wires, socket, protocol })
 }
 
 fn launch(
@@ -267,7 +271,12 @@ fn diagnosed(error: StartError, runner: Option<&dyn Runner>) -> StartError {
 }
 
 /// Waits for the plugin's announcement. What a careless plugin prints before it is passed over.
-async fn hear(child: &ChildHandle, mut lines: FirstLines, plan: &Plan) -> Result<Announcement, StartError> {
+async fn hear(
+    shared: &Arc<Shared>,
+    child: &ChildHandle,
+    mut lines: FirstLines,
+    plan: &Plan,
+) -> Result<Announcement, StartError> {
     let deadline = Instant::now() + plan.start_timeout;
     let (mut patience, mut noise) = (deadline, None);
     loop {
@@ -285,7 +294,12 @@ async fn hear(child: &ChildHandle, mut lines: FirstLines, plan: &Plan) -> Result
                     patience = deadline.min(Instant::now() + NOISE);
                     continue;
                 }
-                Err(source) => source,
+                Err(source) => {
+                    // It may have put a socket there all the same.
+                    let announced: Result<Announcement, _> = line.parse();
+                    drop(announced.map(|announced| pending(shared, plan, &announced.address)));
+                    source
+                }
             },
             (Ok(None) | Err(_), Some(source)) => source,
             (Ok(None), None) => {
@@ -325,6 +339,14 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
             Err(HandshakeError::CertificateBytes { length: certificate.len() })
         }
         (Security::AutoMtls, Some(_)) | (Security::Own(_) | Security::Plain, None) => Ok(announcement),
+    }
+}
+
+/// The socket of a plugin that does not go on without this host.
+fn pending(shared: &Arc<Shared>, plan: &Plan, address: &Address) -> PendingSocket {
+    match plan.launch.bond {
+        Bond::Tight => PendingSocket::new(shared, address),
+        Bond::Lent | Bond::Loose => PendingSocket::default(),
     }
 }
 

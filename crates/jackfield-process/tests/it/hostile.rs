@@ -77,6 +77,8 @@ fn every_misbehaviour_has_its_error_and_leaves_nothing() {
     let backend = ProcessBackend::start().unwrap();
     let well = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
     let (_instance, channel) = run(load(&well));
+    let sockets = run(get(&channel, "__env:PLUGIN_UNIX_SOCKET_DIR")).unwrap();
+    let sockets = || std::fs::read_dir(str::from_utf8(&sockets).unwrap()).unwrap().count();
     let mut wrong = Vec::new();
     for (index, (mode, how, expected)) in MODES.into_iter().enumerate() {
         let patience = Duration::from_millis(if expected == NO_HANDSHAKE { 500 } else { 30_000 });
@@ -103,6 +105,9 @@ fn every_misbehaviour_has_its_error_and_leaves_nothing() {
         eprintln!("{mode}: refused after {:?}", begun.elapsed());
         carriers(&token).iter().for_each(wait_for_end);
         assert!(carriers(&token).is_empty(), "{mode}");
+        if sockets() != 1 {
+            wrong.push(format!("{mode}: {} sockets are left", sockets() - 1));
+        }
         // The host is well, and so is what else it runs.
         run(get(&channel, "__pid")).unwrap();
     }

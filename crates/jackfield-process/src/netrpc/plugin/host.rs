@@ -127,7 +127,8 @@ pub(crate) async fn connect(
     Wanted { interface, printed, offers, home }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
     options.check(interface)?;
-    let Announced { child, wires: Wires { target, version, keys, liveness, .. }, .. } = announced;
+    let Announced { child, wires, socket, .. } = announced;
+    let Wires { target, version, keys, liveness, .. } = wires;
     let (child, address) = (Arc::new(child), target.address.clone());
     let tasks = move_in(home, &shared.io).await?;
     let (ending, end) = watch::channel(None);
@@ -164,6 +165,7 @@ pub(crate) async fn connect(
     });
     let mut reattach = Reattach::of(&child, version, address, keys);
     reattach.protocol = Protocol::NetRpc;
+    socket.keep();
     Ok(NetRpcInstance { _liveness: liveness, child, dispenser, channel, ending, reattach, shared, options })
 }
 
