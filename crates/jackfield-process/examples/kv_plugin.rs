@@ -2,14 +2,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{
-    BoxFuture, Bytes, Code, Context, Error, Failure, Handle, Interface, Plugin, Streaming, interface,
+    BoxFuture, Bytes, Candidate, Code, Context, Description, Error, Failure, Handle, Instance, Interface,
+    Load, Plugin, Slot, Streaming, interface,
 };
-use jackfield_process::{Handshake, ServeConfig, serve_many};
+use jackfield_process::{Handshake, ProcessPlugin, ServeConfig, serve_many};
 
 use self::endless::{Endless, Listener};
 
@@ -100,12 +101,36 @@ impl Endless for Sisyphus {
 
 struct Files {
     greeting: Option<String>,
+    own: tokio::sync::OnceCell<Own>,
+}
+
+/// A plugin of which this plugin is the host: this program again.
+struct Own {
+    kv: Handle<dyn Kv>,
+    _instance: Box<dyn Instance>,
+}
+
+impl Own {
+    async fn start() -> Result<Self, Error> {
+        let plugin = ProcessPlugin::new(std::env::current_exe()?);
+        let plugin = plugin.handshake(Handshake::new(1, "WKY_PLUGIN", "wukaiying"));
+        let load = Load::new(Context::new("own", []), Description::of::<dyn Kv>());
+        let instance = plugin.load(&load).await.map_err(failure)?;
+        let slot = Arc::new(Slot::new::<dyn Kv>(instance.lane()));
+        Ok(Self {
+            kv: slot.handle().ok_or_else(|| failure("it has another interface"))?,
+            _instance: instance,
+        })
+    }
 }
 
 impl Files {
     #[expect(clippy::unnecessary_wraps, reason = "a constructor may refuse")]
     fn open(context: &Context) -> Result<Self, Error> {
-        Ok(Self { greeting: context.config("greeting").map(str::to_owned) })
+        Ok(Self {
+            greeting: context.config("greeting").map(str::to_owned),
+            own: tokio::sync::OnceCell::new(),
+        })
     }
 
     fn read(&self, key: &str) -> Result<Bytes, Error> {
@@ -162,8 +187,9 @@ impl Files {
 impl Kv for Files {
     fn get(&self, key: String) -> BoxFuture<'_, Result<Bytes, Error>> {
         Box::pin(async move {
-            match key.as_str() {
-                "__sleep" => std::future::pending().await,
+            match key.split_once(':').unwrap_or((&key, "")) {
+                ("__sleep", _) => std::future::pending().await,
+                ("__own", key) => self.own.get_or_try_init(Own::start).await?.kv.get(key.to_owned()).await,
                 _ => self.read(&key),
             }
         })

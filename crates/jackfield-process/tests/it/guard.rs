@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use jackfield_core::Bytes;
 use jackfield_process::{ProcessBackend, ProcessPlugin};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -16,8 +17,8 @@ struct Host {
     process: Child,
     /// Its plugins and what those started, besides the guard.
     descendants: Vec<OwnedFd>,
-    guard: OwnedFd,
-    sockets: PathBuf,
+    guards: Vec<OwnedFd>,
+    sockets: Vec<PathBuf>,
     home: tempfile::TempDir,
 }
 
@@ -27,7 +28,7 @@ fn a_killed_host_leaves_nothing() {
         return;
     }
     let round = || {
-        let mut host = Host::start();
+        let mut host = Host::start("many");
         host.process.kill().unwrap();
         host.process.wait().unwrap();
         host.assert_nothing_is_left();
@@ -41,18 +42,51 @@ fn a_host_that_ends_leaves_nothing() {
     if !Go::is_here() {
         return;
     }
-    let mut host = Host::start();
+    let mut host = Host::start("many");
     drop(host.process.stdin.take());
     host.process.wait().unwrap();
     host.assert_nothing_is_left();
 }
 
-/// No test, unless the one above starts it as its host.
+/// Each host has a guard of its own, which must not be taken for a plugin of the host above.
+#[test]
+fn hosts_that_are_plugins_of_a_killed_host_leave_nothing() {
+    for _ in 0..5 {
+        let mut host = Host::start("nested");
+        host.process.kill().unwrap();
+        host.process.wait().unwrap();
+        host.assert_nothing_is_left();
+    }
+}
+
+/// No test, unless one of those above starts it as its host.
 #[test]
 fn acts_as_a_host() {
-    if std::env::var_os(ROLE).is_none() {
-        return;
+    match std::env::var(ROLE).as_deref() {
+        Ok("many") => acts_as_a_host_of_many(),
+        Ok(_) => acts_as_a_host_of_hosts(),
+        Err(_) => {}
     }
+}
+
+/// Each plugin is the host of the next.
+fn acts_as_a_host_of_hosts() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let plugin = ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend);
+        let (_instance, channel) = load(&plugin).await;
+        let (mut pids, mut sockets) = (Vec::new(), Vec::new());
+        for way in ["", "__own:", "__own:__own:"] {
+            assert_eq!(get(&channel, &format!("{way}__size:3")).await.unwrap(), "xxx");
+            pids.push(get(&channel, &format!("{way}__pid")).await.unwrap());
+            sockets.push(get(&channel, &format!("{way}__env:PLUGIN_UNIX_SOCKET_DIR")).await.unwrap());
+        }
+        say(&pids, &sockets);
+        std::io::stdin().lines().for_each(drop);
+    });
+}
+
+fn acts_as_a_host_of_many() {
     let backend = ProcessBackend::start().unwrap();
     run(async {
         let home = std::env::current_dir().unwrap();
@@ -75,33 +109,39 @@ fn acts_as_a_host() {
         pids.push(get(&loaded[0].1, "__grandchild:pipes").await.unwrap());
         pids.push(get(&loaded[1].1, "__grandchild").await.unwrap());
         let sockets = get(&loaded[0].1, "__env:PLUGIN_UNIX_SOCKET_DIR").await.unwrap();
-        let pids: Vec<_> = pids.iter().map(|pid| std::str::from_utf8(pid).unwrap()).collect();
-        eprintln!("{MARK}{}|{}", pids.join(" "), std::str::from_utf8(&sockets).unwrap());
+        say(&pids, &[sockets]);
         // The end of the input is the test's wish that this host ends.
         std::io::stdin().lines().for_each(drop);
     });
 }
 
+/// Tells the test what was started, and where its sockets are.
+fn say(pids: &[Bytes], sockets: &[Bytes]) {
+    let [pids, sockets] = [pids, sockets].map(|words| words.join(&b' '));
+    eprintln!("{MARK}{}|{}", str::from_utf8(&pids).unwrap(), str::from_utf8(&sockets).unwrap());
+}
+
 impl Host {
-    fn start() -> Self {
+    fn start(role: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut process = host_command().current_dir(home.path()).spawn().unwrap();
+        let mut process = host_command(role).current_dir(home.path()).spawn().unwrap();
         let output = BufReader::new(process.stderr.take().unwrap());
         let line =
             output.lines().map(Result::unwrap).find_map(|line| line.strip_prefix(MARK).map(str::to_owned));
         let line = line.expect("the host says what it started");
         let (pids, sockets) = line.split_once('|').unwrap();
-        let descendants = pids.split(' ').map(|pid| handle(pid.parse().unwrap()).unwrap()).collect();
-        let guards = guards_of(process.id());
-        assert_eq!(guards.len(), 1);
-        let guard = handle(guards[0]).unwrap();
-        Self { process, descendants, guard, sockets: sockets.into(), home }
+        let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
+        let descendants = pids.iter().map(|pid| handle(*pid).unwrap()).collect();
+        let sockets: Vec<_> = sockets.split(' ').map(PathBuf::from).collect();
+        let guards: Vec<_> = pids.into_iter().chain([process.id()]).flat_map(guards_of).collect();
+        assert_eq!(guards.len(), sockets.len(), "each host has one");
+        let guards = guards.into_iter().map(|guard| handle(guard).unwrap()).collect();
+        Self { process, descendants, guards, sockets, home }
     }
 
     fn assert_nothing_is_left(&self) {
-        wait_for_end(&self.guard);
-        self.descendants.iter().for_each(wait_for_end);
-        assert!(!self.sockets.exists());
+        self.guards.iter().chain(&self.descendants).for_each(wait_for_end);
+        assert!(self.sockets.iter().all(|sockets| !sockets.exists()));
         let names = std::fs::read_dir(self.home.path()).unwrap();
         let left: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.is_empty(), "{left:?}");
@@ -109,10 +149,10 @@ impl Host {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test runs its host")]
-fn host_command() -> Command {
+fn host_command(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     // Built here: a cargo for each of a hundred hosts would take as long as all the rest.
-    command.args(["--exact", "guard::acts_as_a_host", "--nocapture"]).env(ROLE, "1");
+    command.args(["--exact", "guard::acts_as_a_host", "--nocapture"]).env(ROLE, role);
     command.env("JACKFIELD_TEST_PLUGIN", our_plugin());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

@@ -146,6 +146,33 @@ fn a_plugin_that_hangs_is_killed_after_the_deadline() {
     });
 }
 
+/// It hears that it should end, and goes on with its call.
+#[test]
+fn a_plugin_that_does_not_go_is_killed_with_its_calls_and_its_socket_is_removed() {
+    let backend = ProcessBackend::start().unwrap();
+    for plugin in [plugin(&backend), plugin(&backend).auto_mtls().multiplex()] {
+        run(async {
+            let (instance, channel) = load(&plugin).await;
+            let sockets = get(&channel, "__env:PLUGIN_UNIX_SOCKET_DIR").await.unwrap();
+            let sockets = || std::fs::read_dir(str::from_utf8(&sockets).unwrap()).unwrap().count();
+            assert_eq!(sockets(), 1);
+            let process = pidfd_open(pid(&*instance), PidfdFlags::empty()).unwrap();
+            let waiting = channel.clone();
+            let waiting = tokio::spawn(async move { get(&waiting, "__sleep").await });
+            // Its answer shows that the other has arrived.
+            get(&channel, "__pid").await.unwrap();
+            let begun = Instant::now();
+            assert_eq!(instance.unload(Duration::from_millis(300)).await, Unloaded::Killed);
+            assert!((300..5000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+            wait_for_end(&process);
+            let unloaded = CallError::Closed { reason: "the plugin was unloaded".to_owned() };
+            assert_eq!(waiting.await.unwrap(), Err(unloaded.clone().into()));
+            assert_eq!(get(&channel, "__pid").await, Err(unloaded.into()));
+            assert_eq!(sockets(), 0);
+        });
+    }
+}
+
 /// A stream that the host holds open must not keep it: Go's hosts lose patience after two seconds.
 #[test]
 fn it_ends_at_once_when_it_is_asked() {
