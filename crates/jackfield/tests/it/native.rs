@@ -313,3 +313,21 @@ async fn an_incompatible_interface_names_method_and_field() {
         Manager::new().load::<dyn kv_by_hand::Kv>("kv", &native).await.expect_err("a method is missing");
     assert!(chain(&error).ends_with("the plugin lacks the method `Count`"), "{}", chain(&error));
 }
+
+/// The stores' interface, as a host would have it that counts its keys.
+mod retyped {
+    #[jackfield_core::interface(service = "proto.KV", version = "1.0")]
+    pub(super) trait Kv {
+        async fn get(&self, key: u64) -> Result<jackfield::Bytes, jackfield::Error>;
+    }
+}
+
+#[tokio::test]
+async fn a_retyped_argument_is_refused_by_method_and_field() {
+    let native = native().library(libraries().library("kv-file"));
+    let manager = Manager::new();
+    let error = manager.load::<dyn retyped::Kv>("kv", &native).await.expect_err("its keys are texts");
+    let words = "method `Get`: field `key` is `uint64` at the host, but `string` in the plugin";
+    assert!(chain(&error).contains("(step `check`)") && chain(&error).ends_with(words), "{}", chain(&error));
+    assert!(manager.names().is_empty());
+}

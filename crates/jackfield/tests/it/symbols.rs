@@ -369,6 +369,18 @@ fn distinct(directory: &Path, number: u8) -> PathBuf {
 }
 
 #[test]
+fn a_plugin_that_was_built_without_an_identity_is_its_name_and_its_content() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let native = native();
+    let [one, two] = [1, 2].map(|number| native.open(distinct(directory.path(), number)).expect("it opens"));
+    for plugin in [&one, &two] {
+        assert_eq!(plugin.id(), format!("{}@{}", plugin.name(), plugin.digest()));
+    }
+    assert_eq!((one.name(), one.version()), (two.name(), two.version()));
+    assert_ne!(one.id(), two.id(), "so that both are open");
+}
+
+#[test]
 fn a_hundred_cycles_leave_nothing_behind() {
     let native = native();
     for _ in 0..100 {
