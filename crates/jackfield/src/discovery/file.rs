@@ -37,6 +37,15 @@ impl File {
                 .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
     }
 
+    /// Whether what is loaded from it is another file than before, or has changed since. What its manifest says does not
+    /// count.
+    pub(crate) fn is_rewritten(&self, before: &Self) -> bool {
+        match (&self.manifest, &before.manifest) {
+            (Some(now), Some(before)) => now.parts != before.parts,
+            _ => (&self.path, self.stamp) != (&before.path, before.stamp),
+        }
+    }
+
     /// Of files with one name the least is the plugin: what is no plugin stands behind whatever is one, in each of the
     /// places.
     pub(crate) fn precedence(&self) -> (bool, usize, Kind) {

@@ -15,6 +15,7 @@ use crate::events::chain;
 use crate::manager::{Claim, Desk, Failure, Manager, Order};
 use crate::registry::PluginId;
 use crate::restart::Backoff;
+use crate::version;
 
 /// One plugin of a directory. It alone loads and unloads it, one thing after the other.
 pub(super) struct Life {
@@ -29,6 +30,8 @@ pub(super) struct Life {
     claim: Option<Claim>,
     /// What it was said to serve.
     interface: Option<Descriptor>,
+    /// From what it was loaded.
+    loaded: Option<File>,
     loader: Loader,
 }
 
@@ -42,7 +45,7 @@ impl Life {
     ) -> Self {
         let desk = manager.desk(&plugin);
         let orders = desk.orders();
-        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: None, loader }
+        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: None, loaded: None, loader }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
@@ -116,9 +119,15 @@ impl Life {
             self.claim = loaded.as_ref().ok().and_then(|()| self.manager.claim(&self.plugin));
             loaded.map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
         };
+        let path = file.path.display();
         brought.inspect_err(|Failure { reason, .. }| {
-            tracing::warn!(plugin, path = %file.path.display(), reason, "not loaded");
-        })
+            tracing::warn!(plugin, %path, reason, "not loaded");
+        })?;
+        let before = self.loaded.replace(file.clone());
+        if before.is_some_and(|before| file.is_rewritten(&before)) && version::split(plugin).is_some() {
+            tracing::warn!(plugin, %path, "its file has changed, but not its version: the new one is loaded");
+        }
+        Ok(())
     }
 
     async fn take_away(&mut self) {
@@ -127,6 +136,7 @@ impl Life {
             let _ = self.manager.unload(self.plugin.as_str()).await;
         }
         self.claim = None;
+        self.loaded = None;
     }
 
     /// The generation that is loaded, if it was loaded here.

@@ -13,6 +13,7 @@ use kv_interface::Kv;
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
+use crate::seen::{install, wait_for};
 use crate::support::{block_on, libraries};
 
 impl Home {
@@ -28,6 +29,7 @@ fn expected<const N: usize>(changes: [(&str, State); N]) -> [(String, State); N]
 
 #[test]
 fn the_highest_version_serves_and_the_others_stay() {
+    install();
     let mut home = Home::watch::<dyn Probe>(|directory| directory);
     home.put(libraries().library("probe-one"), "testplugin_v1.so");
     assert_eq!(
@@ -51,12 +53,14 @@ fn the_highest_version_serves_and_the_others_stay() {
     assert_eq!([plugin.release(), first.release()], [Ok(0), Ok(1)], "each has a state of its own");
     assert!(matches!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(1))));
 
-    // A new file of the version that serves is a new generation of both.
+    // A new file of the version that serves is a new generation of both, and is told.
     home.put(libraries().library("probe-one"), "testplugin_v2.so");
     let [loading, shared, own] = home.changes();
     assert_eq!([loading, own], expected([("testplugin@2", State::Loading), ("testplugin@2", online(2))]));
     assert_eq!([shared], expected([("testplugin", online(3))]));
     assert_eq!((plugin.version(), Handle::generation(&plugin)), (Ok(1), 3));
+    let rewritten = "its file has changed, but not its version: the new one is loaded";
+    wait_for("testplugin@2", |event| event.field("message") == rewritten);
 
     home.remove("testplugin_v2.so");
     let [draining, shared, offline] = home.changes();
