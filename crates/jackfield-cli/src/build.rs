@@ -32,6 +32,10 @@ pub(crate) struct Options {
     #[arg(long)]
     program: bool,
 
+    /// Gives a shared library this identity, by which one build of it is told from another
+    #[arg(long, conflicts_with = "program")]
+    id: Option<String>,
+
     /// Builds for debugging, which is quick to build and slow to run
     #[arg(long)]
     debug: bool,
@@ -52,6 +56,8 @@ Examples:
                            one target, under the file's name: `testPlugin.so`
   jackfield build -o plugins/testplugin_v1.so kv
                            under a name of one's own; a host that looks there sees a whole file or none
+  jackfield build --id kv-$(date +%s) kv
+                           with an identity that says when it was built, for `inspect` and a host's `Plugin::id`
   jackfield build --program kv -- --features tls
                            as a program, with an argument of cargo's";
 
@@ -61,14 +67,25 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         options.path.canonicalize().with_context(|| format!("`{}` is not there", options.path.display()))?;
     let target = find(&path, options)?;
     let profile = (!options.debug).then(|| OsString::from("--release"));
-    let built = cargo::build(&target, profile.into_iter().chain(options.arguments.iter().cloned()))?;
+    let arguments = profile.into_iter().chain(options.arguments.iter().cloned());
+    let built = cargo::build(&target, options.id.as_deref(), arguments)?;
     let output = options.output.clone().unwrap_or_else(|| name(&path, &target, options).into());
     // What no host would load is not put anywhere.
     place(&built, &output, |copy| match target.kind {
-        Kind::Library => Ok(Image::read(copy).map(drop)?),
+        Kind::Library => has_identity(&Image::read(copy)?, options.id.as_deref()),
         Kind::Program => Ok(()),
     })?;
     report(&output, target.kind, options)
+}
+
+fn has_identity(image: &Image, wanted: Option<&str>) -> anyhow::Result<()> {
+    let found = &image.note().id;
+    match wanted {
+        Some(wanted) if wanted != found => bail!(
+            "expected the identity `{wanted}`, found `{found}`\n(hint: an `id` in `export!` goes before that of the build)"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The target that is meant.

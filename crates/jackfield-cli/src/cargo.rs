@@ -46,6 +46,7 @@ pub(crate) fn targets(directory: &Path) -> anyhow::Result<Vec<Target>> {
     let output = cargo(
         directory,
         ["metadata", "--no-deps", "--format-version=1"].map(OsString::from),
+        None,
         Stdio::piped(),
     )?;
     if !output.status.success() {
@@ -94,7 +95,11 @@ fn read(package: &Value, target: &Value) -> Option<Target> {
 }
 
 /// Builds a target, with what cargo says on stderr, and returns its file.
-pub(crate) fn build(target: &Target, more: impl IntoIterator<Item = OsString>) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(
+    target: &Target,
+    id: Option<&str>,
+    more: impl IntoIterator<Item = OsString>,
+) -> anyhow::Result<PathBuf> {
     let mut arguments: Vec<OsString> =
         vec!["build".into(), "--message-format=json-render-diagnostics".into(), "--manifest-path".into()];
     arguments.push(target.manifest.clone().into());
@@ -104,7 +109,7 @@ pub(crate) fn build(target: &Target, more: impl IntoIterator<Item = OsString>) -
         (Kind::Program, false) => arguments.extend(["--bin".into(), target.name.clone().into()]),
     }
     arguments.extend(more);
-    let output = cargo(Path::new("."), arguments, Stdio::inherit())?;
+    let output = cargo(Path::new("."), arguments, id, Stdio::inherit())?;
     if !output.status.success() {
         bail!("`{}` does not build", target.name);
     }
@@ -130,6 +135,7 @@ fn file_of(message: &Value, target: &Target) -> Option<PathBuf> {
 fn cargo(
     directory: &Path,
     arguments: impl IntoIterator<Item = OsString>,
+    id: Option<&str>,
     stderr: Stdio,
 ) -> anyhow::Result<Output> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -140,6 +146,7 @@ fn cargo(
     {
         command.env_remove(name);
     }
+    command.envs(id.map(|id| ("JACKFIELD_PLUGIN_ID", id)));
     let child =
         command.spawn().context("cargo cannot be started\n(hint: it comes with Rust: https://rustup.rs)")?;
     Ok(child.wait_with_output()?)

@@ -34,6 +34,12 @@ fn a_new_workspace_builds_and_runs_as_it_is() {
     assert_eq!(jackfield(&root.join("plugin"), &["build", "--debug", "--versioned"]), "plugin_v0.1.0.so\n");
     let named = jackfield(&root, &["build", "--debug", "-o", "testplugin_v1.so", "plugin"]);
     assert_eq!(named, "testplugin_v1.so\n");
+    // With an identity of its own, and without one again.
+    for (arguments, id) in [(&["--id", "plugin-7"][..], "plugin-7"), (&[][..], "")] {
+        let arguments = [&["build", "--debug", "--json", "plugin"], arguments].concat();
+        let built: Value = serde_json::from_str(&jackfield(&root, &arguments)).expect("JSON");
+        assert_eq!(built["id"], id);
+    }
     std::fs::rename(root.join("plugin/src/lib.rs"), root.join("plugin/src/testPlugin.rs")).expect("renamed");
     let manifest = std::fs::read_to_string(root.join("plugin/Cargo.toml")).expect("a manifest");
     let manifest = manifest.replace("[lib]\n", "[lib]\npath = \"src/testPlugin.rs\"\n");
