@@ -125,8 +125,8 @@ impl Stamp {
     }
 
     /// Of what was found in a directory, which need not be found again by its path unless it is a link.
-    fn found(entry: &DirEntry, path: &Path, is_link: bool) -> Option<Self> {
-        if is_link { Self::of(path) } else { Self::told(path, entry.metadata()) }
+    fn found(entry: &DirEntry, path: &Path) -> Option<Self> {
+        if is_link(entry) { Self::of(path) } else { Self::told(path, entry.metadata()) }
     }
 
     fn told(path: &Path, metadata: io::Result<Metadata>) -> Option<Self> {
@@ -147,6 +147,10 @@ impl Stamp {
     pub(super) fn for_test(size: u64) -> Self {
         Self { identity: [0, 0], size, modified: None, access: Access::for_test() }
     }
+}
+
+fn is_link(entry: &DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
 /// A directory that is looked at again and again. A manifest is read once per change of it.
@@ -197,10 +201,9 @@ impl Scanner {
         for entry in entries {
             let path = entry.path();
             // Also of one that leads nowhere now.
-            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-            self.is_all_here &= name(&path).is_none() || !is_link;
+            self.is_all_here &= name(&path).is_none() || !is_link(&entry);
             // A file that went since the directory was read is one that is not there.
-            if let (Some(name), Some(stamp)) = (name(&path), Stamp::found(&entry, &path, is_link)) {
+            if let (Some(name), Some(stamp)) = (name(&path), Stamp::found(&entry, &path)) {
                 let (mut plugin, kind) = classify(name, stamp.kind());
                 let is_manifest = kind == Kind::Manifest;
                 let manifest = is_manifest.then(|| self.read(&path, stamp, before.remove(&path)));

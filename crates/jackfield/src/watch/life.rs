@@ -45,7 +45,18 @@ impl Life {
     ) -> Self {
         let desk = manager.desk(&plugin);
         let orders = desk.orders();
-        Self { manager, directory, plugin, file, desk, orders, claim: None, interface: None, loaded: None, loader }
+        Self {
+            manager,
+            directory,
+            plugin,
+            file,
+            desk,
+            orders,
+            claim: None,
+            interface: None,
+            loaded: None,
+            loader,
+        }
     }
 
     /// Follows the file until it has gone and the plugin is unloaded.
