@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jackfield::native::Image;
 
 use crate::cargo::{self, Kind, Target};
@@ -66,6 +66,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let path =
         options.path.canonicalize().with_context(|| format!("`{}` is not there", options.path.display()))?;
     let target = find(&path, options)?;
+    ensure!(
+        target.kind == Kind::Library || options.id.is_none(),
+        "a program has no identity\n(hint: `--id` is for a shared library)"
+    );
     let profile = (!options.debug).then(|| OsString::from("--release"));
     let arguments = profile.into_iter().chain(options.arguments.iter().cloned());
     let built = cargo::build(&target, options.id.as_deref(), arguments)?;

@@ -17,23 +17,23 @@ pub(crate) struct Told {
     interface: Option<PathBuf>,
 
     /// Where a .proto file's imports are, if not beside it
-    #[arg(short = 'I', long = "include", value_name = "DIRECTORY")]
+    #[arg(short = 'I', long = "include", value_name = "DIRECTORY", requires = "interface")]
     includes: Vec<PathBuf>,
 
     /// Talks net/rpc, go-plugin's older protocol, with the plugin that has this name in its program
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", group = "wire")]
     net_rpc: Option<String>,
 
     /// Talks with a program over its standard input and output, in `gob`, `json` or `json2`; its methods are those of the
     /// service `Plugin`, or of this one
     #[arg(
-        long, value_name = "CODEC[/SERVICE]", value_parser = parse_stdio,
-        conflicts_with_all = ["net_rpc", "handshake", "auto_mtls", "inherit_env"],
+        long, value_name = "CODEC[/SERVICE]", value_parser = parse_stdio, group = "wire",
+        conflicts_with_all = ["handshake", "auto_mtls", "inherit_env"],
     )]
     stdio: Option<Stdio>,
 
     /// Passes the arguments of this method by name, as a map, over net/rpc and standard input and output
-    #[arg(long, value_name = "METHOD")]
+    #[arg(long, value_name = "METHOD", requires = "wire")]
     map_arguments: Vec<String>,
 }
 

@@ -49,7 +49,8 @@ pub(crate) struct PendingSocket(Option<(Arc<Shared>, Address)>);
 impl PendingSocket {
     /// Nothing is removed but what lies in the host's directory: a plugin that is refused may have named anybody's socket.
     pub(crate) fn new(shared: &Arc<Shared>, address: &Address) -> Self {
-        let is_ours = address.file().is_some_and(|file| file.starts_with(shared.sockets.path()));
+        let directory = address.file().and_then(|file| file.parent());
+        let is_ours = directory == Some(shared.sockets.path());
         Self(is_ours.then(|| (Arc::clone(shared), address.clone())))
     }
 
@@ -87,10 +88,11 @@ impl ProcessBackend {
     /// quickly; 250 µs otherwise. Zero lets it sleep at once.
     ///
     /// A thread that sleeps has to be woken by the kernel, which on a machine with idle cores takes several times as long as
-    /// a small call. In return calls that follow each other within this time keep a core busy, though one that whoever else
-    /// wants gets at once. A thread that looked in vain looks less often, and nothing is looked for while nobody calls, nor
-    /// where this process may use one core only. The plugin's side of it is
-    /// [`ServeConfig::busy_poll`](crate::ServeConfig::busy_poll).
+    /// a small call. In return calls that follow each other within this time keep a core busy on each side, though one that
+    /// others on the machine get when they want it; of a cgroup's quota it is used up. A thread that looked in vain looks
+    /// less often, and nothing is looked for while nobody calls, nor where this process may use one core only. More than a
+    /// second counts as one. The plugin's side of it is [`ServeConfig::busy_poll`](crate::ServeConfig::busy_poll); a program
+    /// that is served over its standard input and output has no such setting.
     ///
     /// ```
     /// # fn main() -> Result<(), jackfield_process::BackendError> {
@@ -130,5 +132,21 @@ async fn reap(mut guard: Child) {
     }
     if let Err(error) = guard.wait() {
         tracing::debug!(%error, "the guard was reaped by somebody else");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_the_thread_stays_awake_is_said_while_it_runs() {
+        let backend = ProcessBackend::start().unwrap();
+        let limit = || backend.shared.io.busy_poll().limit();
+        let is_alone = std::thread::available_parallelism().unwrap().get() == 1;
+        backend.busy_poll(Duration::from_micros(7));
+        assert_eq!(limit(), if is_alone { Duration::ZERO } else { Duration::from_micros(7) });
+        backend.busy_poll(Duration::ZERO);
+        assert_eq!(limit(), Duration::ZERO);
     }
 }

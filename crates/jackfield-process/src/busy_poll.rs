@@ -38,7 +38,7 @@ impl BusyPoll {
         self.nanoseconds.store(limit.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 

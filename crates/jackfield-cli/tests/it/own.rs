@@ -151,9 +151,9 @@ fn what_its_manifest_describes_is_watched() {
     command.arg("watch").arg(&path).arg("--json");
     command.env("TMPDIR", &temporary).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
-    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut online = Vec::new();
-    for line in lines {
+    for line in lines.by_ref() {
         let event: Value = line.expect("a text").parse().expect("JSON");
         assert_ne!(event["state"], "failed", "{event}");
         if event["state"] == "online" {

@@ -160,6 +160,8 @@ message Tree {
   repeated Colour colours = 7;
   bool is_leaf = 8;
   repeated float weights = 9;
+  Tree left = 10;
+  Tree right = 11;
 }
 "#;
 
@@ -175,10 +177,10 @@ fn every_kind_of_value_comes_back_as_it_went() {
         "first_name": "Ada", "children": [], "by_number": {}, "age": "0", "radius": 0.0, "colours": ["RED"],
         "is_leaf": true, "weights": [0.5],
     });
-    // Of a `oneof` one is there at the most, and what is `optional` is not there.
+    // Of a `oneof` one is there at the most, and neither what is `optional` nor a message has to be there.
     let picture = json!({
         "first_name": "", "children": [leaf], "by_number": { "-3": leaf }, "picture": "aGk=",
-        "colours": [], "is_leaf": false, "weights": [],
+        "colours": [], "is_leaf": false, "weights": [], "right": leaf,
     });
     for tree in [leaf, picture] {
         let request = json!({ "tree": tree }).to_string();
@@ -193,12 +195,12 @@ fn every_kind_of_value_comes_back_as_it_went() {
 #[test]
 fn a_plugin_of_go_plugins_older_protocol_is_called() {
     let (_directory, interface) = described(GREETER);
-    let mut peers = vec![text(plugins().program("netrpc_plugin").to_owned())];
-    for module in [GoModule::Newest, GoModule::V1_4] {
+    let mut peers = vec![(text(plugins().program("netrpc_plugin").to_owned()), &["--auto-mtls"][..])];
+    for (module, tls) in [(GoModule::Newest, &[][..]), (GoModule::V1_4, &["--auto-mtls"])] {
         let programs = available(go_programs(module));
-        peers.extend(programs.map(|programs| text(programs.join("netrpc-plugin"))));
+        peers.extend(programs.map(|programs| (text(programs.join("netrpc-plugin")), tls)));
     }
-    for (program, tls) in peers.iter().zip([&["--auto-mtls"][..], &[], &["--auto-mtls"]]) {
+    for (program, tls) in &peers {
         let command = |method: &'static str, request: &'static str| {
             let told = ["call", "--interface", &interface, "--net-rpc", "greeter", "--map-arguments", "Put"];
             let start = ["--handshake", GREETER_HANDSHAKE, program, method, request];

@@ -1,6 +1,6 @@
 //! Gives the methods of an interface that is known only at run time the types of their fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jackfield_abi::StaticRef;
@@ -28,6 +28,8 @@ pub enum Untyped {
     },
     /// A stream.
     Stream,
+    /// More fields than anybody needs, as where many messages lead back to themselves.
+    TooLarge,
 }
 
 impl fmt::Display for Untyped {
@@ -36,6 +38,9 @@ impl fmt::Display for Untyped {
             Self::Kind { field, kind } => write!(f, "the `{kind}` in the field `{field}`"),
             Self::Object { field } => write!(f, "the object `{field}`"),
             Self::Stream => f.write_str("a stream"),
+            Self::TooLarge => {
+                write!(f, "more than {MAX_FIELDS} fields, in messages that lead back to themselves")
+            }
         }
     }
 }
@@ -47,7 +52,13 @@ pub(crate) fn typed(
     descriptor: &'static Descriptor,
     schema: &'static Schema,
 ) -> Vec<Result<Method, Untyped>> {
-    let mut types = Types { descriptor, messages: BTreeMap::new(), enums: BTreeMap::new() };
+    let mut types = Types {
+        descriptor,
+        endless: endless(descriptor),
+        messages: BTreeMap::new(),
+        enums: BTreeMap::new(),
+        made: 0,
+    };
     let methods = descriptor.methods.iter().zip(schema.methods);
     let typed = methods.map(|(described, method)| {
         if described.streams.requests || described.streams.responses {
@@ -60,20 +71,43 @@ pub(crate) fn typed(
     typed.collect()
 }
 
-/// The types that were made already, messages by their full name and by how deep they are nested.
+/// The messages that lead back to themselves, or to such a one.
+fn endless(descriptor: &Descriptor) -> BTreeSet<&str> {
+    let mut endless: BTreeSet<_> = descriptor.messages.keys().map(String::as_str).collect();
+    loop {
+        let leads_on = |path: &&str| {
+            let fields = descriptor.message(path).map_or(&[][..], |message| &message.fields);
+            fields.iter().any(|field| field.kind == 11 && endless.contains(field.type_name.as_str()))
+        };
+        let left: BTreeSet<_> = endless.iter().copied().filter(leads_on).collect();
+        if left.len() == endless.len() {
+            return endless;
+        }
+        endless = left;
+    }
+}
+
+/// The types that were made already, messages by their full name, and those that are endless by how deep they are nested too.
 ///
 /// What is made is never changed, so that a type cannot lead back to itself: it leads to one like it, as often as messages
 /// are nested that anybody reads.
 struct Types {
     descriptor: &'static Descriptor,
+    endless: BTreeSet<&'static str>,
     messages: BTreeMap<(&'static str, usize), StaticRef<MessageType>>,
     enums: BTreeMap<&'static str, StaticRef<EnumType>>,
+    /// How many fields.
+    made: usize,
 }
 
 impl Types {
     /// The fields of a message.
     fn fields(&mut self, message: &str, depth: usize) -> Result<&'static [Field], Untyped> {
         let Some(MessageDescriptor { fields, .. }) = self.descriptor.message(message) else { return Ok(&[]) };
+        self.made += fields.len();
+        if self.made > MAX_FIELDS {
+            return Err(Untyped::TooLarge);
+        }
         let fields: Result<Vec<_>, _> = fields.iter().map(|field| self.field(field, depth)).collect();
         Ok(fields?.leak())
     }
@@ -83,14 +117,22 @@ impl Types {
             return Err(Untyped::Object { field: field.name.clone() });
         }
         let shape = match self.descriptor.entry(field) {
-            Some(entry) => match &entry.fields[..] {
-                [key, value] => Shape::Map(self.kind(key, depth)?, self.kind(value, depth)?),
-                _ => return Err(untyped(field, &field.type_name)),
-            },
+            Some(entry) => {
+                let part = |number: u32| entry.fields.iter().find(|field| field.number == number);
+                match (part(1), part(2)) {
+                    (Some(key), Some(value)) if KEYS.contains(&key.kind) => {
+                        Shape::Map(self.kind(key, depth)?, self.kind(value, depth)?)
+                    }
+                    _ => return Err(untyped(field, &field.type_name)),
+                }
+            }
             None => {
                 let kind = self.kind(field, depth)?;
+                // Inside of another, a message that is absent is no empty one, which could be full of others in turn.
+                let is_inner = depth > 0 && matches!(kind, Kind::Message(_));
                 match field.presence {
                     _ if field.is_repeated => Shape::Repeated(kind),
+                    _ if is_inner => Shape::Optional(kind),
                     Presence::Implicit if !field.is_alternative => Shape::Singular(kind),
                     Presence::Explicit | Presence::Implicit => Shape::Optional(kind),
                 }
@@ -128,13 +170,14 @@ impl Types {
         if !self.descriptor.messages.contains_key(path) {
             return Err(untyped(field, path));
         }
-        if let Some(made) = self.messages.get(&(path, depth)) {
+        let key = (path, if self.endless.contains(path) { depth } else { 0 });
+        if let Some(made) = self.messages.get(&key) {
             return Ok(*made);
         }
         let fields = if depth > DEEPEST { &[][..] } else { self.fields(path, depth)? };
         let name = TypeName::Named(path.rsplit('.').next().unwrap_or(path));
         let made = StaticRef::new(Box::leak(Box::new(MessageType { name, path, fields, is_oneof: false })));
-        self.messages.insert((path, depth), made);
+        self.messages.insert(key, made);
         Ok(made)
     }
 
@@ -158,6 +201,12 @@ fn untyped(field: &FieldDescriptor, kind: &str) -> Untyped {
 
 /// How deep messages are read that are nested, as in protobuf's own libraries.
 const DEEPEST: usize = 100;
+
+/// How many fields the methods of an interface have, with those of their messages. What is made is kept for ever.
+const MAX_FIELDS: usize = 100_000;
+
+/// The types that a key of a map can have here.
+const KEYS: [u32; 6] = [3, 4, 5, 8, 9, 13];
 
 /// Protobuf's types that no Rust type has.
 const OTHERS: [(u32, &str); 7] = [
@@ -277,9 +326,10 @@ mod tests {
         let Shape::Map(Kind::String, Kind::Message(node)) = by_name.shape else { panic!("{by_name:?}") };
         let Shape::Singular(Kind::Message(mut inner)) = next.shape else { panic!("{next:?}") };
         assert!(std::ptr::eq(node.get(), inner.get()), "it is made once");
+        assert!(matches!(inner.fields[2].shape, Shape::Optional(Kind::String)));
         for _ in 0..99 {
             assert_eq!((inner.path, inner.fields.len()), ("t.Node", put.result.len()));
-            let Shape::Singular(Kind::Message(next)) = inner.fields[0].shape else { panic!("{inner:?}") };
+            let Shape::Optional(Kind::Message(next)) = inner.fields[0].shape else { panic!("{inner:?}") };
             inner = next;
         }
     }

@@ -112,7 +112,7 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn make(config: ServeConfig, offer: &PluginOffer) -> Result<Self, ServeError> {
-        let ServeConfig { handshake, mut sets, tls, network, limit, .. } = config;
+        let ServeConfig { handshake, mut sets, tls, network, limit, busy_poll: _ } = config;
         let mut versions: Vec<i32> = sets.keys().copied().collect();
         let version = negotiate(&versions, &offer.versions).unwrap_or(handshake.protocol_version);
         if !disagree(&versions, &offer.versions) {

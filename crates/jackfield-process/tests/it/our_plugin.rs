@@ -159,7 +159,8 @@ fn a_plugin_that_does_not_go_is_killed_with_its_calls_and_its_socket_is_removed(
             let process = pidfd_open(pid(&*instance), PidfdFlags::empty()).unwrap();
             let waiting = channel.clone();
             let waiting = tokio::spawn(async move { get(&waiting, "__sleep").await });
-            // Its answer shows that the other has arrived.
+            // The other is sent now, and has arrived once this is answered.
+            tokio::task::yield_now().await;
             get(&channel, "__pid").await.unwrap();
             let begun = Instant::now();
             assert_eq!(instance.unload(Duration::from_millis(300)).await, Unloaded::Killed);

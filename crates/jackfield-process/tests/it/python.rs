@@ -38,6 +38,8 @@ fn calls_in_flight_end_with_pythons_own_words() {
 async fn started(channel: &Arc<dyn Channel>) -> tokio::task::JoinHandle<Error> {
     let waiting = channel.clone();
     let waiting = tokio::spawn(async move { get(&waiting, "__sleep").await.unwrap_err() });
+    // It is sent now.
+    tokio::task::yield_now().await;
     get(channel, "__count").await.unwrap();
     waiting
 }

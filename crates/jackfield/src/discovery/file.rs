@@ -41,7 +41,7 @@ impl File {
     /// count.
     pub(crate) fn is_rewritten(&self, before: &Self) -> bool {
         match (&self.manifest, &before.manifest) {
-            (Some(now), Some(before)) => now.parts != before.parts,
+            (Some(now), Some(before)) => !now.run_parts().eq(before.run_parts()),
             _ => (&self.path, self.stamp) != (&before.path, before.stamp),
         }
     }
@@ -91,6 +91,15 @@ pub(crate) struct Described {
     pub(crate) manifest: Arc<Result<Manifest, String>>,
     version: Option<String>,
     parts: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+impl Described {
+    /// What is run: all but the description of what it serves.
+    fn run_parts(&self) -> impl Iterator<Item = &(PathBuf, Option<Stamp>)> {
+        let manifest = self.manifest.as_ref().as_ref().ok();
+        let interface = manifest.and_then(|manifest| manifest.interface.as_ref());
+        self.parts.iter().filter(move |(path, _)| interface.is_none_or(|interface| interface.path != *path))
+    }
 }
 
 /// What a file of a [`Directory`](crate::Directory) could be. Of several with the same name, the first in this order is

@@ -112,7 +112,7 @@ impl Life {
             Failure { reason, step: Some(Step::Read) }
         })?;
         if interface != self.interface {
-            // Its handles could not call what serves something else.
+            // A handle to what it was said to serve is none to what it is said to serve now.
             self.take_away().await;
         }
         let plugin = self.plugin.as_str();
@@ -208,7 +208,8 @@ impl Life {
                     break;
                 }
             }
-            if self.generation() != Some(generation) {
+            // If it serves something else now, it was taken away, and is none of the host's either.
+            if self.claim.is_some() && self.generation() != Some(generation) {
                 return Restarted::Running;
             }
             self.claim.iter().for_each(|claim| manager.count_restart(claim));

@@ -65,6 +65,8 @@ pub(super) fn typed(
     carrier: Carrier,
 ) -> Result<&'static Method, Unfit> {
     match interface.typed(method) {
+        // What was read at run time has neither objects nor enums with data.
+        Ok(typed) if interface.descriptor().is_some() => Ok(typed),
         Ok(typed) => unfit(typed, carrier).map_or(Ok(typed), Err),
         Err(untyped) => Err(Unfit::new(method, untyped.to_string(), hint(&untyped, carrier))),
     }
