@@ -121,11 +121,12 @@ impl ProcessPlugin {
 
     /// Gives each `tokio` runtime that calls the plugin a connection of its own, which lives on that runtime.
     ///
-    /// An asynchronous call is then answered without waking the I/O thread, which a host that makes one call
-    /// after another notices where that thread [sleeps](crate::ProcessBackend::busy_poll), as on one core. In return the host promises what cannot be checked: every runtime in whose
-    /// context it calls has its I/O driver enabled (or the call panics), and is driven while the call waits
-    /// (or it waits for ever, as under a foreign `block_on` inside of a runtime's only thread). Calls outside
-    /// of any runtime and blocking calls go over the one connection on the I/O thread, as without this.
+    /// An asynchronous call is then answered without waking the I/O thread, which a host that makes one call after
+    /// another notices where that thread [sleeps](crate::ProcessBackend::busy_poll), as on one core. In return the
+    /// host promises what cannot be checked: every runtime in whose context it calls has its I/O driver enabled
+    /// (or the call panics), and is driven while the call waits (or it waits for ever, as under a foreign
+    /// `block_on` inside of a runtime's only thread). Calls outside of any runtime and blocking calls go over the
+    /// one connection on the I/O thread, as without this.
     pub fn connection_per_runtime(mut self) -> Self {
         self.connections = Connections::PerRuntime;
         self

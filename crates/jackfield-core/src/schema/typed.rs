@@ -87,7 +87,7 @@ fn endless(descriptor: &Descriptor) -> BTreeSet<&str> {
     }
 }
 
-/// The types that were made already, messages by their full name, and those that are endless by how deep they are nested too.
+/// The types that were made already: messages by their full name, and endless ones by how deep they are nested too.
 ///
 /// What is made is never changed, so that a type cannot lead back to itself: it leads to one like it, as often as messages
 /// are nested that anybody reads.

@@ -89,10 +89,11 @@ impl NetRpc {
     /// Lets the connection live on the `tokio` runtime in which the plugin is loaded, if that is one of a single thread.
     ///
     /// An asynchronous call on that runtime is then answered without waking the I/O thread, which a host that makes one
-    /// call after another notices where that thread [sleeps](crate::ProcessBackend::busy_poll), as on one core. In return the host promises that this runtime is driven for as long as the plugin is
-    /// loaded: calls from elsewhere wait for it too, and a plugin takes a host for dead that answers nothing for half a
-    /// minute. Its I/O and its clock have to be enabled, or the load fails. The connection ends with the runtime. A blocking
-    /// call on its thread is an error at once: it would wait for itself.
+    /// call after another notices where that thread [sleeps](crate::ProcessBackend::busy_poll), as on one core. In return
+    /// the host promises that this runtime is driven for as long as the plugin is loaded: calls from elsewhere wait for it
+    /// too, and a plugin takes a host for dead that answers nothing for half a minute. Its I/O and its clock have to be
+    /// enabled, or the load fails. The connection ends with the runtime. A blocking call on its thread is an error at once:
+    /// it would wait for itself.
     pub fn connection_on_runtime(mut self) -> Self {
         self.home = Home::Loader;
         self
