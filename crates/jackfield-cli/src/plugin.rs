@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use jackfield::native::{Image, NativeBackend, NativeError};
-use jackfield::process::{Handshake, HandshakeError, ProcessBackend, ProcessPlugin};
+use jackfield::process::{Handshake, HandshakeError, ProcessBackend, ProcessPlugin, StartError};
 use jackfield::schema::{Descriptor, MethodDescriptor};
 use jackfield::{Candidate, Context, DynamicHandle, LoadError, LoadErrorKind, Manager};
 
@@ -250,10 +250,16 @@ impl Callee {
 fn unloaded(error: LoadError) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     let is_older = |cause: &HandshakeError| matches!(cause, HandshakeError::UnsupportedProtocol { .. });
-    if !error.chain().any(|cause| cause.downcast_ref().is_some_and(is_older)) {
+    // It read its input, which was empty, and was done.
+    let is_quiet = |cause: &StartError| matches!(cause, StartError::ExitedEarly { .. });
+    let hint = if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_older)) {
+        "`--net-rpc NAME` lets it, with the name that the plugin has in its program"
+    } else if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_quiet)) {
+        "`--stdio CODEC` is for a program that talks over its standard input and output"
+    } else {
         return error;
-    }
-    anyhow!("{error:#}\n(hint: `--net-rpc NAME` lets it, with the name that the plugin has in its program)")
+    };
+    anyhow!("{error:#}\n(hint: {hint})")
 }
 
 #[expect(unsafe_code, reason = "a host writes it once, where it vouches for the libraries that it loads")]

@@ -312,6 +312,8 @@ fn what_is_missing_is_named() {
     assert!(error.contains("`/nowhere.proto` cannot be compiled"), "{error}");
     let error = fails(1, &["call", "--interface", &interface, "--stdio", "gob", "/bin/true", "SayHi"]);
     assert!(error.contains("the plugin ended: exit status: 0"), "{error}");
+    let error = fails(1, &["call", "/bin/true", "SayHi"]);
+    assert!(error.contains("before the handshake\n(hint: `--stdio CODEC` "), "{error}");
 
     let program = text(plugins().program("netrpc_plugin").to_owned());
     for told in [&[][..], &["--interface", &interface]] {
