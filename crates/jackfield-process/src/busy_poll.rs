@@ -174,7 +174,10 @@ const MAX_MISSES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
     use super::*;
+    use crate::quiet::QuietSocket;
 
     const LIMIT: Duration = Duration::from_micros(100);
 
@@ -225,16 +228,24 @@ mod tests {
     /// What is sent quickly, back and forth, is heard by threads that do not sleep; what is slow lets them.
     #[test]
     fn a_runtime_looks_for_what_comes_and_sleeps_afterwards() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        stays_awake(|| {
+            let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+            (QuietSocket::new(near).unwrap(), QuietSocket::new(far).unwrap())
+        });
+        stays_awake(|| {
+            let (near, far) = tokio::io::duplex(16);
+            (near, Heard(far))
+        });
+    }
 
+    fn stays_awake<W: AsyncWrite + Unpin, R: AsyncRead + Unpin>(ends: impl Fn() -> (W, R)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             // So long that no machine is too slow for it.
             let limit = BusyPoll { nanoseconds: Arc::new(AtomicU64::new(1_000_000_000)) };
             let task = tokio::spawn(limit.clone().run());
             yield_now().await;
-            let (mut near, far) = tokio::io::duplex(16);
-            let mut far = Heard(far);
+            let (mut near, mut far) = ends();
             for _ in 0..2 {
                 near.write_all(b"x").await.unwrap();
                 far.read_u8().await.unwrap();
