@@ -280,10 +280,8 @@ where
                 }
             }
         }
-        if self.splitter.is_between_messages() {
-            return Ok(None);
-        }
-        Err(status::of_wire(Code::Internal, "expected the rest of a message, found the end of the stream"))
+        self.splitter.finish()?;
+        Ok(None)
     }
 
     /// What came behind the last message.
@@ -345,8 +343,16 @@ impl Splitter {
         (self.part.len() == count).then(|| self.part.split().freeze())
     }
 
-    fn is_between_messages(&self) -> bool {
-        self.length.is_none() && self.part.is_empty() && self.piece.is_empty()
+    /// To be called at the end of a body.
+    ///
+    /// # Errors
+    /// Something is missing of a message.
+    fn finish(&self) -> Result<(), Status> {
+        if self.length.is_none() && self.part.is_empty() && self.piece.is_empty() {
+            return Ok(());
+        }
+        let missing = "expected the rest of a message, found the end of the stream";
+        Err(status::of_wire(Code::Internal, missing))
     }
 }
 
@@ -369,64 +375,25 @@ pub(crate) async fn read<B>(mut body: B, limit: Limit) -> Result<(Option<Bytes>,
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    let mut collected = Collected { limit, ..Collected::default() };
+    let mut splitter = Splitter { limit, ..Splitter::default() };
+    let (mut message, mut trailers) = (None, HeaderMap::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;
         match frame.into_data() {
-            Ok(data) => collected.push(data)?,
+            Ok(data) => splitter.push(data),
             Err(frame) => {
-                let trailers = frame.into_trailers().unwrap_or_default();
-                return Ok((collected.finish()?, trailers));
+                trailers = frame.into_trailers().unwrap_or_default();
+                break;
+            }
+        }
+        while let Some(next) = splitter.next()? {
+            if message.replace(next).is_some() {
+                return Err(status::of_wire(Code::Internal, "expected one message, found another behind it"));
             }
         }
     }
-    Ok((collected.finish()?, HeaderMap::new()))
-}
-
-/// What has come of a message. As long as that is one piece, it is kept as it came.
-#[derive(Debug, Default)]
-struct Collected {
-    first: Bytes,
-    rest: BytesMut,
-    limit: Limit,
-}
-
-impl Collected {
-    fn push(&mut self, data: Bytes) -> Result<(), Status> {
-        if self.first.is_empty() && self.rest.is_empty() {
-            self.first = data;
-        } else {
-            if self.rest.is_empty() {
-                let known = length(&self.first).unwrap_or_default().min(MAX_RESERVED);
-                self.rest.reserve(HEAD + known.max(self.first.len() + data.len()));
-                self.rest.put(std::mem::take(&mut self.first));
-            }
-            self.rest.put(data);
-        }
-        let announced = length(if self.rest.is_empty() { &self.first } else { &self.rest });
-        let size = announced.unwrap_or_default().max(self.len().saturating_sub(HEAD));
-        self.limit.check(size).map_err(too_large)
-    }
-
-    fn finish(self) -> Result<Option<Bytes>, Status> {
-        if self.len() == 0 {
-            return Ok(None);
-        }
-        let mut message = if self.rest.is_empty() { self.first } else { self.rest.freeze() };
-        let expected = length(&message);
-        let found = message.len().saturating_sub(HEAD);
-        if expected != Some(found) {
-            let expected = expected.unwrap_or_default();
-            let words = format!("expected one message of {expected} bytes, found {found}");
-            return Err(status::of_wire(Code::Internal, words));
-        }
-        check_uncompressed(&message)?;
-        Ok(Some(message.split_off(HEAD)))
-    }
-
-    fn len(&self) -> usize {
-        self.first.len() + self.rest.len()
-    }
+    splitter.finish()?;
+    Ok((message, trailers))
 }
 
 /// The length that the head announces, once the head is there.
@@ -445,14 +412,20 @@ const MAX_RESERVED: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{FutureExt as _, stream};
+    use http_body_util::StreamBody;
+
     use super::*;
 
-    fn collect(pieces: &[&[u8]]) -> Result<Option<Bytes>, Status> {
-        let mut collected = Collected::default();
-        for piece in pieces {
-            collected.push(Bytes::copy_from_slice(piece))?;
-        }
-        collected.finish()
+    fn collect(pieces: impl IntoIterator<Item = Bytes>) -> Result<Option<Bytes>, Status> {
+        let frames = pieces.into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+        let body = StreamBody::new(stream::iter(frames));
+        let read = read(body, Limit::default()).now_or_never().unwrap();
+        read.map(|(message, _)| message)
+    }
+
+    fn copied(pieces: &[&[u8]]) -> Vec<Bytes> {
+        pieces.iter().map(|piece| Bytes::copy_from_slice(piece)).collect()
     }
 
     fn framed(message: &[u8]) -> Vec<u8> {
@@ -466,19 +439,20 @@ mod tests {
             let bytes = framed(&message);
             for cut in [1, 3, HEAD, bytes.len() / 2] {
                 let (left, right) = bytes.split_at(cut.min(bytes.len()));
-                assert_eq!(collect(&[left, right]).unwrap().unwrap(), message);
+                assert_eq!(collect(copied(&[left, right])).unwrap().unwrap(), message);
             }
-            assert_eq!(collect(&[&bytes]).unwrap().unwrap(), message);
+            assert_eq!(collect(copied(&[&bytes])).unwrap().unwrap(), message);
         }
     }
 
     #[test]
     fn a_large_message_in_one_piece_is_not_copied() {
         let bytes = Bytes::from(framed(&vec![7; 100_000]));
-        let mut collected = Collected::default();
-        collected.push(bytes.clone()).unwrap();
-        let message = collected.finish().unwrap().unwrap();
-        assert_eq!(message.as_ptr(), bytes[HEAD..].as_ptr());
+        let expected = bytes[HEAD..].as_ptr();
+        assert_eq!(collect([bytes.clone()]).unwrap().unwrap().as_ptr(), expected);
+        // As this crate sends it.
+        let head_apart = [bytes.slice(..HEAD), bytes.slice(HEAD..)];
+        assert_eq!(collect(head_apart).unwrap().unwrap().as_ptr(), expected);
     }
 
     proptest::proptest! {
@@ -494,21 +468,20 @@ mod tests {
                 }
             }
             proptest::prop_assert_eq!(found, messages);
-            proptest::prop_assert!(splitter.is_between_messages());
+            proptest::prop_assert!(splitter.finish().is_ok());
         }
 
         #[test]
         fn every_body_is_read_or_refused(pieces: Vec<Vec<u8>>) {
-            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-            let _read = collect(&pieces);
+            let _read = collect(pieces.into_iter().map(Bytes::from));
         }
     }
 
     #[test]
     fn anything_but_one_message_is_an_error() {
-        assert_eq!(collect(&[]).unwrap(), None);
+        assert_eq!(collect([]).unwrap(), None);
         for wrong in [&[0, 0][..], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 1, 7, 7], &[1, 0, 0, 0, 1, 7]] {
-            collect(&[wrong]).unwrap_err();
+            collect(copied(&[wrong])).unwrap_err();
         }
     }
 }
