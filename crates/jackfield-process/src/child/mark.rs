@@ -1,8 +1,10 @@
 //! Marks processes through their environment, by which they and their descendants are found again.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::thread;
 use std::time::Duration;
-use std::{fs, io, thread};
 
 use super::os::ProcessHandle;
 
@@ -63,10 +65,10 @@ impl Mark {
 fn kill_carriers(entry: &[u8]) -> usize {
     let Ok(directory) = fs::read_dir("/proc") else { return 0 };
     let pids = directory.filter_map(|process| process.ok()?.file_name().to_str()?.parse().ok());
-    let mut killed = 0;
-    let mut look = |pid: u32| match carries(pid, entry) {
+    let (mut killed, mut environments) = (0, Environments::default());
+    let mut look = |pid: u32| match environments.carries(pid, entry) {
         Carries::Yes => {
-            killed += usize::from(kill_carrier(pid, entry));
+            killed += usize::from(kill_carrier(&mut environments, pid, entry));
             false
         }
         Carries::Unclear => true,
@@ -85,9 +87,9 @@ fn kill_carriers(entry: &[u8]) -> usize {
 
 /// The second look, through which the handle is known to name the process that was found, keeps a
 /// recycled number from being killed.
-fn kill_carrier(pid: u32, entry: &[u8]) -> bool {
+fn kill_carrier(environments: &mut Environments, pid: u32, entry: &[u8]) -> bool {
     let process = ProcessHandle::of_pid(pid);
-    process.is_some_and(|process| carries(pid, entry) == Carries::Yes && process.kill().is_ok())
+    process.is_some_and(|process| environments.carries(pid, entry) == Carries::Yes && process.kill().is_ok())
 }
 
 /// Whether a process has an entry in its environment.
@@ -99,19 +101,43 @@ enum Carries {
     Yes,
 }
 
-fn carries(pid: u32, entry: &[u8]) -> Carries {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Carries::No };
-    if environment.is_empty() {
-        // Threads of the kernel execute nothing.
-        let executes = fs::read_link(format!("/proc/{pid}/exe")).is_ok();
-        return if executes { Carries::Unclear } else { Carries::No };
+/// Reads the environments of processes, one after the other, into one buffer: there are hundreds, most of them small.
+#[derive(Debug, Default)]
+struct Environments {
+    buffer: Vec<u8>,
+}
+
+impl Environments {
+    fn carries(&mut self, pid: u32, entry: &[u8]) -> Carries {
+        let Ok(environment) = self.read(pid) else { return Carries::No };
+        if environment.is_empty() {
+            // Threads of the kernel execute nothing.
+            let executes = fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+            return if executes { Carries::Unclear } else { Carries::No };
+        }
+        let found = environment.split(|byte| *byte == 0).any(|found| found == entry);
+        if found { Carries::Yes } else { Carries::No }
     }
-    let found = environment.split(|byte| *byte == 0).any(|found| found == entry);
-    if found { Carries::Yes } else { Carries::No }
+
+    fn read(&mut self, pid: u32) -> io::Result<&[u8]> {
+        let mut file = File::open(format!("/proc/{pid}/environ"))?;
+        let mut length = 0;
+        loop {
+            if self.buffer.len() == length {
+                self.buffer.resize(length + PAGE, 0);
+            }
+            match file.read(&mut self.buffer[length..])? {
+                0 => return Ok(&self.buffer[..length]),
+                read => length += read,
+            }
+        }
+    }
 }
 
 /// How many milliseconds a process may take from its execution to its environment.
 const EXECUTION: usize = 10;
+/// The kernel gives no more at once.
+const PAGE: usize = 4096;
 /// A process that starts others faster than they are found is left to the guard.
 const MAX_ROUNDS: usize = 64;
 
@@ -131,8 +157,9 @@ mod tests {
         let pid = std::process::id();
         let own = fs::read("/proc/self/environ").unwrap();
         let entry = own.split(|byte| *byte == 0).find(|entry| entry.len() > 2).unwrap();
-        assert_eq!(carries(pid, entry), Carries::Yes);
-        assert_eq!(carries(pid, &entry[..entry.len() - 1]), Carries::No);
-        assert_eq!(carries(pid, &entry[1..]), Carries::No);
+        let mut environments = Environments::default();
+        assert_eq!(environments.carries(pid, entry), Carries::Yes);
+        assert_eq!(environments.carries(pid, &entry[..entry.len() - 1]), Carries::No);
+        assert_eq!(environments.carries(pid, &entry[1..]), Carries::No);
     }
 }
