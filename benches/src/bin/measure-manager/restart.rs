@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use jackfield::process::{Handshake, ProcessBackend, ProcessPlugin};
-use jackfield::{Directory, Event, Handle, Manager, Restart, State};
+use jackfield::{Directory, Event, Events, Handle, Manager, Restart, State};
 use jackfield_benches::{Client, Wire, children_of};
 use kv_interface::Kv;
 use rustix::process::{Pid, Signal, kill_process};
@@ -53,13 +53,7 @@ fn kill(
         });
     let mut events = manager.events();
     let watch = manager.watch::<dyn Kv>(source)?;
-    loop {
-        match events.recv_timeout(Duration::from_secs(10)).context("it does not come online")? {
-            Event::Changed { state: State::Online { .. }, .. } => break,
-            Event::Changed { state: State::Failed { reason }, .. } => bail!("{reason}"),
-            _ => {}
-        }
-    }
+    until_online(&mut events)?;
     let kv: Handle<dyn Kv> = manager.get("kv")?;
     let mut samples = Vec::new();
     for _ in 0..count {
@@ -68,17 +62,20 @@ fn kill(
         let child = Pid::from_raw(child.try_into()?).context("a process has the number 0")?;
         let began = Instant::now();
         kill_process(child, Signal::KILL)?;
-        runtime.block_on(async {
-            // The last answers of the one that was killed may still be on their way.
-            while Handle::generation(&kv) == samples.len() as u64 + 1
-                || Client::get(&kv, "16".to_owned()).await.is_err()
-            {
-                tokio::task::yield_now().await;
-            }
-        });
+        until_online(&mut events)?;
+        runtime.block_on(Client::get(&kv, "16".to_owned()))?;
         samples.push(began.elapsed());
     }
     runtime.block_on(watch.stop());
     runtime.block_on(manager.unload("kv"))?;
     Ok(samples)
+}
+
+fn until_online(events: &mut Events) -> anyhow::Result<()> {
+    loop {
+        match events.recv_timeout(Duration::from_secs(10)).context("it does not come online")? {
+            Event::Changed { state: State::Online { .. }, .. } => return Ok(()),
+            _ => {}
+        }
+    }
 }
