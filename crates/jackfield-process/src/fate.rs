@@ -82,8 +82,7 @@ fn explain(end: Option<&End>) -> CallError {
 }
 
 fn exited(death: &Death) -> CallError {
-    let words = death.cause().unwrap_or_else(|| death.stderr_tail.trim_end().to_owned());
-    CallError::Exited { status: death.status_text(), words }
+    CallError::Exited { status: death.status_text(), words: death.words() }
 }
 
 fn unloaded() -> CallError {

@@ -179,15 +179,12 @@ pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announ
         sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
     });
     tracing::debug!(plugin = plan.name, "waiting for a plugin's address");
-    let announcement = hear(shared, &child, line, plan).await;
+    let announcement = hear(shared, &child, line, (plan, translator.as_ref())).await;
     // It has been constructed, or will not be.
     if let Some(saved) = saved {
         saving::remove(saved);
     }
-    let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
-    if let Some(translator) = &translator {
-        announcement.address = translator.plugin_to_host(announcement.address);
-    }
+    let announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     let socket = pending(shared, plan, &announcement.address);
     let (version, protocol) = (announcement.version, announcement.protocol);
     let address = announcement.address.to_string();
@@ -270,20 +267,28 @@ fn diagnosed(error: StartError, runner: Option<&dyn Runner>) -> StartError {
     }
 }
 
-/// Waits for the plugin's announcement. What a careless plugin prints before it is passed over.
+/// Waits for the plugin's announcement, with its address as this host sees it. What a careless plugin prints before it is
+/// passed over.
 async fn hear(
     shared: &Arc<Shared>,
     child: &ChildHandle,
     mut lines: FirstLines,
-    plan: &Plan,
+    (plan, translator): (&Plan, Option<&Translator>),
 ) -> Result<Announcement, StartError> {
+    let translated = |announcement: Announcement| Announcement {
+        address: match translator {
+            Some(translator) => translator.plugin_to_host(announcement.address),
+            None => announcement.address,
+        },
+        ..announcement
+    };
     let deadline = Instant::now() + plan.start_timeout;
     let (mut patience, mut noise) = (deadline, None);
     loop {
         let heard = timeout_at(patience, lines.recv()).await;
         let source = match (heard, noise.take()) {
             (Ok(Some(line)), before) => match accept(&line, plan) {
-                Ok(announcement) => return Ok(announcement),
+                Ok(announcement) => return Ok(translated(announcement)),
                 Err(source) if source.is_noise() => {
                     tracing::warn!(
                         plugin = plan.name,
@@ -296,7 +301,7 @@ async fn hear(
                 }
                 Err(source) => {
                     // It may have put a socket there all the same.
-                    let announced: Result<Announcement, _> = line.parse();
+                    let announced = line.parse().map(translated);
                     drop(announced.map(|announced| pending(shared, plan, &announced.address)));
                     source
                 }

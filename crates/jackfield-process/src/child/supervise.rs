@@ -4,9 +4,11 @@ use std::fmt;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
@@ -37,7 +39,8 @@ pub(crate) type FirstLines = mpsc::UnboundedReceiver<String>;
 pub struct Death {
     /// The exit status; `None` if somebody else in the host's process reaped the child.
     pub status: Option<ExitStatus>,
-    /// What the program said of its crash, if it crashed: the message, and the place where it names one.
+    /// What the program said of its crash, if it crashed: the message, and the place where it names one. Nothing if a
+    /// signal ended it that comes from somebody else: SIGKILL, SIGTERM or SIGINT.
     pub crash: Option<String>,
     /// The limit of memory, in bytes, over which the kernel killed it.
     pub memory_limit: Option<u64>,
@@ -187,6 +190,12 @@ impl Drop for ChildHandle {
     }
 }
 
+/// Whether it was somebody else who ended the process.
+fn was_ended(status: ExitStatus) -> bool {
+    let signals = [Signal::KILL, Signal::TERM, Signal::INT];
+    status.signal().is_some_and(|signal| signals.iter().any(|ends| ends.as_raw() == signal))
+}
+
 impl Phase {
     fn death(&self) -> Option<&Arc<Death>> {
         match self {
@@ -200,6 +209,14 @@ impl Death {
     /// The exit status, as the operating system words it.
     pub fn status_text(&self) -> String {
         self.status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string())
+    }
+
+    /// What its calls say of its end: why it crashed, or else what it wrote last. Nothing if somebody else ended it: what
+    /// it wrote before is not why.
+    pub(crate) fn words(&self) -> String {
+        let last = || self.stderr_tail.trim_end().to_owned();
+        self.cause()
+            .unwrap_or_else(|| if self.status.is_some_and(was_ended) { String::new() } else { last() })
     }
 
     /// Why it crashed: what the program said itself, or why the kernel killed it.
@@ -294,11 +311,13 @@ impl Supervisor {
         }
         self.logs.finish();
         self.end_head();
-        let crashed = status.is_none_or(|status| !status.success());
+        let failed = status.is_none_or(|status| !status.success());
+        // What it said of a panic that it survived is not why somebody killed it days later.
+        let crashed = failed && !status.is_some_and(was_ended);
         Death {
             status,
             crash: self.logs.crash().filter(|_| crashed).map(str::to_owned),
-            memory_limit: self.group.as_ref().filter(|_| crashed).and_then(MemoryGroup::exceeded),
+            memory_limit: self.group.as_ref().filter(|_| failed).and_then(MemoryGroup::exceeded),
             stderr_tail: self.logs.tail(),
         }
     }

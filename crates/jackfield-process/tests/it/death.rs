@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jackfield_core::{CallError, Error};
 use jackfield_process::{ProcessBackend, ProcessPlugin};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::calls::{get, load, run};
 use crate::peers::{handshake, our_plugin};
@@ -49,6 +49,21 @@ fn every_call_in_flight_ends_with_the_plugin_and_says_how_it_ended() {
     assert!(delays[delays.len() / 2] < Duration::from_millis(10), "{delays:?}");
 }
 
+#[test]
+fn a_panic_that_it_survived_is_not_why_it_was_killed() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (instance, channel) = load(&plugin(&backend)).await;
+        let pid = get(&channel, "__pid").await.unwrap();
+        let panicked = get(&channel, "__panic").await.unwrap_err();
+        assert!(panicked.to_string().contains("this key is poisoned"), "{panicked}");
+        let pid = Pid::from_raw(str::from_utf8(&pid).unwrap().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        let CallError::Exited { status, words } = instance.closed().await else { panic!("it was killed") };
+        assert_eq!((status.as_str(), words.as_str()), ("signal: 9 (SIGKILL)", ""));
+    });
+}
+
 fn plugin(backend: &ProcessBackend) -> ProcessPlugin {
     ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(backend)
 }
@@ -73,7 +88,7 @@ async fn ends_by(plugin: &ProcessPlugin, key: &str) -> (Duration, Vec<Error>) {
     get(&channel, "__pid").await.unwrap();
     let mut errors = Vec::new();
     if key == "__kill" {
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
     } else {
         errors.push(get(&channel, key).await.unwrap_err());
     }

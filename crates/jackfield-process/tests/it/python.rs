@@ -1,8 +1,11 @@
 //! A plugin in Python that dies says why in the errors of its calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jackfield_core::{CallError, Candidate, Channel, Context, Description, Error, Load, Slot, interface};
+use jackfield_core::{
+    CallError, Candidate, Channel, Context, Description, Error, Load, Slot, Unloaded, interface,
+};
 use jackfield_fixtures::{available, python};
 use jackfield_process::stdio::{StdioCodec, StdioPlugin};
 use jackfield_process::{ProcessBackend, ProcessPlugin};
@@ -32,6 +35,23 @@ fn calls_in_flight_end_with_pythons_own_words() {
             }
         });
     }
+}
+
+#[test]
+fn a_socket_may_be_a_name_that_is_no_file() {
+    let Some(python) = available(python()) else { return };
+    let scripts = tempfile::tempdir().unwrap();
+    let program = python.program("kv_plugin.py", scripts.path());
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = ProcessPlugin::new(program).handshake(handshake()).backend(&backend);
+    run(async {
+        let running = plugin.env("ABSTRACT_SOCKET", "1").start("kv").await.unwrap();
+        let address = running.reattach().unwrap().address.to_string();
+        assert_eq!(address, format!("unix|@plugin-{}", running.pid().unwrap()));
+        running.ping(Duration::from_secs(10)).await.unwrap();
+        let end = running.stop(Duration::from_secs(10)).await;
+        assert_eq!(end, Unloaded::Exited { status: "exit status: 0".into() });
+    });
 }
 
 /// A call that waits in the plugin: what is called after it is answered.
