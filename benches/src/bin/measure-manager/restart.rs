@@ -73,9 +73,9 @@ fn kill(
 
 fn until_online(events: &mut Events) -> anyhow::Result<()> {
     loop {
-        match events.recv_timeout(Duration::from_secs(10)).context("it does not come online")? {
-            Event::Changed { state: State::Online { .. }, .. } => return Ok(()),
-            _ => {}
+        let event = events.recv_timeout(Duration::from_secs(10)).context("it does not come online")?;
+        if matches!(event, Event::Changed { state: State::Online { .. }, .. }) {
+            return Ok(());
         }
     }
 }
