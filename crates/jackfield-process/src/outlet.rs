@@ -69,6 +69,7 @@ impl Outlet {
     }
 
     /// Sends what others have left to the driver. While they leave nothing, it does not get in their way.
+    #[cfg_attr(not(feature = "netrpc"), expect(dead_code, reason = "yamux sends all itself"))]
     pub(crate) fn poll_left(
         &self,
         context: &mut Context<'_>,

@@ -515,7 +515,7 @@ pub(crate) const KEYS: &[Key] = &[
         ours: Source::Size(Artifact::GrpcPlugin),
         peer: Some(Peer { name: "go-plugin", source: Source::Size(Artifact::GoGrpcPlugin) }),
         bound: Bound::AtMostTimes(0.5),
-        about: "the file of a plugin, as each side's build makes it for a release: ours without debug information, Go's with its tables",
+        about: "the file of a plugin, as each side's build makes it for a release: ours as `jackfield new` sets it, without debug information, Go's with its tables",
     },
     Key {
         name: "grpc.death",

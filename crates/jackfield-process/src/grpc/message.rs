@@ -37,13 +37,19 @@ impl Message {
 
 /// The pieces of a framed message, the last of them first.
 fn frame(message: Bytes) -> Vec<Bytes> {
-    let mut piece = BytesMut::with_capacity(HEAD + if message.len() <= SMALL { message.len() } else { 0 });
     if message.len() <= SMALL {
-        put(&mut piece, message);
-        return vec![piece.freeze()];
+        return vec![framed(message)];
     }
-    put_head(&mut piece, message.len());
-    vec![message, piece.freeze()]
+    let mut head = BytesMut::with_capacity(HEAD);
+    put_head(&mut head, message.len());
+    vec![message, head.freeze()]
+}
+
+/// A message and its head in one piece, into which it is copied.
+pub(crate) fn framed(message: Bytes) -> Bytes {
+    let mut piece = BytesMut::with_capacity(HEAD + message.len());
+    put(&mut piece, message);
+    piece.freeze()
 }
 
 fn put(piece: &mut BytesMut, message: Bytes) {

@@ -30,7 +30,7 @@ pub(crate) use self::http2::Executor;
 pub(crate) use self::limit::Limit;
 #[cfg(fuzzing)]
 pub(crate) use self::message::Splitter;
-pub(crate) use self::message::{Frames, Message, MessageStream, read as read_message};
+pub(crate) use self::message::{Frames, Message, MessageStream, framed, read as read_message};
 pub(crate) use self::mux::{Door, Mux};
 pub use self::raw::GrpcChannel;
 pub(crate) use self::reflection::{Reflection, list, reflect};

@@ -160,7 +160,7 @@ fn whole(message: Bytes) -> Body {
     Body::new(Message::new(message, Some(HeaderMap::from_iter([(STATUS, OK)]))))
 }
 
-fn respond(body: Body) -> Response<Body> {
+pub(super) fn respond(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response

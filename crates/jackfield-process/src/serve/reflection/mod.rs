@@ -1,24 +1,19 @@
 //! Reflection, by which a host and its people learn what a plugin serves.
 //!
-//! Of a plugin's start, reading its own descriptors would be half. So that waits until somebody asks, and then only for
-//! the version of reflection that is asked.
+//! Reading its own descriptors would be a large part of a plugin's start. So that waits until somebody asks for more than
+//! a host does at each start, and then only for the version of reflection that is asked.
 
-use std::convert::Infallible;
-use std::pin::Pin;
+mod start;
+
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
 use jackfield_core::Schema;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
-use tonic::Status;
-use tonic::body::Body;
-use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error};
-use tower::Service;
 
+use self::start::AtStart;
 use crate::grpc::generated::DESCRIPTORS;
 
 /// Adds both versions of reflection, each of which tells of all services: those of the interfaces, those in `sets`, and
@@ -37,8 +32,9 @@ pub(super) fn reflect(
         served.builder().build_v1()?;
     }
     let later = Arc::clone(&served);
-    let v1 = Lazy::new(move || later.builder().build_v1());
-    let v1alpha = Lazy::new(move || served.builder().build_v1alpha());
+    let v1 = AtStart::new(Arc::clone(&served), Lazy::new(move || later.builder().build_v1()));
+    let later = Arc::clone(&served);
+    let v1alpha = AtStart::new(served, Lazy::new(move || later.builder().build_v1alpha()));
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
@@ -119,34 +115,5 @@ impl<S: Clone> Lazy<S> {
 impl<S> Clone for Lazy<S> {
     fn clone(&self) -> Self {
         Self { make: Arc::clone(&self.make), made: Arc::clone(&self.made) }
-    }
-}
-
-impl<S: NamedService> NamedService for Lazy<S> {
-    const NAME: &'static str = S::NAME;
-}
-
-impl<S> Service<Request<Body>> for Lazy<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    /// Always ready, as is what is made.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.get() {
-            Ok(mut service) => Box::pin(service.call(request)),
-            Err(error) => {
-                let refusal = Status::internal(error.to_string()).into_http();
-                Box::pin(std::future::ready(Ok(refusal)))
-            }
-        }
     }
 }
