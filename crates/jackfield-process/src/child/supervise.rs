@@ -82,7 +82,6 @@ pub(crate) fn supervise(
         stderr,
         head: Some(Head { line: Vec::new(), delivered: 0, deliver }),
         logs,
-        buffer: vec![0; BUFFER].into_boxed_slice(),
     };
     let process = Some(process);
     Ok((ChildHandle { pid, process, phase: receiver, bond }, lines, supervisor.run(phase, mark)))
@@ -246,7 +245,6 @@ struct Supervisor {
     stderr: Pipe,
     head: Option<Head>,
     logs: Logs,
-    buffer: Box<[u8]>,
 }
 
 /// The first lines of the output: that which is not complete, and how many were.
@@ -323,10 +321,11 @@ impl Supervisor {
     }
 
     fn read_stdout(&mut self) -> bool {
-        match self.stdout.try_read(&mut self.buffer) {
+        let mut buffer = [0; BUFFER];
+        match self.stdout.try_read(&mut buffer) {
             Chunk::Bytes(length) => {
                 if let Some(head) = self.head.take() {
-                    self.head = head.extend(&self.buffer[..length]);
+                    self.head = head.extend(&buffer[..length]);
                 }
                 true
             }
@@ -339,9 +338,10 @@ impl Supervisor {
     }
 
     fn read_stderr(&mut self) -> bool {
-        match self.stderr.try_read(&mut self.buffer) {
+        let mut buffer = [0; BUFFER];
+        match self.stderr.try_read(&mut buffer) {
             Chunk::Bytes(length) => {
-                self.logs.push(&self.buffer[..length]);
+                self.logs.push(&buffer[..length]);
                 true
             }
             Chunk::End | Chunk::Nothing => false,
