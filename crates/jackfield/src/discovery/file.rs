@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::env::consts::{DLL_EXTENSION, DLL_PREFIX};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -30,11 +31,13 @@ pub(crate) struct File {
 impl File {
     /// Whether it, and what it names, is what lies there now.
     pub(crate) fn is_unchanged(&self) -> bool {
-        Stamp::of(&self.path) == Some(self.stamp)
-            && self
-                .manifest
-                .as_ref()
-                .is_none_or(|described| described.parts.iter().all(|(path, stamp)| Stamp::of(path) == *stamp))
+        Stamp::of(&self.path) == Some(self.stamp) && self.are_parts_unchanged()
+    }
+
+    /// Whether what it names is what lies there now.
+    fn are_parts_unchanged(&self) -> bool {
+        let mut parts = self.manifest.iter().flat_map(|described| &described.parts);
+        parts.all(|(path, stamp)| Stamp::of(path) == *stamp)
     }
 
     /// Whether what is loaded from it is another file than before, or has changed since. What its manifest says does not
@@ -89,11 +92,38 @@ impl File {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) manifest: Arc<Result<Manifest, String>>,
+    /// Its version, and the files that it names. Of one that has become wrong, those from before.
     version: Option<String>,
     parts: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl Described {
+    /// What the manifest says, which is read again only if it has changed since `before`.
+    fn read(path: &Path, stamp: Stamp, before: Option<&File>) -> Self {
+        let before = before.and_then(|file| Some((file.stamp, file.manifest.as_ref()?)));
+        let paths = |before: &Self| before.parts.iter().map(|(path, _)| path.clone()).collect();
+        let (manifest, version, parts): (_, _, Vec<PathBuf>) = match before {
+            Some((read, before)) if read == stamp => {
+                (before.manifest.clone(), before.version.clone(), paths(before))
+            }
+            before => {
+                let manifest = read_manifest(path);
+                let (version, parts) = match (&manifest, before) {
+                    (Ok(manifest), _) => (manifest.version.clone(), manifest.parts()),
+                    // It is still the same plugin, and its files are none of their own.
+                    (Err(_), Some((_, before))) => (before.version.clone(), paths(before)),
+                    (Err(_), None) => (None, Vec::new()),
+                };
+                (Arc::new(manifest), version, parts)
+            }
+        };
+        let stamped = |path: PathBuf| {
+            let stamp = Stamp::of(&path);
+            (path, stamp)
+        };
+        Self { manifest, version, parts: parts.into_iter().map(stamped).collect() }
+    }
+
     /// What is run: all but the description of what it serves.
     fn run_parts(&self) -> impl Iterator<Item = &(PathBuf, Option<Stamp>)> {
         let manifest = self.manifest.as_ref().as_ref().ok();
@@ -134,8 +164,8 @@ impl Stamp {
     }
 
     /// Of what was found in a directory, which need not be found again by its path unless it is a link.
-    fn found(entry: &DirEntry, path: &Path) -> Option<Self> {
-        if is_link(entry) { Self::of(path) } else { Self::told(path, entry.metadata()) }
+    fn found(entry: &DirEntry, name: &str) -> Option<Self> {
+        if is_link(entry) { Self::of(&entry.path()) } else { Self::told(Path::new(name), entry.metadata()) }
     }
 
     fn told(path: &Path, metadata: io::Result<Metadata>) -> Option<Self> {
@@ -162,32 +192,35 @@ fn is_link(entry: &DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
-/// A directory that is looked at again and again. A manifest is read once per change of it.
+/// A directory that is looked at again and again. What has not changed since the last look is what was found then: a manifest
+/// is read once per change of it.
 #[derive(Debug)]
 pub(crate) struct Scanner {
     directory: PathBuf,
     place: usize,
-    manifests: HashMap<PathBuf, Read>,
-    /// Whether all that was found at the last look lies in the directory itself.
+    known: HashMap<OsString, Known>,
+    listing: Arc<[Arc<File>]>,
+    looks: u64,
+    /// Whether neither the directory nor a file in it was a link at the last look.
+    is_without_links: bool,
+    /// Whether no manifest names a file elsewhere.
     is_all_here: bool,
 }
 
-/// A manifest that was read.
+/// A file of the directory.
 #[derive(Debug)]
-struct Read {
-    stamp: Stamp,
-    manifest: Arc<Result<Manifest, String>>,
-    /// Its version, and the files that it names. Of one that has become wrong, those from before: it is still the same
-    /// plugin, and its files are none of their own.
-    version: Option<String>,
-    parts: Vec<PathBuf>,
+struct Known {
+    file: Arc<File>,
+    /// At which look it was there.
+    look: u64,
 }
 
 impl Scanner {
     pub(crate) fn new(directory: &Path, place: usize) -> Self {
         // What a manifest names is found from its directory, wherever the host goes to.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        Self { directory, place, manifests: HashMap::new(), is_all_here: true }
+        let (known, listing) = Default::default();
+        Self { directory, place, known, listing, looks: 0, is_without_links: true, is_all_here: true }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -197,60 +230,67 @@ impl Scanner {
     /// Whether nothing can change without a change in the directory: neither it nor a file in it is a link, and no
     /// manifest names a file elsewhere.
     pub(crate) fn is_all_here(&self) -> bool {
-        self.is_all_here
+        self.is_without_links && self.is_all_here
     }
 
     /// The files of the directory, save those that are nobody's plugin by their name, and those that a manifest names.
-    pub(crate) fn scan(&mut self) -> io::Result<Vec<File>> {
-        let mut files = Vec::new();
-        self.is_all_here = fs::canonicalize(&self.directory)? == self.directory;
+    pub(crate) fn scan(&mut self) -> io::Result<Arc<[Arc<File>]>> {
+        let is_here = fs::canonicalize(&self.directory)? == self.directory;
         let entries = fs::read_dir(&self.directory)?.collect::<io::Result<Vec<_>>>()?;
-        // Those that are gone are left in here.
-        let mut before = std::mem::take(&mut self.manifests);
+        self.is_without_links = is_here;
+        self.looks += 1;
+        let mut is_same = true;
         for entry in entries {
-            let path = entry.path();
+            let file_name = entry.file_name();
+            let Some(name) = name(&file_name) else { continue };
             // Also of one that leads nowhere now.
-            self.is_all_here &= name(&path).is_none() || !is_link(&entry);
+            self.is_without_links &= !is_link(&entry);
             // A file that went since the directory was read is one that is not there.
-            if let (Some(name), Some(stamp)) = (name(&path), Stamp::found(&entry, &path)) {
-                let (mut plugin, kind) = classify(name, stamp.kind());
-                let is_manifest = kind == Kind::Manifest;
-                let manifest = is_manifest.then(|| self.read(&path, stamp, before.remove(&path)));
-                if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
-                    plugin = format!("{plugin}@{version}");
-                }
-                files.push(File { plugin, place: self.place, kind, stamp, path, manifest });
+            if let Some(stamp) = Stamp::found(&entry, name) {
+                is_same &= self.find(name, stamp);
             }
         }
-        let described = files.iter().filter_map(|file| file.manifest.as_ref());
-        let named: HashSet<_> =
-            described.flat_map(|described| &described.parts).map(|(path, _)| path.clone()).collect();
-        // Nor is heard what happens to a hidden file.
-        let is_heard = |path: &PathBuf| path.parent() == Some(&self.directory) && name(path).is_some();
-        self.is_all_here &= named.iter().all(is_heard);
-        files.retain(|file| !named.contains(&file.path));
-        Ok(files)
+        let before = self.known.len();
+        self.known.retain(|_, known| known.look == self.looks);
+        if !is_same || self.known.len() != before {
+            self.list();
+        }
+        Ok(self.listing.clone())
     }
 
-    /// What the manifest says, which is read again only if it has changed since `before`.
-    fn read(&mut self, path: &Path, stamp: Stamp, before: Option<Read>) -> Described {
-        let read = match before {
-            Some(read) if read.stamp == stamp => read,
-            before => {
-                let manifest = Arc::new(read_manifest(path));
-                let (version, parts) = match (&*manifest, before) {
-                    (Ok(manifest), _) => (manifest.version.clone(), manifest.parts()),
-                    (Err(_), Some(before)) => (before.version, before.parts),
-                    (Err(_), None) => (None, Vec::new()),
-                };
-                Read { stamp, manifest, version, parts }
-            }
+    /// Takes notice of a file that is there. Returns whether it, and what it names, is what was there at the last look.
+    fn find(&mut self, name: &str, stamp: Stamp) -> bool {
+        let before = self.known.get_mut(OsStr::new(name));
+        if let Some(known) =
+            before.filter(|known| known.file.stamp == stamp && known.file.are_parts_unchanged())
+        {
+            known.look = self.looks;
+            return true;
+        }
+        let path = self.directory.join(name);
+        let (mut plugin, kind) = classify(name, stamp.kind());
+        let before = self.known.remove(OsStr::new(name)).map(|known| known.file);
+        let manifest = (kind == Kind::Manifest).then(|| Described::read(&path, stamp, before.as_deref()));
+        if let Some(version) = manifest.as_ref().and_then(|described| described.version.as_ref()) {
+            plugin = format!("{plugin}@{version}");
+        }
+        let file = Arc::new(File { plugin, place: self.place, kind, stamp, path, manifest });
+        self.known.insert(name.into(), Known { file, look: self.looks });
+        false
+    }
+
+    /// Lists what there is now.
+    fn list(&mut self) {
+        let files = || self.known.values().map(|known| &known.file);
+        let described = files().filter_map(|file| file.manifest.as_ref());
+        let named: HashSet<_> =
+            described.flat_map(|described| &described.parts).map(|(path, _)| path).collect();
+        // Nor is heard what happens to a hidden file.
+        let is_heard = |path: &&PathBuf| {
+            path.parent() == Some(&self.directory) && path.file_name().and_then(name).is_some()
         };
-        let parts = read.parts.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
-        let (manifest, version) = (read.manifest.clone(), read.version.clone());
-        let described = Described { manifest, version, parts };
-        self.manifests.insert(path.to_owned(), read);
-        described
+        self.is_all_here = named.iter().all(is_heard);
+        self.listing = files().filter(|file| !named.contains(&file.path)).cloned().collect();
     }
 }
 
@@ -273,8 +313,8 @@ fn read_text(path: &Path) -> io::Result<String> {
 }
 
 /// The name of a file that is looked at: neither hidden, nor what a compiler leaves beside what it builds.
-fn name(path: &Path) -> Option<&str> {
-    let name = path.file_name()?.to_str()?;
+fn name(file_name: &OsStr) -> Option<&str> {
+    let name = file_name.to_str()?;
     let is_left_out = name.starts_with('.') || name.ends_with(".d");
     (!is_left_out).then_some(name)
 }
@@ -342,8 +382,30 @@ mod tests {
 
     #[test]
     fn hidden_files_and_lists_of_dependencies_are_left_out() {
-        for (path, expected) in [(".libkv.so", None), ("kv.d", None), ("x/libkv.so", Some("libkv.so"))] {
-            assert_eq!(name(Path::new(path)), expected, "{path}");
+        for (file_name, expected) in [(".libkv.so", None), ("kv.d", None), ("libkv.so", Some("libkv.so"))] {
+            assert_eq!(name(OsStr::new(file_name)), expected, "{file_name}");
         }
+    }
+    #[test]
+    fn what_has_not_changed_is_what_was_found_before() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let write =
+            |name: &str, text: &str| fs::write(directory.path().join(name), text).expect("it is written");
+        write("libkv.so", "");
+        write(".program", "");
+        write("x.plugin.toml", "command = \"./.program\"");
+        let mut scanner = Scanner::new(directory.path(), 0);
+        let mut scan = || scanner.scan().expect("a directory");
+        let find = |found: &[Arc<File>], plugin: &str| {
+            found.iter().find(|file| file.plugin == plugin).expect("it is there").clone()
+        };
+        let (first, second) = (scan(), scan());
+        assert_eq!((first.len(), Arc::ptr_eq(&first, &second)), (2, true));
+        write(".program", "exit");
+        let third = scan();
+        let is_same = |plugin| Arc::ptr_eq(&find(&first, plugin), &find(&third, plugin));
+        assert_eq!((is_same("kv"), is_same("x")), (true, false));
+        fs::remove_file(directory.path().join("libkv.so")).expect("it was there");
+        assert_eq!(scan().iter().map(|file| &*file.plugin).collect::<Vec<_>>(), ["x"]);
     }
 }

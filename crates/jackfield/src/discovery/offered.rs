@@ -1,6 +1,7 @@
 //! What a directory offers at one moment, for a host that chooses itself what it loads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jackfield_core::Candidate;
 use jackfield_core::schema::Descriptor;
@@ -55,7 +56,8 @@ impl Directory {
         let mut files = Vec::new();
         for (place, path) in self.paths().enumerate() {
             let found = Scanner::new(path, place).scan();
-            files.extend(found.map_err(|source| WatchError::Read { path: path.to_owned(), source })?);
+            let found = found.map_err(|source| WatchError::Read { path: path.to_owned(), source })?;
+            files.extend(found.iter().cloned());
         }
         files.sort_by(|a, b| rank(a).cmp(&rank(b)));
         // A manifest that disables a plugin speaks for the files behind it, too.
@@ -66,10 +68,10 @@ impl Directory {
             }
             disabled.as_ref() != Some(&file.plugin)
         });
-        let offer = |file: File| {
-            let candidate = self.candidate(&file);
-            let (config, interface) = (file.config(), self.interface(&file));
-            Offered { name: file.plugin, path: file.path, kind: file.kind, config, interface, candidate }
+        let offer = |file: Arc<File>| {
+            let (candidate, interface) = (self.candidate(&file), self.interface(&file));
+            let (name, path) = (file.plugin.clone(), file.path.clone());
+            Offered { name, path, kind: file.kind, config: file.config(), interface, candidate }
         };
         Ok(files.into_iter().map(offer).collect())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::file::{File, Kind};
@@ -10,15 +11,18 @@ use super::file::{File, Kind};
 #[derive(Debug)]
 pub(crate) struct Settling {
     settle: Duration,
+    /// What was found at the last look, of each directory.
+    listings: Vec<Arc<[Arc<File>]>>,
     /// By path, as it is written: to compare paths part by part takes longer than to look at the files.
     seen: BTreeMap<OsString, Seen>,
+    chosen: Arc<BTreeMap<String, Found>>,
 }
 
 #[derive(Debug)]
 struct Seen {
     plugin: String,
     /// Nothing, if it went.
-    file: Option<File>,
+    file: Option<Arc<File>>,
     since: Instant,
     is_settled: bool,
 }
@@ -27,7 +31,7 @@ struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// The plugin's file, which has held still.
-    Settled(File),
+    Settled(Arc<File>),
     /// What decides came, changed or went a moment ago.
     Unsettled,
 }
@@ -35,19 +39,42 @@ pub(crate) enum Found {
 impl Settling {
     /// A file, and its absence, must have been the same for so long, and in two looks.
     pub(crate) fn new(settle: Duration) -> Self {
-        Self { settle, seen: BTreeMap::new() }
+        let (listings, seen, chosen) = Default::default();
+        Self { settle, listings, seen, chosen }
     }
 
     /// What there is for each name, after these files were found. Names that are not in it have gone.
-    pub(crate) fn look(&mut self, files: Vec<File>, now: Instant) -> BTreeMap<String, Found> {
-        let mut files: BTreeMap<_, _> =
-            files.into_iter().map(|file| (file.path.clone().into_os_string(), file)).collect();
-        for (path, seen) in &mut self.seen {
-            seen.update(files.remove(path), now, self.settle);
+    pub(crate) fn look(
+        &mut self,
+        listings: Vec<Arc<[Arc<File>]>>,
+        now: Instant,
+    ) -> Arc<BTreeMap<String, Found>> {
+        let is_same = self.listings.len() == listings.len()
+            && self.listings.iter().zip(&listings).all(|(before, now)| Arc::ptr_eq(before, now));
+        let mut is_news = !is_same;
+        if is_same {
+            let settle = self.settle;
+            self.seen.values_mut().for_each(|seen| is_news |= seen.hold_still(now, settle));
+        } else {
+            self.find(&listings, now);
+            self.listings = listings;
         }
-        self.seen.retain(|_, seen| seen.file.is_some() || !seen.is_settled);
-        self.seen.extend(files.into_iter().map(|(path, file)| (path, Seen::new(file, now))));
-        self.chosen()
+        if is_news {
+            self.seen.retain(|_, seen| seen.file.is_some() || !seen.is_settled);
+            self.chosen = Arc::new(self.choose());
+        }
+        self.chosen.clone()
+    }
+
+    /// Takes notice of files that were found.
+    fn find(&mut self, listings: &[Arc<[Arc<File>]>], now: Instant) {
+        let files = listings.iter().flat_map(|listing| listing.iter());
+        let mut files: BTreeMap<_, _> = files.map(|file| (file.path.as_os_str(), file)).collect();
+        for (path, seen) in &mut self.seen {
+            seen.update(files.remove(path.as_os_str()), now, self.settle);
+        }
+        let new = files.into_iter().map(|(path, file)| (path.to_owned(), Seen::new(file.clone(), now)));
+        self.seen.extend(new);
     }
 
     /// When the first of those that have not held still yet would have, if they do.
@@ -59,7 +86,7 @@ impl Settling {
 
     /// Of the files with one name, the first place decides, then the first kind, and then the first path. One that went a moment ago
     /// decides too: it may be about to come back.
-    fn chosen(&self) -> BTreeMap<String, Found> {
+    fn choose(&self) -> BTreeMap<String, Found> {
         let mut chosen: BTreeMap<&str, &Seen> = BTreeMap::new();
         for seen in self.seen.values() {
             let best = chosen.entry(&seen.plugin).or_insert(seen);
@@ -72,24 +99,33 @@ impl Settling {
 }
 
 impl Seen {
-    fn new(file: File, since: Instant) -> Self {
+    fn new(file: Arc<File>, since: Instant) -> Self {
         Self { plugin: file.plugin.clone(), file: Some(file), since, is_settled: false }
     }
 
-    fn update(&mut self, file: Option<File>, now: Instant, settle: Duration) {
-        if self.file == file {
-            self.is_settled |= now.saturating_duration_since(self.since) >= settle;
-            // A manifest may make it another version. Until it holds still, it is what it was.
-            if let Some(file) = self.file.as_ref().filter(|_| self.is_settled) {
-                self.plugin.clone_from(&file.plugin);
-            }
+    fn update(&mut self, file: Option<&Arc<File>>, now: Instant, settle: Duration) {
+        if self.file.as_ref() == file {
+            self.hold_still(now, settle);
         } else {
-            (self.file, self.since, self.is_settled) = (file, now, false);
+            (self.file, self.since, self.is_settled) = (file.cloned(), now, false);
         }
     }
 
+    /// Takes notice that it is what it was. Returns whether it has settled just now.
+    fn hold_still(&mut self, now: Instant, settle: Duration) -> bool {
+        if self.is_settled || now.saturating_duration_since(self.since) < settle {
+            return false;
+        }
+        self.is_settled = true;
+        // A manifest may make it another version. Until it holds still, it is what it was.
+        if let Some(file) = &self.file {
+            self.plugin.clone_from(&file.plugin);
+        }
+        true
+    }
+
     fn rank(&self) -> Option<(bool, usize, Kind)> {
-        self.file.as_ref().map(File::precedence)
+        self.file.as_ref().map(|file| file.precedence())
     }
 
     fn found(&self) -> Found {
@@ -107,16 +143,16 @@ mod tests {
 
     const SETTLE: Duration = Duration::from_millis(200);
 
-    fn file(path: &str, kind: Kind, size: u64) -> File {
+    fn file(path: &str, kind: Kind, size: u64) -> Arc<File> {
         let stamp = Stamp::for_test(size);
-        File { path: path.into(), plugin: "kv".to_owned(), place: 0, kind, stamp, manifest: None }
+        Arc::new(File { path: path.into(), plugin: "kv".to_owned(), place: 0, kind, stamp, manifest: None })
     }
 
     /// What is found at each of these times, in milliseconds, for what lies there then.
-    fn looks(looks: &[(u64, &[File])]) -> Vec<Option<Found>> {
+    fn looks(looks: &[(u64, &[Arc<File>])]) -> Vec<Option<Found>> {
         let (start, mut settling) = (Instant::now(), Settling::new(SETTLE));
-        let look = |(at, files): &(u64, &[File])| {
-            settling.look(files.to_vec(), start + Duration::from_millis(*at)).remove("kv")
+        let look = |(at, files): &(u64, &[Arc<File>])| {
+            settling.look(vec![(*files).into()], start + Duration::from_millis(*at)).get("kv").cloned()
         };
         looks.iter().map(look).collect()
     }

@@ -69,9 +69,15 @@ impl States {
         Some(before)
     }
 
-    /// Tells that a file was seen from which a plugin might be loaded, unless more is known of that.
-    pub(super) fn discover(&self, plugin: &PluginId) {
-        self.set_if(plugin, State::Discovered, |state| *state == State::Offline);
+    /// Tells that files were seen from which plugins might be loaded, unless more is known of these.
+    pub(super) fn discover<'a>(&self, plugins: impl Iterator<Item = &'a PluginId>) {
+        let unknown: Vec<_> = {
+            let table = lock(&self.table);
+            plugins.filter(|plugin| !table.contains_key(*plugin)).collect()
+        };
+        for plugin in unknown {
+            self.set_if(plugin, State::Discovered, |state| *state == State::Offline);
+        }
     }
 
     /// Tells that such a file has gone, or is no longer looked at.
@@ -228,16 +234,16 @@ mod tests {
     fn a_file_that_is_seen_is_told_only_where_nothing_else_is_known() {
         let (states, plugin) = (States::new(8), PluginId::from("kv"));
         let mut events = states.events();
-        states.discover(&plugin);
-        states.discover(&plugin);
+        states.discover([&plugin].into_iter());
+        states.discover([&plugin].into_iter());
         states.lose(&plugin);
         assert_eq!(told(&mut events), [State::Discovered, State::Offline]);
-        states.discover(&plugin);
+        states.discover([&plugin].into_iter());
         drop(states.begin(&plugin));
         let begun = [State::Verified, State::Loading];
         assert_eq!(told(&mut events), [&[State::Discovered], &begun[..], &[State::Offline]].concat());
         states.begin(&plugin).failed("garbage".to_owned());
-        states.discover(&plugin);
+        states.discover([&plugin].into_iter());
         states.lose(&plugin);
         assert_eq!(told(&mut events), [&begun[..], &[failed("garbage")]].concat());
     }

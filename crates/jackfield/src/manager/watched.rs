@@ -66,9 +66,9 @@ impl Manager {
         claim.control.supervisor.restarted();
     }
 
-    /// Tells that a file was seen that could be this plugin, unless more is known of it.
-    pub(crate) fn tell_discovered(&self, plugin: &PluginId) {
-        self.shared.states.discover(plugin);
+    /// Tells that files were seen that could be these plugins, unless more is known of them.
+    pub(crate) fn tell_discovered<'a>(&self, plugins: impl Iterator<Item = &'a PluginId>) {
+        self.shared.states.discover(plugins);
     }
 
     /// Tells that such a file is no longer seen, if that was all.

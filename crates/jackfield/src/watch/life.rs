@@ -23,7 +23,7 @@ pub(super) struct Life {
     directory: Arc<Directory>,
     plugin: PluginId,
     /// The file, or nothing once it has gone.
-    file: Receiver<Option<File>>,
+    file: Receiver<Option<Arc<File>>>,
     desk: Arc<Desk>,
     orders: Receiver<Order>,
     /// What was loaded here. What the host loaded under the same name is not to be replaced or unloaded.
@@ -31,7 +31,7 @@ pub(super) struct Life {
     /// What it was said to serve.
     interface: Option<Descriptor>,
     /// From what it was loaded.
-    loaded: Option<File>,
+    loaded: Option<Arc<File>>,
     loader: Loader,
 }
 
@@ -40,7 +40,7 @@ impl Life {
         manager: Manager,
         directory: Arc<Directory>,
         plugin: PluginId,
-        file: Receiver<Option<File>>,
+        file: Receiver<Option<Arc<File>>>,
         loader: Loader,
     ) -> Self {
         let desk = manager.desk(&plugin);
@@ -62,7 +62,7 @@ impl Life {
     /// Follows the file until it has gone and the plugin is unloaded.
     pub(super) async fn run(mut self) {
         // What could not be drained for, and how long it waits for that to be tried again.
-        let mut busy: Option<(File, Duration)> = None;
+        let mut busy: Option<(Arc<File>, Duration)> = None;
         loop {
             let file = self.file.borrow_and_update().clone();
             let order = *self.orders.borrow_and_update();
@@ -94,7 +94,7 @@ impl Life {
     }
 
     /// How long to wait before calls are held up for this file again: each time twice as long as before.
-    fn pause(&self, file: &File, before: Option<&(File, Duration)>) -> Duration {
+    fn pause(&self, file: &Arc<File>, before: Option<&(Arc<File>, Duration)>) -> Duration {
         match before {
             Some((other, pause)) if other == file => pause.saturating_mul(2),
             _ => self.manager.hand_over_deadline().saturating_mul(4).max(SHORTEST_PAUSE),
@@ -102,7 +102,7 @@ impl Life {
     }
 
     /// Loads the file, or replaces by it what is loaded. If that fails, it is told, and returned.
-    async fn bring(&mut self, file: &File) -> Result<(), Failure> {
+    async fn bring(&mut self, file: &Arc<File>) -> Result<(), Failure> {
         let offered = self.directory.candidate(file).and_then(|candidate| {
             let interface = self.loader.interface(&self.directory, file)?;
             Ok((candidate, interface))
@@ -157,7 +157,7 @@ impl Life {
 
     /// Restarts the plugin whenever it ends by itself, until its file changes, or until after the pause, if there is one, the
     /// file is to be tried again.
-    async fn keep(&mut self, file: &File, pause: Option<Duration>) {
+    async fn keep(&mut self, file: &Arc<File>, pause: Option<Duration>) {
         let mut again = pause.and_then(|pause| Instant::now().checked_add(pause));
         let present = self.generation();
         let mut backoff = Backoff::new(self.directory.restart.clone());
@@ -191,7 +191,7 @@ impl Life {
     }
 
     /// Starts the plugin again, as often as it takes.
-    async fn restart(&mut self, file: &File, generation: u64, backoff: &mut Backoff) -> Restarted {
+    async fn restart(&mut self, file: &Arc<File>, generation: u64, backoff: &mut Backoff) -> Restarted {
         let manager = self.manager.clone();
         loop {
             let Some(delay) = backoff.failed(Instant::now(), random()) else {

@@ -39,12 +39,12 @@ pub(super) struct Watcher {
     /// Whether the last look succeeded.
     is_readable: bool,
     /// Plugins whose file was seen, but has not held still yet. They are not followed so far.
-    discovered: BTreeSet<String>,
+    discovered: BTreeMap<String, PluginId>,
     followed: BTreeMap<String, Followed>,
     /// Versions whose file has gone, and those that came in their place in the same look.
     replaced: BTreeMap<String, BTreeSet<String>>,
     #[expect(clippy::type_complexity, reason = "it is written once more, in `new`")]
-    begin: Box<dyn Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send>,
+    begin: Box<dyn Fn(PluginId, watch::Receiver<Option<Arc<File>>>) -> BoxFuture<'static, ()> + Send>,
 }
 
 /// One of the directories.
@@ -56,7 +56,7 @@ struct Place {
 
 /// A plugin whose file is followed.
 struct Followed {
-    file: watch::Sender<Option<File>>,
+    file: watch::Sender<Option<Arc<File>>>,
     life: BoxFuture<'static, ()>,
 }
 
@@ -76,7 +76,7 @@ impl Watcher {
         manager: Manager,
         directory: Arc<Directory>,
         asks: mpsc::UnboundedReceiver<Ask>,
-        begin: impl Fn(PluginId, watch::Receiver<Option<File>>) -> BoxFuture<'static, ()> + Send + 'static,
+        begin: impl Fn(PluginId, watch::Receiver<Option<Arc<File>>>) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
         let places = directory.paths().enumerate();
         let places = places
@@ -135,11 +135,9 @@ impl Watcher {
         let is_changing = |places: &[Place]| places.iter().any(|place| is_busy(place.scanner.directory()));
         // What it changes after this is not settled in what is found below.
         let is_busy = is_together && is_changing(&self.places);
-        let mut files = Vec::new();
-        for place in &mut self.places {
-            files.extend(place.look(&self.directory.looking)?);
-        }
-        let mut found = self.settling.look(files, now);
+        let looking = &self.directory.looking;
+        let listings = self.places.iter_mut().map(|place| place.look(looking)).collect::<Result<_, _>>()?;
+        let found = self.settling.look(listings, now);
         self.due = self.next_look(now);
         self.discover(&found);
         if is_together {
@@ -159,18 +157,18 @@ impl Watcher {
             self.due = self.due.into_iter().chain(soon).min();
         }
         for (plugin, followed) in &self.followed {
-            match found.remove(plugin) {
+            match found.get(plugin) {
                 None if waiting.contains(plugin) => {}
                 None => followed.tell(None),
                 Some(Found::Settled(file)) => followed.tell(Some(file)),
                 Some(Found::Unsettled) => {}
             }
         }
-        for (plugin, found) in found {
-            if let Found::Settled(file) = found {
-                let (file, receiver) = watch::channel(Some(file));
+        for (plugin, found) in &*found {
+            if let (Found::Settled(file), false) = (found, self.followed.contains_key(plugin)) {
+                let (file, receiver) = watch::channel(Some(file.clone()));
                 let life = (self.begin)(plugin.as_str().into(), receiver);
-                self.followed.insert(plugin, Followed { file, life });
+                self.followed.insert(plugin.clone(), Followed { file, life });
             }
         }
         Ok(())
@@ -179,12 +177,20 @@ impl Watcher {
     /// Tells of plugins whose file is seen and that are not followed yet, and of those whose file has gone before that.
     fn discover(&mut self, found: &BTreeMap<String, Found>) {
         let Self { discovered, followed, manager, .. } = self;
-        let is_new = |plugin: &&String| !followed.contains_key(*plugin);
-        let seen: BTreeSet<String> = found.keys().filter(is_new).cloned().collect();
-        let lost = discovered.difference(&seen).filter(is_new);
-        lost.for_each(|plugin| manager.tell_lost(&plugin.as_str().into()));
-        seen.iter().for_each(|plugin| manager.tell_discovered(&plugin.as_str().into()));
-        *discovered = seen;
+        discovered.retain(|plugin, id| {
+            let is_new = !followed.contains_key(plugin);
+            let is_seen = found.contains_key(plugin);
+            if is_new && !is_seen {
+                manager.tell_lost(id);
+            }
+            is_new && is_seen
+        });
+        for plugin in found.keys().filter(|plugin| !followed.contains_key(*plugin)) {
+            if !discovered.contains_key(plugin) {
+                discovered.insert(plugin.clone(), plugin.as_str().into());
+            }
+        }
+        manager.tell_discovered(discovered.values());
     }
 
     /// The versions whose file has gone and that serve on until one that came in their place does: one that cannot be
@@ -197,6 +203,9 @@ impl Watcher {
                 |other: &&String| !followed.contains_key(*other) && is_version_of_same(plugin, other);
             let came = || found.keys().filter(is_new).cloned().collect();
             replaced.entry(plugin.clone()).or_insert_with(came);
+        }
+        if replaced.is_empty() {
+            return BTreeSet::new();
         }
         let states = manager.states();
         let serves = |plugin: &String| {
@@ -265,19 +274,19 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         self.followed.clear();
-        self.discovered.iter().for_each(|plugin| self.manager.tell_lost(&plugin.as_str().into()));
+        self.discovered.values().for_each(|plugin| self.manager.tell_lost(plugin));
     }
 }
 
 impl Place {
     /// The files that are there.
-    fn look(&mut self, looking: &Looking) -> Result<Vec<File>, WatchError> {
+    fn look(&mut self, looking: &Looking) -> Result<Arc<[Arc<File>]>, WatchError> {
         // Before it looks, so that nothing changes unheard.
         if self.listener.is_none() && matches!(looking, Looking::WhenTold) {
             self.listener = Listener::new(self.scanner.directory());
         }
-        let path = self.scanner.directory().to_owned();
-        self.scanner.scan().map_err(|source| WatchError::Read { path, source })
+        let found = self.scanner.scan();
+        found.map_err(|source| WatchError::Read { path: self.scanner.directory().to_owned(), source })
     }
 
     /// Whether every change is heard.
@@ -297,10 +306,12 @@ impl Place {
 }
 
 impl Followed {
-    fn tell(&self, file: Option<File>) {
+    fn tell(&self, file: Option<&Arc<File>>) {
         self.file.send_if_modified(|told| {
-            let is_news = *told != file;
-            *told = file;
+            let is_news = told.as_ref() != file;
+            if is_news {
+                *told = file.cloned();
+            }
             is_news
         });
     }
