@@ -24,6 +24,8 @@ pub enum Wire {
     JsonOnRuntime,
     /// gRPC under AutoMTLS.
     Mtls,
+    /// gRPC, with everything over one connection.
+    Multiplexed,
     /// go-plugin's older protocol.
     NetRpc,
     /// go-plugin's older protocol, over a connection on the caller's runtime.
@@ -46,6 +48,7 @@ impl Wire {
             "-grpc" => Self::Grpc,
             "-json" => Self::Json,
             "-json-on-runtime" => Self::JsonOnRuntime,
+            "-multiplexed" => Self::Multiplexed,
             "-netrpc" => Self::NetRpc,
             "-netrpc-on-runtime" => Self::NetRpcOnRuntime,
             "-per-runtime" => Self::PerRuntime,
@@ -68,6 +71,7 @@ impl Wire {
             Self::Json => Box::new(stdio("json", StdioCodec::Json)),
             Self::JsonOnRuntime => Box::new(stdio("json", StdioCodec::Json).connection_on_runtime()),
             Self::Mtls => Box::new(process().auto_mtls()),
+            Self::Multiplexed => Box::new(process().multiplex()),
             Self::NetRpc => Box::new(process().args(["netrpc"]).net_rpc(net_rpc())),
             Self::NetRpcOnRuntime => {
                 Box::new(process().args(["netrpc"]).net_rpc(net_rpc().connection_on_runtime()))

@@ -745,12 +745,28 @@ pub(crate) const KEYS: &[Key] = &[
         about: "of 1,000,000 calls or more, on four threads, over 100 swaps of a library",
     },
     Key {
+        name: "manager.swap_linked",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_LINKED, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "the same of a plugin that is linked in",
+    },
+    Key {
         name: "manager.swap_grpc",
         unit: "failed calls",
         ours: Source::Field(SWAP_GRPC, "failed"),
         peer: None,
         bound: Bound::AtMost(0.0),
         about: "the same of a child process, 32 calls at once",
+    },
+    Key {
+        name: "manager.swap_multiplexed",
+        unit: "failed calls",
+        ours: Source::Field(SWAP_MULTIPLEXED, "failed"),
+        peer: None,
+        bound: Bound::AtMost(0.0),
+        about: "the same over one connection for all objects",
     },
     Key {
         name: "manager.swap_mtls",
@@ -952,9 +968,24 @@ const SWAP_NATIVE: Run = Run {
     often: Often::Once,
     ..native(Artifact::Manager)
 };
+const SWAP_LINKED: Run = Run {
+    arguments: &[Argument::Text("swap-linked"), Argument::Text("1000000")],
+    often: Often::Once,
+    ..native(Artifact::Manager)
+};
 const SWAP_GRPC: Run = Run {
     arguments: &[
         Argument::Text("-grpc"),
+        Argument::Text("swap"),
+        Argument::File(Artifact::GrpcPlugin),
+        Argument::Text("1000000"),
+    ],
+    often: Often::Once,
+    ..native(Artifact::Manager)
+};
+const SWAP_MULTIPLEXED: Run = Run {
+    arguments: &[
+        Argument::Text("-multiplexed"),
         Argument::Text("swap"),
         Argument::File(Artifact::GrpcPlugin),
         Argument::Text("1000000"),

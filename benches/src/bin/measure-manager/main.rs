@@ -32,6 +32,9 @@ fn main() -> anyhow::Result<()> {
         }
         ["restart", plugin, count] => restart::restart(&runtime, Path::new(plugin), count.parse()?)?,
         ["scan", library, count] => directory::scan(&runtime, &native(), Path::new(library), count.parse()?)?,
+        ["swap-linked", calls] => {
+            swap::native(&runtime, [&probe_one::PLUGIN, &probe_two::PLUGIN], calls.parse()?)?
+        }
         ["swap-native", one, two, calls] => {
             let native = native();
             swap::native(&runtime, [&native.library(one), &native.library(two)], calls.parse()?)?
@@ -44,7 +47,8 @@ fn main() -> anyhow::Result<()> {
         _ => bail!(
             "usage: (idle PLUGIN COUNT | notice LIBRARY COUNT | overhead-native LIBRARY SECONDS | \
              overhead-process PLUGIN SECONDS | restart PLUGIN COUNT | scan LIBRARY COUNT | \
-             swap-native LIBRARY LIBRARY CALLS | (-grpc|-automtls|-netrpc|-gob|-json) swap PLUGIN CALLS)"
+             swap-linked CALLS | swap-native LIBRARY LIBRARY CALLS | \
+             (-grpc|-multiplexed|-automtls|-netrpc|-gob|-json) swap PLUGIN CALLS)"
         ),
     };
     Ok(print(&result)?)

@@ -45,10 +45,10 @@ impl Seen {
     }
 }
 
-/// Two libraries take turns, at least `calls` calls long.
-pub(crate) fn native(runtime: &Runtime, libraries: [&dyn Candidate; 2], calls: u64) -> anyhow::Result<Value> {
+/// Two plugins in this process take turns, at least `calls` calls long.
+pub(crate) fn native(runtime: &Runtime, plugins: [&dyn Candidate; 2], calls: u64) -> anyhow::Result<Value> {
     let manager = Manager::new();
-    let probe: Handle<dyn Probe> = runtime.block_on(manager.load("probe", libraries[0]))?;
+    let probe: Handle<dyn Probe> = runtime.block_on(manager.load("probe", plugins[0]))?;
     let seen = Seen::default();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -62,7 +62,7 @@ pub(crate) fn native(runtime: &Runtime, libraries: [&dyn Candidate; 2], calls: u
             while !seen.has_made(calls, swap) {
                 std::thread::yield_now();
             }
-            let reloaded = runtime.block_on(manager.reload("probe", libraries[swap as usize % 2]))?;
+            let reloaded = runtime.block_on(manager.reload("probe", plugins[swap as usize % 2]))?;
             ensure!(reloaded.is_drained, "swap {swap} was not drained");
             Ok(())
         });
