@@ -145,7 +145,7 @@ impl fmt::Debug for DynamicHandle {
 }
 
 /// A request for code in this process: what is no stream stands in the first message, which may begin the stream too.
-async fn in_parts(
+pub(crate) async fn in_parts(
     mut requests: Messages,
     method: &MethodDescriptor,
     interface: &Descriptor,

@@ -28,6 +28,7 @@ mod backend;
 mod channel;
 pub mod codec;
 mod dynamic;
+mod encoded;
 mod error;
 mod file_kind;
 mod gate;

@@ -50,11 +50,11 @@ pub(crate) struct OwnPolicy {
 impl OwnPolicy {
     /// This where it says something, and else that of the host.
     pub(crate) fn over(&self, policy: &Policy) -> Policy {
-        let Policy { breaker, mut limits } = policy.clone();
+        let Policy { breaker, mut limits, spans } = policy.clone();
         limits.calls = self.calls.or(limits.calls);
         limits.deadline = self.deadline.or(limits.deadline);
         limits.queue = self.queue.unwrap_or(limits.queue);
-        Policy { breaker: self.breaker.clone().or(breaker), limits }
+        Policy { breaker: self.breaker.clone().or(breaker), limits, spans }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lifecycle::{Manager, Shared};
 use super::states::States;
-use super::supervision::{Breaker, Limits, Policy};
+use super::supervision::{Breaker, Limits, Policy, Spans};
 use super::timer::ThreadTimer;
 use crate::registry::Registry;
 
@@ -68,6 +68,13 @@ impl Builder {
     /// How long a plugin's process may take to end by itself before it is killed (by default 2 s).
     pub fn stop_deadline(mut self, deadline: Duration) -> Self {
         self.stop_deadline = deadline;
+        self
+    }
+
+    /// Gives each call a span of `tracing`, where somebody listens: also one into this process, which takes longer then, as is
+    /// said of [limits](crate::Limits#in-this-process) (by default only those to other processes have one).
+    pub fn trace_all(mut self) -> Self {
+        self.policy.spans = Spans::All;
         self
     }
 

@@ -3,8 +3,8 @@
 use jackfield::process::{ProcessBackend, StdioCodec, StdioPlugin};
 use jackfield::schema::Descriptor;
 use jackfield::{
-    Bytes, CallError, Context, Error, GetError, Interface, LoadErrorKind, Manager, Messages, ReloadError,
-    Streaming,
+    Bytes, CallError, Context, Error, GetError, Interface, Limits, LoadErrorKind, Manager, Messages,
+    ReloadError, Streaming,
 };
 use jackfield_core::interface;
 use jackfield_fixtures::workspace;
@@ -152,7 +152,14 @@ mod totals {
 
 #[tokio::test]
 async fn a_stream_goes_beside_the_other_arguments() {
-    let manager = Manager::new();
+    let mut limits = Limits::default();
+    limits.calls = Some(1);
+    for manager in [Manager::new(), Manager::builder().limits(limits).build()] {
+        check_totals(&manager).await;
+    }
+}
+
+async fn check_totals(manager: &Manager) {
     let interfaces = manager.load_dynamic(Context::new("totals", []), &totals::PLUGIN).await.expect("loaded");
     let totals = manager.dynamic("totals", &interfaces[0]).await.expect("it serves that");
     // `{ numbers: 7, factor: 3 }`: the first number comes with the other argument.

@@ -1,15 +1,18 @@
-//! How much may be asked at once of a plugin in its own process.
+//! How much may be asked of a plugin at once.
 
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use jackfield::process::ProcessPlugin;
-use jackfield::{Breaker, CallError, CallOptions, Circuit, Error, Handle, Limits, Manager, State};
+use jackfield::{
+    Breaker, CallError, CallOptions, Candidate, Circuit, Error, Handle, Limits, Manager, State, Unloaded,
+};
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
+use crate::seen;
 use crate::supervision::{begun, stats};
-use crate::support::{block_on, libraries};
+use crate::support::{block_on, libraries, native};
 
 fn limits(calls: usize, queue: usize) -> Limits {
     let mut limits = Limits::default();
@@ -228,4 +231,64 @@ fn a_plugin_that_answers_again_is_called_again() {
     assert!(matches!(probe.version(), Err(Error::Call(CallError::Tripped { left: Duration::ZERO, .. }))));
     drop(trying);
     assert_eq!((probe.version(), stats(&manager).circuit), (Ok(1), Some(Circuit::Closed)));
+}
+
+/// The probe in this process, linked in and as a shared library, and what becomes of it in the end.
+fn in_this_process() -> [(Box<dyn Candidate>, Unloaded); 2] {
+    let library = native().library(libraries().library("probe-one"));
+    [(Box::new(probe_one::PLUGIN), Unloaded::Dropped), (Box::new(library), Unloaded::Unmapped)]
+}
+
+#[test]
+fn a_plugin_in_this_process_has_its_limits_too() {
+    for (candidate, end) in in_this_process() {
+        let manager = Manager::builder().limits(limits(1, 1)).build();
+        let probe = block_on(manager.load::<dyn Probe>("probe", &*candidate)).expect("it loads");
+        let waiting = begun!(probe.wait());
+        let next = begun!(probe.add_async(1, 2));
+        let busy = CallError::Busy { calls: 1, queue: 1 };
+        assert_eq!(probe.add(1, 2), Err(busy.clone().into()));
+        assert_eq!(block_on(probe.add_async(1, 2)), Err(busy.into()));
+        let stats = || stats(&manager);
+        assert_eq!((stats().calls, stats().in_flight, stats().waiting, stats().rejected), (4, 1, 1, 2));
+        drop(waiting);
+        assert_eq!((block_on(next), probe.add(3, 4)), (Ok(3), Ok(7)));
+        assert!(matches!(probe.fail("no".into()), Err(Error::Plugin(_))));
+        assert!(matches!(probe.panic("oh".into()), Err(Error::Call(CallError::Panicked { .. }))));
+        assert_eq!((stats().calls, stats().in_flight, stats().errors, stats().failures), (7, 0, 3, 1));
+        let reloaded = block_on(manager.reload("probe", &*candidate)).expect("it loads");
+        assert_eq!((reloaded.is_drained, &reloaded.old), (true, &end));
+        assert_eq!(probe.bytes(1 << 20).map(|bytes| bytes.len()), Ok(1 << 20));
+        assert_eq!(block_on(manager.unload("probe")), Ok(end));
+    }
+}
+
+#[test]
+fn a_plugin_in_this_process_that_misses_deadlines_is_called_no_more() {
+    for (candidate, _) in in_this_process() {
+        let mut limits = Limits::default();
+        limits.deadline = Some(Duration::from_millis(2));
+        let manager = Manager::builder().limits(limits).breaker(breaker(Duration::from_secs(3600))).build();
+        let probe = block_on(manager.load::<dyn Probe>("probe", &*candidate)).expect("it loads");
+        assert_eq!((probe.version(), stats(&manager).circuit), (Ok(1), Some(Circuit::Closed)));
+        for _ in 0..2 {
+            assert!(matches!(block_on(probe.wait()), Err(Error::Call(CallError::DeadlineExceeded { .. }))));
+            assert_eq!(stats(&manager).in_flight, 0);
+        }
+        assert!(matches!(probe.version(), Err(Error::Call(CallError::Tripped { errors: 2, .. }))));
+        assert_eq!(stats(&manager).circuit, Some(Circuit::Open));
+        block_on(manager.reload("probe", &*candidate)).expect("it loads");
+        assert_eq!(probe.version(), Ok(1));
+    }
+}
+
+#[test]
+fn each_call_into_this_process_has_a_span_if_the_host_wants_that() {
+    seen::install();
+    for (manager, expected) in [(Manager::new(), 0), (Manager::builder().trace_all().build(), 2)] {
+        let name = format!("spans-{expected}");
+        let probe = block_on(manager.load::<dyn Probe>(&name, &probe_one::PLUGIN)).expect("it loads");
+        assert_eq!((probe.add(1, 2), block_on(probe.add_async(3, 4))), (Ok(3), Ok(7)));
+        assert_eq!(seen::spans_of(&name), expected);
+    }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jackfield::process::{Handshake, NetRpc, ProcessPlugin, StdioCodec, StdioPlugin};
-use jackfield::{Candidate, Context as Configuration, Handle, Manager, State, Step, Unloaded};
+use jackfield::{Candidate, Context as Configuration, Handle, Limits, Manager, State, Step, Unloaded};
 use jackfield_fixtures::{Build, GoModule, Stop, available, go_programs, python};
 use kv_interface::Kv;
 use probe_interface::Probe;
@@ -33,8 +33,13 @@ fn count_while_reloading(candidate: &dyn Candidate) -> Vec<Unloaded> {
 
 /// Replaces one after the other while four threads count, at last by the first, and returns what became of them.
 fn count_while_replacing(candidates: &[&dyn Candidate]) -> Vec<Unloaded> {
+    count_under(Limits::default(), candidates)
+}
+
+/// The same, where only so much may be asked at once.
+fn count_under(limits: Limits, candidates: &[&dyn Candidate]) -> Vec<Unloaded> {
     // However busy the machine is: it is the count that matters here.
-    let manager = Manager::builder().hand_over_deadline(Duration::from_secs(60)).build();
+    let manager = Manager::builder().hand_over_deadline(Duration::from_secs(60)).limits(limits).build();
     let own = block_on(manager.load::<dyn Tally>("tally@1", candidates[0])).expect("it loads");
     let shared = manager.get::<dyn Tally>("tally").expect("it serves");
     let (stop, counted) = (Stop::default(), AtomicU64::new(0));
@@ -75,6 +80,19 @@ fn no_increment_is_lost_in_a_hundred_reloads_of_a_library() {
     let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
     let olds = count_while_reloading(&native().library(built.library("tally")));
     assert!(olds.iter().all(|old| *old == Unloaded::Unmapped), "{olds:?}");
+}
+
+/// Calls that are limited go another way through this process.
+#[test]
+fn no_increment_is_lost_in_reloads_of_what_is_limited() {
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
+    let library = native().library(built.library("tally"));
+    let mut limits = Limits::default();
+    (limits.calls, limits.queue) = (Some(2), 8);
+    let candidates: [&dyn Candidate; 2] = [&tally::PLUGIN, &library];
+    let olds = count_under(limits, &candidates.repeat(10));
+    let are_gone = |pair: &[Unloaded]| pair == [Unloaded::Dropped, Unloaded::Unmapped];
+    assert!(olds.len() == 20 && olds.chunks(2).all(are_gone), "{olds:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry, reload};
@@ -60,6 +61,13 @@ pub(crate) fn set_level(level: Level) {
     handle.modify(|filter| *filter = level.into()).expect("it lives as long as the program");
 }
 
+/// How many calls of a plugin have had a span.
+pub(crate) fn spans_of(plugin: &str) -> usize {
+    let name = format!("str {plugin}");
+    let spans = SPANS.lock().unwrap_or_else(PoisonError::into_inner);
+    spans.iter().filter(|plugin| **plugin == name).count()
+}
+
 struct Collect;
 
 impl<S: Subscriber> Layer<S> for Collect {
@@ -69,6 +77,14 @@ impl<S: Subscriber> Layer<S> for Collect {
         let seen = Seen { metadata: event.metadata(), fields: fields.0 };
         EVENTS.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         ARRIVED.notify_all();
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let mut fields = Fields(BTreeMap::new());
+        attributes.record(&mut fields);
+        if let ("call", Some(plugin)) = (attributes.metadata().name(), fields.0.remove("plugin")) {
+            SPANS.lock().unwrap_or_else(PoisonError::into_inner).push(plugin);
+        }
     }
 }
 
@@ -102,4 +118,6 @@ impl Visit for Fields {
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static EVENTS: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
+/// Of each call with a span its plugin.
+static SPANS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static ARRIVED: Condvar = Condvar::new();

@@ -12,7 +12,8 @@ use jackfield_core::{CallError, Error, Parcel};
 /// Whatever the plugin says is an answer, an error of its own and a panic too. A call that is given up before its deadline
 /// says nothing.
 ///
-/// It holds for calls that leave this process, and each generation begins with a closed circuit.
+/// Each generation begins with a closed circuit. Of a plugin in this process only asynchronous calls can be without an answer,
+/// by their deadline; what a breaker costs there is said of [limits](crate::Limits#in-this-process).
 ///
 /// ```
 /// use std::time::Duration;

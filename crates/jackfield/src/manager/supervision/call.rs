@@ -95,7 +95,8 @@ impl Call {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    /// When it is too late for an answer.
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.options().and_then(CallOptions::expires_at)
     }
 }

@@ -2,23 +2,31 @@
 
 use std::sync::Arc;
 
-use jackfield_core::{BoxFuture, Bytes, CallOptions, Channel, Error, Method, Parcel};
+use jackfield_core::{BoxFuture, Bytes, CallError, CallOptions, Channel, Error, Method, Parcel, Timer};
 use tracing::{Instrument as _, Span};
 
 use super::call::Call;
 use super::supervisor::Tenure;
 use crate::blocking;
+use crate::watch::{First, first, sleep_until};
 
 /// A channel whose calls are supervised. Those of objects that go over it are not.
 #[derive(Debug)]
 pub(super) struct SupervisedChannel {
     channel: Arc<dyn Channel>,
     tenure: Arc<Tenure>,
+    /// Ends calls at their deadline, where the channel does not.
+    timer: Option<Arc<dyn Timer>>,
 }
 
 impl SupervisedChannel {
     pub(super) fn new(channel: Arc<dyn Channel>, tenure: Arc<Tenure>) -> Self {
-        Self { channel, tenure }
+        Self { channel, tenure, timer: None }
+    }
+
+    /// Lets this timer end calls at their deadline.
+    pub(super) fn timed_by(self, timer: Arc<dyn Timer>) -> Self {
+        Self { timer: Some(timer), ..self }
     }
 
     /// Where nobody listens it costs one look at a flag.
@@ -36,11 +44,20 @@ impl Channel for SupervisedChannel {
         request: Parcel,
         options: Option<&CallOptions>,
     ) -> BoxFuture<'static, Result<Parcel, Error>> {
-        let channel = self.channel.clone();
+        let (channel, timer) = (self.channel.clone(), self.timer.clone());
         let mut call = Call::new(&self.tenure, method, options.cloned());
         let asking = async move {
             let flight = call.begin().await?;
-            let result = channel.call(method, request, call.options()).await;
+            let asked = channel.call(method, request, call.options());
+            let result = match timer {
+                None => asked.await,
+                Some(timer) => match first(asked, sleep_until(&*timer, call.deadline())).await {
+                    First::Left(result) => result,
+                    First::Right(()) => {
+                        Err(CallError::DeadlineExceeded { method: method.path.to_owned() }.into())
+                    }
+                },
+            };
             call.end(flight, result)
         };
         Box::pin(asking.instrument(self.span(method)))

@@ -21,7 +21,7 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new(policy: &Policy, timer: &Arc<dyn Timer>) -> Self {
-        let Policy { breaker, limits } = policy;
+        let Policy { breaker, limits, .. } = policy;
         let switch = breaker.clone().map(|breaker| Mutex::new(Switch::new(breaker)));
         let places = limits.calls.map(|calls| Places::new(calls, limits.queue, timer.clone()));
         Self { switch, places, deadline: limits.deadline }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::schema::Descriptor;
-use jackfield_core::{BoxFuture, CallError, Instance, Lane, Load, LoadErrorKind, Unloaded};
+use jackfield_core::{BoxFuture, CallError, Description, Instance, Lane, Load, LoadErrorKind, Unloaded};
 
 use super::channel::SupervisedChannel;
 use super::supervisor::Tenure;
@@ -14,29 +14,39 @@ use super::supervisor::Tenure;
 #[derive(Debug)]
 pub(super) struct Supervised {
     instance: Box<dyn Instance>,
+    /// For which it was loaded.
+    interface: Description,
     tenure: Arc<Tenure>,
 }
 
 impl Supervised {
-    pub(super) fn new(instance: Box<dyn Instance>, tenure: Arc<Tenure>) -> Self {
-        Self { instance, tenure }
+    pub(super) fn new(instance: Box<dyn Instance>, interface: Description, tenure: Arc<Tenure>) -> Self {
+        Self { instance, interface, tenure }
     }
 
-    fn supervise(&self, lane: Lane) -> Lane {
-        match lane {
-            Lane::Channel(channel) => {
-                Lane::Channel(Arc::new(SupervisedChannel::new(channel, self.tenure.clone())))
+    fn supervise(&self, lane: Lane, interface: Description) -> Lane {
+        let tenure = &self.tenure;
+        match (lane, &tenure.alarms) {
+            // It need not be stopped, and is only counted: it must not write what another thread's call writes.
+            (Lane::Bound(bound), None) => Lane::Bound(bound.counted_by(tenure.tally())),
+            (lane @ Lane::Bound(_), Some(timer)) => match lane.encoded(interface) {
+                Lane::Channel(channel) => {
+                    let channel = SupervisedChannel::new(channel, tenure.clone()).timed_by(timer.clone());
+                    Lane::Channel(Arc::new(channel))
+                }
+                lane => lane,
+            },
+            (Lane::Channel(channel), _) => {
+                Lane::Channel(Arc::new(SupervisedChannel::new(channel, tenure.clone())))
             }
-            // A call into this process is only counted: it must not write what another thread's call writes.
-            Lane::Bound(bound) => Lane::Bound(bound.counted_by(self.tenure.tally())),
-            lane => lane,
+            (lane, _) => lane,
         }
     }
 }
 
 impl Instance for Supervised {
     fn lane(&self) -> Lane {
-        self.supervise(self.instance.lane())
+        self.supervise(self.instance.lane(), self.interface)
     }
 
     fn interfaces(&self) -> BoxFuture<'_, Result<Vec<Descriptor>, LoadErrorKind>> {
@@ -44,7 +54,9 @@ impl Instance for Supervised {
     }
 
     fn interface<'a>(&'a self, load: &'a Load) -> BoxFuture<'a, Result<Lane, LoadErrorKind>> {
-        Box::pin(async { self.instance.interface(load).await.map(|lane| self.supervise(lane)) })
+        Box::pin(async {
+            self.instance.interface(load).await.map(|lane| self.supervise(lane, load.interface))
+        })
     }
 
     fn process(&self) -> Option<u32> {

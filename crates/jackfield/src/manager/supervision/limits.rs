@@ -4,8 +4,7 @@ use std::time::Duration;
 
 /// How much may be asked of a plugin at once, and for how long.
 ///
-/// They hold for calls that leave this process, of each generation for itself. What is called in this process runs on the
-/// caller's own thread, and nothing holds it up. Calls of objects that a plugin gave, or was given, are not limited either.
+/// They hold for the calls of each generation for itself. Calls of objects that a plugin gave, or was given, are not limited.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,6 +16,15 @@ use std::time::Duration;
 /// limits.deadline = Some(Duration::from_secs(30));
 /// let manager = Manager::builder().limits(limits).build();
 /// ```
+///
+/// # In this process
+///
+/// A plugin that is linked in, or in a shared library, is called through a table in a few nanoseconds. Where there is a limit or a
+/// deadline for it, its calls are made as those to another process instead, by messages, which takes a microsecond or two;
+/// so it is with a [breaker](crate::Breaker), and where all calls [have a span](crate::Builder::trace_all). A queue alone is none.
+///
+/// A deadline ends what is asynchronous. A method that blocks runs on its caller's thread and is waited for; it finds the
+/// deadline by [`CallOptions::current`](crate::CallOptions::current), and what it answers counts.
 ///
 /// # Waiting
 ///

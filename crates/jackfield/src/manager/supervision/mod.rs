@@ -17,7 +17,7 @@ mod supervisor;
 
 pub use breaker::{Breaker, Circuit};
 pub use limits::Limits;
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Policy, Spans};
 pub(crate) use stats::Figures;
 pub use stats::Stats;
 pub(super) use supervisor::Supervisor;

@@ -9,6 +9,26 @@ use crate::manager::Manager;
 pub(crate) struct Policy {
     pub(crate) breaker: Option<Breaker>,
     pub(crate) limits: Limits,
+    pub(crate) spans: Spans,
+}
+
+/// Which calls have a span, where somebody listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Spans {
+    /// All of them.
+    All,
+    /// Those that leave this process.
+    #[default]
+    Elsewhere,
+}
+
+impl Policy {
+    /// Whether it asks nothing of a call, so that one into this process need not be stopped.
+    pub(super) fn is_open(&self) -> bool {
+        let Self { breaker, limits, spans } = self;
+        let is_limited = limits.calls.is_some() || limits.deadline.is_some();
+        breaker.is_none() && !is_limited && *spans == Spans::Elsewhere
+    }
 }
 
 impl Manager {

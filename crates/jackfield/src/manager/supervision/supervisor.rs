@@ -36,6 +36,8 @@ pub(super) struct Tenure {
     pub(super) plugin: String,
     process: Option<Process>,
     tally: Arc<OnceLock<Arc<Tally>>>,
+    /// By whose time calls into this process end, if these go through the gate.
+    pub(super) alarms: Option<Arc<dyn Timer>>,
 }
 
 impl Tenure {
@@ -44,7 +46,8 @@ impl Tenure {
         let timer: Arc<dyn Timer> = Arc::new(crate::manager::timer::ThreadTimer::default());
         let (counters, tally) = Default::default();
         let gate = Gate::new(&Policy::default(), &timer);
-        Arc::new(Self { counters, gate, plugin: plugin.to_owned(), process: None, tally })
+        let plugin = plugin.to_owned();
+        Arc::new(Self { counters, gate, plugin, process: None, tally, alarms: None })
     }
 
     /// What counts the calls into this process. The times that it takes are among all others.
@@ -78,15 +81,18 @@ impl Supervisor {
         load: &Load,
     ) -> Result<Box<dyn Instance>, LoadError> {
         let instance = candidate.load(load).await?;
-        let gate = Gate::new(&lock(&self.policy), &self.timer);
+        let (gate, alarms) = {
+            let policy = lock(&self.policy);
+            (Gate::new(&policy, &self.timer), (!policy.is_open()).then(|| self.timer.clone()))
+        };
         let process = instance.process().and_then(Process::of);
         let plugin = load.context.plugin().to_owned();
         let (counters, tally) = (self.counters.clone(), self.tally.clone());
-        let tenure = Arc::new(Tenure { counters, gate, plugin, process, tally });
+        let tenure = Arc::new(Tenure { counters, gate, plugin, process, tally, alarms });
         let mut tenures = lock(&self.tenures);
         tenures.retain(|tenure| tenure.strong_count() > 0);
         tenures.push(Arc::downgrade(&tenure));
-        Ok(Box::new(Supervised::new(instance, tenure)))
+        Ok(Box::new(Supervised::new(instance, load.interface, tenure)))
     }
 
     /// Under what instances are loaded from now on.
