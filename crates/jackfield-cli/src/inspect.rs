@@ -12,6 +12,7 @@ use jackfield::{Described, Target, target_of};
 use serde_json::{Value, json};
 
 use crate::even_if_unread;
+use crate::host::directory;
 use crate::plugin::is_executable;
 
 /// What `inspect` takes.
@@ -129,7 +130,12 @@ impl Seen {
                 json["wire"] = described.wire.into();
                 json["version"] = described.version.clone().into();
                 json["enabled"] = described.is_enabled.into();
-                why_not(&described)
+                let interface = described.interface(directory::interfaces);
+                if let Ok(Some(interface)) = &interface {
+                    lines.push(interface_line(interface));
+                    json["interfaces"] = json!([self::interface(interface)]);
+                }
+                why_not(&described).or(interface.err().map(|reason| reason.replace('\n', " ")))
             }
         };
         json["loads"] = refusal.as_ref().map(|_| false).into();
@@ -184,15 +190,17 @@ fn image_lines(image: &Image) -> Vec<(&'static str, String)> {
         ("built with", format!("Jackfield {}, ABI {}, panic = {}", note.sdk, note.abi, note.panic)),
         ("sha256", image.digest().to_string()),
     ];
-    for interface in &note.interfaces {
-        let methods = interface.methods.iter().map(|method| {
-            let optional = if method.is_optional { " (may be lacking)" } else { "" };
-            format!("\n    {}{optional}", interface.signature(method))
-        });
-        let methods: String = methods.collect();
-        lines.push(("interface", format!("{} {}{methods}", interface.service, interface.version)));
-    }
+    lines.extend(note.interfaces.iter().map(interface_line));
     lines
+}
+
+fn interface_line(interface: &Descriptor) -> (&'static str, String) {
+    let methods = interface.methods.iter().map(|method| {
+        let optional = if method.is_optional { " (may be lacking)" } else { "" };
+        format!("\n    {}{optional}", interface.signature(method))
+    });
+    let named = format!("{} {}", interface.service, interface.version);
+    ("interface", format!("{}{}", named.trim_end(), methods.collect::<String>()))
 }
 
 /// An interface as a value.

@@ -60,23 +60,22 @@ impl Plugin {
 
     /// What it serves. None of a library's code runs; a program is started and asked.
     pub(crate) async fn interfaces(&self, arguments: &Arguments) -> anyhow::Result<Vec<Descriptor>> {
+        if self.is_manifest() {
+            let Source { context, candidate, interface } = self.source(arguments, &Told::default())?;
+            return match interface {
+                Some(interface) => Ok(vec![interface]),
+                None => ask(context, &*candidate).await,
+            };
+        }
         match self.kind(arguments)? {
             Kind::Library(interfaces) => Ok(interfaces),
-            Kind::Program => self.ask(arguments).await,
+            Kind::Program => ask(self.context(), &self.program(arguments)?).await,
         }
     }
 
     /// What a program serves, which is started and asked.
     pub(crate) async fn interfaces_of_program(&self) -> anyhow::Result<Vec<Descriptor>> {
-        self.ask(&Arguments { arguments: Vec::new() }).await
-    }
-
-    async fn ask(&self, arguments: &Arguments) -> anyhow::Result<Vec<Descriptor>> {
-        let manager = manager();
-        let interfaces = manager.load_dynamic(self.context(), &self.program(arguments)?).await?;
-        // It was loaded by this name, and nobody else unloads it.
-        let _unloaded = manager.unload(&name(&self.file)).await;
-        Ok(interfaces)
+        ask(self.context(), &self.program(&Arguments { arguments: Vec::new() })?).await
     }
 
     /// Makes it ready to be called: as what it is told to serve, or else as whatever it serves.
@@ -98,8 +97,7 @@ impl Plugin {
 
     /// What can be loaded, as it is said here or in a manifest.
     fn source(&self, arguments: &Arguments, told: &Told) -> anyhow::Result<Source> {
-        let is_manifest = self.file.to_str().is_some_and(|name| name.ends_with(MANIFEST));
-        if !is_manifest {
+        if !self.is_manifest() {
             let candidate = self.candidate(arguments, told)?;
             return Ok(Source { context: self.context(), candidate, interface: None });
         }
@@ -114,8 +112,8 @@ impl Plugin {
         let Some(offered) = offered.into_iter().find(|offered| offered.path == path) else {
             bail!("there is no manifest `{}`, or it is disabled", self.file.display());
         };
+        let interface = offered.interface().map_err(|reason| anyhow!(reason))?;
         let candidate = offered.candidate.map_err(|reason| anyhow!(reason))?;
-        let interface = offered.interface.map_err(|reason| anyhow!(reason))?;
         let config = offered.config.into_iter().chain(self.start.config.clone());
         Ok(Source { context: Context::new(offered.name, config), candidate, interface })
     }
@@ -146,6 +144,10 @@ impl Plugin {
         }
     }
 
+    fn is_manifest(&self) -> bool {
+        self.file.to_str().is_some_and(|name| name.ends_with(MANIFEST))
+    }
+
     /// Whether something is said that means nothing for a library.
     fn is_program(&self, arguments: &Arguments) -> bool {
         let Start { handshake, auto_mtls, inherit_env, .. } = &self.start;
@@ -164,6 +166,15 @@ impl Plugin {
         }
         Ok(if *inherit_env { plugin.inherit_env() } else { plugin })
     }
+}
+
+/// What a program serves, which is started and asked.
+async fn ask(context: Context, program: &dyn Candidate) -> anyhow::Result<Vec<Descriptor>> {
+    let (manager, name) = (manager(), context.plugin().to_owned());
+    let interfaces = manager.load_dynamic(context, program).await?;
+    // It was loaded by this name, and nobody else unloads it.
+    let _unloaded = manager.unload(&name).await;
+    Ok(interfaces)
 }
 
 /// What can be loaded, and what it is said to serve.

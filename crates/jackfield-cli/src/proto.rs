@@ -26,7 +26,9 @@ Examples:
   jackfield proto plugins/libkv.so > kv.proto
                            for authors in other languages; none of the library's code runs
   jackfield proto --handshake 1/KV_PLUGIN/hello ./kv
-                           of a program, which is started and asked by gRPC's server reflection";
+                           of a program, which is started and asked by gRPC's server reflection
+  jackfield proto plugins/speech.plugin.toml
+                           what a manifest says that its plugin serves, or else what its program says";
 
 /// Prints the interfaces of a plugin.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use crate::described;
 use crate::plugin::Start;
 
 /// What a plugin does not say itself.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Told {
     /// What the plugin serves, if it does not say it: a .proto file, a descriptor set, or a plugin that says it
     #[arg(long, value_name = "FILE")]

@@ -26,7 +26,7 @@ pub(crate) fn source(path: &Path) -> anyhow::Result<Directory> {
 }
 
 /// What a file describes that a manifest names. A program is not asked: nothing runs but what is to be loaded.
-fn interfaces(file: &Path) -> Result<Vec<Descriptor>, String> {
+pub(crate) fn interfaces(file: &Path) -> Result<Vec<Descriptor>, String> {
     let none = || {
         let expected = "expected a .proto file, a descriptor set or a shared library, found a program";
         format!("{expected}: `{}`", file.display())
@@ -64,11 +64,12 @@ struct File {
 impl File {
     /// Of several with one name the first is loaded.
     fn new(offered: Offered, first: Option<&Self>) -> Self {
-        let Offered { name: plugin, path, kind, candidate, interface, .. } = offered;
+        let described = offered.interface();
+        let Offered { name: plugin, path, kind, candidate, .. } = offered;
         let image = (kind == FileKind::Library).then(|| Image::read(&path));
         let unread = image.as_ref().and_then(|image| image.as_ref().err().map(|error| inspect::chain(error)));
         let behind = first.map(|first| format!("`{}` goes before it", first.path.display()));
-        let (interface, undescribed) = match interface {
+        let (interface, undescribed) = match described {
             Ok(interface) => (interface, None),
             Err(reason) => (None, Some(reason)),
         };

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::command::{directory, jackfield, plugins, succeeds, texts};
+use crate::command::{directory, fails, jackfield, plugins, succeeds, texts};
+use crate::told::GREETER;
 
 /// Writes a file with this mode.
 fn write(path: &Path, content: impl AsRef<[u8]>, mode: u32) {
@@ -129,4 +130,39 @@ fn a_manifest_is_read_and_its_program_looked_at() {
     is(&path, &json!({ "enabled": false }), Some("it is disabled"));
     manifest("colour = 1");
     is(&path, &json!({ "kind": "manifest" }), Some("unknown field `colour`"));
+}
+
+#[test]
+fn what_a_manifest_says_that_its_plugin_serves_is_shown() {
+    let (_directory, home) = directory();
+    let path = home.join("greeter.plugin.toml");
+    write(&home.join("greeter.proto"), GREETER, 0o644);
+    // It is not started for it.
+    let manifest = "command = \"false\"\ninterface = \"greeter.proto\"";
+    write(&path, format!("{manifest}\nservice = \"proto.Greeter\""), 0o644);
+    is(&path, &json!({ "command": "false" }), None);
+    let interfaces = &inspect(&path).0["interfaces"];
+    assert_eq!((&interfaces[0]["service"], &interfaces[1]), (&json!("proto.Greeter"), &Value::Null));
+    let file = path.display().to_string();
+    let text = succeeds(&["inspect", &file]);
+    assert!(text.contains("\n  interface   proto.Greeter\n    Greet("), "{text}");
+    let proto = succeeds(&["proto", &file]);
+    assert!(proto.starts_with("// The interface `proto.Greeter`.\n"), "{proto}");
+    assert!(proto.contains("rpc Add(Sum) returns (Number);"), "{proto}");
+
+    write(&path, manifest, 0o644);
+    is(&path, &json!({ "command": "false" }), Some("`service`: expected one of the interfaces in `"));
+    let error = fails(1, &["proto", &file]);
+    assert!(error.contains("greeter.proto`, which has `proto.Greeter`, `proto.Other`"), "{error}");
+}
+
+/// A program whose manifest says nothing of its interface is started as the manifest says, and asked.
+#[test]
+fn the_program_of_a_manifest_is_asked_what_it_serves() {
+    let (_directory, home) = directory();
+    let path = home.join("kv.plugin.toml");
+    let handshake = "{ version = 1, cookie_key = \"WKY_PLUGIN\", cookie_value = \"wukaiying\" }";
+    write(&path, format!("command = {:?}\nhandshake = {handshake}", plugins().program("kv-file")), 0o644);
+    let proto = succeeds(&["proto", &path.display().to_string()]);
+    assert!(proto.contains("rpc Put(PutRequest) returns (Empty);"), "{proto}");
 }

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use jackfield_core::schema::Descriptor;
+
 use super::file::read_manifest;
-use super::manifest::{Codec, Manifest, Wire};
+use super::manifest::{Codec, InterfaceFile, Manifest, Wire};
 
 /// What a manifest (`NAME.plugin.toml`) says of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,7 @@ pub struct Described {
     pub version: Option<String>,
     /// Whether it is to be loaded.
     pub is_enabled: bool,
+    interface: Option<InterfaceFile>,
 }
 
 impl Described {
@@ -37,7 +40,7 @@ impl Described {
     /// It cannot be read, or says what it cannot mean. The text names the file, the line or the key, and what is allowed.
     pub fn read(path: &Path) -> Result<Self, String> {
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
-        let Manifest { command, args, wire, version, is_enabled, .. } = read_manifest(&path)?;
+        let Manifest { command, args, wire, version, is_enabled, interface, .. } = read_manifest(&path)?;
         let wire = match wire {
             Wire::Process { net_rpc: None, .. } => "gRPC",
             Wire::Process { net_rpc: Some(_), .. } => "gRPC or net/rpc",
@@ -47,6 +50,19 @@ impl Described {
         };
         // As people write it, without `/./`.
         let command = command.components().collect();
-        Ok(Self { command, arguments: args, wire, version, is_enabled })
+        Ok(Self { command, arguments: args, wire, version, is_enabled, interface })
+    }
+
+    /// What it serves, if the manifest names a file that says it, which `read` reads as for
+    /// [`Directory::interfaces`](crate::Directory::interfaces).
+    ///
+    /// # Errors
+    ///
+    /// What `read` says, or the interface that is meant is not in the file.
+    pub fn interface(
+        &self,
+        read: impl FnOnce(&Path) -> Result<Vec<Descriptor>, String>,
+    ) -> Result<Option<Descriptor>, String> {
+        self.interface.as_ref().map(|interface| interface.find(read)).transpose()
     }
 }

@@ -238,25 +238,14 @@ impl Directory {
     /// What this file says that its plugin serves, if it says anything, or why that cannot be known.
     pub(crate) fn interface(&self, file: &File) -> Result<Option<Descriptor>, String> {
         let Some(named) = file.interface() else { return Ok(None) };
-        let path = named.path.display();
         let Some(Interfaces(read)) = &self.interfaces else {
             return Err(format!(
-                "`interface`: this host reads no descriptions of interfaces, as `{path}` is one\n\
-                 (hint: `Directory::interfaces` says how)"
+                "`interface`: this host reads no descriptions of interfaces, as `{}` is one\n\
+                 (hint: `Directory::interfaces` says how)",
+                named.path.display()
             ));
         };
-        let described = read(&named.path).map_err(|reason| format!("`interface`: {reason}"))?;
-        let services: Vec<_> = described.iter().map(|found| format!("`{}`", found.service)).collect();
-        let is_meant =
-            |found: &Descriptor| named.service.as_ref().is_none_or(|service| *service == found.service);
-        let mut meant = described.into_iter().filter(is_meant);
-        match (meant.next(), meant.next()) {
-            (Some(interface), None) => Ok(Some(interface)),
-            _ => Err(format!(
-                "`service`: expected one of the interfaces in `{path}`, which has {}",
-                services.join(", ")
-            )),
-        }
+        named.find(&**read).map(Some)
     }
 
     /// What can be loaded from here, for people.

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jackfield_core::schema::Descriptor;
 use serde::Deserialize;
 
 use crate::manager::{Breaker, Policy};
@@ -36,6 +37,28 @@ pub(crate) struct Manifest {
 pub(crate) struct InterfaceFile {
     pub(crate) path: PathBuf,
     pub(crate) service: Option<String>,
+}
+
+impl InterfaceFile {
+    /// The interface that is meant of those that `read` finds in the file.
+    pub(crate) fn find(
+        &self,
+        read: impl FnOnce(&Path) -> Result<Vec<Descriptor>, String>,
+    ) -> Result<Descriptor, String> {
+        let described = read(&self.path).map_err(|reason| format!("`interface`: {reason}"))?;
+        let services: Vec<_> = described.iter().map(|found| format!("`{}`", found.service)).collect();
+        let is_meant =
+            |found: &Descriptor| self.service.as_ref().is_none_or(|service| *service == found.service);
+        let mut meant = described.into_iter().filter(is_meant);
+        match (meant.next(), meant.next()) {
+            (Some(interface), None) => Ok(interface),
+            _ => Err(format!(
+                "`service`: expected one of the interfaces in `{}`, which has {}",
+                self.path.display(),
+                services.join(", ")
+            )),
+        }
+    }
 }
 
 /// How a program is supervised, as far as that is other than its host's way.

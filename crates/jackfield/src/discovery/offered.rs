@@ -21,11 +21,22 @@ pub struct Offered {
     pub kind: FileKind,
     /// What its manifest configures, for [`Context::new`](crate::Context::new); empty without one.
     pub config: Vec<(String, String)>,
-    /// What its manifest says that it serves, for [`Manager::load_described`](crate::Manager::load_described), or why that
-    /// cannot be known; nothing if it does not say.
-    pub interface: Result<Option<Descriptor>, String>,
     /// What can be loaded from it, or why nothing can.
     pub candidate: Result<Box<dyn Candidate>, String>,
+    directory: Arc<Directory>,
+    file: Arc<File>,
+}
+
+impl Offered {
+    /// What its manifest says that it serves, for [`Manager::load_described`](crate::Manager::load_described); nothing if it
+    /// does not say. The file that the manifest names is read for it, and not before.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or the interface that is meant is not in it. The text names the key.
+    pub fn interface(&self) -> Result<Option<Descriptor>, String> {
+        self.directory.interface(&self.file)
+    }
 }
 
 impl Directory {
@@ -68,10 +79,15 @@ impl Directory {
             }
             disabled.as_ref() != Some(&file.plugin)
         });
-        let offer = |file: Arc<File>| {
-            let (candidate, interface) = (self.candidate(&file), self.interface(&file));
-            let (name, path) = (file.plugin.clone(), file.path.clone());
-            Offered { name, path, kind: file.kind, config: file.config(), interface, candidate }
+        let directory = Arc::new(self.clone());
+        let offer = |file: Arc<File>| Offered {
+            name: file.plugin.clone(),
+            path: file.path.clone(),
+            kind: file.kind,
+            config: file.config(),
+            candidate: self.candidate(&file),
+            directory: directory.clone(),
+            file,
         };
         Ok(files.into_iter().map(offer).collect())
     }

@@ -2,7 +2,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
@@ -388,10 +391,36 @@ fn what_a_directory_offers_is_said_before_anything_is_loaded() {
             ("notes", "notes.txt", FileKind::Neither, false),
         ]
     );
+    assert!(offered.iter().all(|offered| offered.interface().is_ok_and(|interface| interface.is_none())));
     let reason = offered[3].candidate.as_ref().expect_err("it is no plugin");
     assert!(reason.starts_with("expected a shared library or a manifest, found neither: `"), "{reason}");
     let error = Directory::new("/nowhere").scan().expect_err("no directory");
     assert!(chain(&error).contains("`/nowhere` cannot be read"), "{error}");
+}
+
+/// A description may be large, and a directory full of them.
+#[test]
+fn what_describes_an_interface_is_read_when_somebody_asks() {
+    let home = tempfile::tempdir().expect("a directory");
+    for name in ["one", "two"] {
+        let manifest = format!("command = \"sh\"\ninterface = \"{name}.proto\"");
+        fs::write(home.path().join(format!("{name}.plugin.toml")), manifest).expect("written");
+    }
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let reader = {
+        let read = read.clone();
+        move |path: &Path| {
+            read.lock().expect("no panic").push(path.to_owned());
+            Err("not today".to_owned())
+        }
+    };
+    let processes = ProcessBackend::start().expect("it starts");
+    let directory = Directory::new(home.path()).manifests(&processes).interfaces(reader);
+    let offered = directory.scan().expect("it can be read");
+    assert_eq!((offered.len(), read.lock().expect("no panic").len()), (2, 0));
+    let error = offered[1].interface().expect_err("it cannot be read");
+    assert_eq!(error, "`interface`: not today");
+    assert_eq!(*read.lock().expect("no panic"), [home.path().join("two.proto")]);
 }
 
 /// All three ways in which a library is replaced, while it is called.
