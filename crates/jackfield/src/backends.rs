@@ -109,7 +109,10 @@ mod described {
     #[cfg(feature = "netrpc")]
     fn with_net_rpc(program: ProcessPlugin, options: &NetRpc, plugin: &str) -> Result<ProcessPlugin, String> {
         let name = options.dispense.as_deref().unwrap_or(plugin);
-        let net_rpc = jackfield_process::netrpc::NetRpc::new(name);
+        let mut net_rpc = jackfield_process::netrpc::NetRpc::new(name);
+        if options.allows_lacking {
+            net_rpc = net_rpc.allow_lacking();
+        }
         let map = |net_rpc: jackfield_process::netrpc::NetRpc, method| net_rpc.map_arguments(method);
         Ok(program.net_rpc(options.map_arguments.iter().fold(net_rpc, map)))
     }
@@ -126,7 +129,7 @@ mod described {
 
         use crate::discovery::manifest::Codec;
 
-        let Wire::Stdio { codec, map_arguments, hands_over } = &manifest.wire else {
+        let Wire::Stdio { codec, map_arguments, hands_over, allows_lacking } = &manifest.wire else {
             return Err("`kind`: expected `stdio`".to_owned());
         };
         let codec = match codec {
@@ -147,6 +150,9 @@ mod described {
         }
         if *hands_over {
             program = program.hands_over();
+        }
+        if *allows_lacking {
+            program = program.allow_lacking();
         }
         let map = |program: StdioPlugin, method| program.map_arguments(method);
         Ok(Box::new(map_arguments.iter().fold(program, map)))

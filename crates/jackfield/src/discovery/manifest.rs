@@ -97,6 +97,7 @@ pub(crate) enum Wire {
         map_arguments: Vec<String>,
         /// Whether it hands over what it holds.
         hands_over: bool,
+        allows_lacking: bool,
     },
 }
 
@@ -115,6 +116,8 @@ pub(crate) struct NetRpc {
     /// The name that it has in its program, if that is another one than its own.
     pub(crate) dispense: Option<String>,
     pub(crate) map_arguments: Vec<String>,
+    /// Whether methods may be lacking that cannot be carried.
+    pub(crate) allows_lacking: bool,
 }
 
 /// What goes over standard input and output.
@@ -146,12 +149,14 @@ impl Manifest {
                 net_rpc: (text.protocol == Some(Protocol::NetRpc)).then(|| NetRpc {
                     dispense: text.dispense,
                     map_arguments: text.map_arguments.unwrap_or_default(),
+                    allows_lacking: text.allow_lacking.unwrap_or_default(),
                 }),
             },
             Kind::Stdio => Wire::Stdio {
                 codec: text.codec.unwrap_or(Codec::Json),
                 map_arguments: text.map_arguments.unwrap_or_default(),
                 hands_over: text.hands_over.unwrap_or_default(),
+                allows_lacking: text.allow_lacking.unwrap_or_default(),
             },
         };
         let interface =
@@ -227,6 +232,7 @@ struct Text {
     sha256: Option<String>,
     dispense: Option<String>,
     map_arguments: Option<Vec<String>>,
+    allow_lacking: Option<bool>,
     codec: Option<Codec>,
     hands_over: Option<bool>,
 }
@@ -253,6 +259,7 @@ impl Text {
             ("sha256", self.sha256.is_some(), &[0, 1]),
             ("dispense", self.dispense.is_some(), &[1]),
             ("map_arguments", self.map_arguments.is_some(), &[1, 2]),
+            ("allow_lacking", self.allow_lacking.is_some(), &[1, 2]),
             ("codec", self.codec.is_some(), &[2]),
             ("hands_over", self.hands_over.is_some(), &[2]),
         ] {
@@ -345,7 +352,12 @@ mod tests {
         assert_eq!((manifest.program(), manifest.command.as_path()), (None, Path::new("python3")));
         assert_eq!(
             manifest.wire,
-            Wire::Stdio { codec: Codec::Json, map_arguments: Vec::new(), hands_over: false }
+            Wire::Stdio {
+                codec: Codec::Json,
+                map_arguments: Vec::new(),
+                hands_over: false,
+                allows_lacking: false
+            }
         );
         assert!(!manifest.is_enabled);
     }
@@ -368,6 +380,10 @@ mod tests {
             (
                 "command = \"kv\"\ndispense = \"kv\"",
                 "expected the key `dispense` with `protocol = \"netrpc\"` only",
+            ),
+            (
+                "command = \"kv\"\nallow_lacking = true",
+                "expected the key `allow_lacking` with `protocol = \"netrpc\"` or `kind = \"stdio\"` only",
             ),
             ("command = \"kv\"\nsha256 = \"beef\"", "expected 64 hexadecimal digits, found `beef`"),
             (

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use jackfield::schema::Descriptor;
-use jackfield::{Bytes, CallError, Error, Interface, State};
+use jackfield::{Bytes, CallError, Error, Interface, State, Stream, Streaming};
 use jackfield_core::interface;
 use jackfield_fixtures::{GoModule, available, go_programs, workspace};
 use kv_interface::Kv;
@@ -229,6 +231,43 @@ fn a_manifest_says_what_its_plugin_serves() {
 fn unhex(text: &str) -> Vec<u8> {
     let digit = |index: usize| u8::from_str_radix(&text[index..index + 2], 16).expect("digits");
     (0..text.len()).step_by(2).map(digit).collect()
+}
+
+/// What a script can be called for, and a method that no script can be called for.
+#[interface(service = "proto.Speaker", version = "1.0")]
+trait Listener {
+    async fn say_hi(&self, name: String) -> Result<String, Error>;
+    async fn listen(&self, words: Streaming<String>) -> Result<String, Error>;
+}
+
+/// A stream without anything in it.
+struct Silence;
+
+impl Stream for Silence {
+    type Item = Result<String, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(None)
+    }
+}
+
+#[test]
+fn a_manifest_allows_for_methods_that_cannot_be_carried() {
+    let mut home = Home::watch::<dyn Listener>(|directory| directory);
+    let script = workspace().join("fixtures/python/provider.py");
+    let manifest = format!("kind = \"stdio\"\ncommand = \"python3\"\nargs = [{script:?}]\n");
+    home.write("speaker.plugin.toml", &manifest);
+    let [State::Loading, failed] = home.told("speaker") else { panic!("it is loaded") };
+    assert!(reason(&failed).contains("which the method `Listen` of `proto.Speaker` has"), "{failed:?}");
+    assert!(reason(&failed).contains("or let it be lacking: `allow_lacking`)"), "{failed:?}");
+
+    home.write("speaker.plugin.toml", &format!("{manifest}allow_lacking = true\n"));
+    assert_eq!(home.told("speaker"), [State::Loading, online(1)]);
+    let speaker = home.get::<dyn Listener>("speaker");
+    assert_eq!(block_on(speaker.say_hi("bob".into())), Ok("Hi bob".into()));
+    let listened = block_on(speaker.listen(Streaming::new(Silence)));
+    let Err(Error::Call(error)) = listened else { panic!("{listened:?}") };
+    assert!(error.to_string().contains("cannot carry the stream `words`"), "{error}");
 }
 
 /// A host that reads no descriptions says so, and one that has the trait needs none.

@@ -1,5 +1,7 @@
 //! Says what of an interface net/rpc cannot carry.
 
+use std::borrow::Cow;
+
 use jackfield_core::schema::{Kind, MessageType, Shape, TypeName, Untyped};
 use jackfield_core::{Description, Field, LoadErrorKind, Method};
 
@@ -10,7 +12,7 @@ pub struct Unfit {
     service: &'static str,
     method: &'static str,
     what: String,
-    hint: &'static str,
+    hint: Cow<'static, str>,
 }
 
 /// Whether objects can be carried: each needs a stream of its own.
@@ -43,7 +45,7 @@ impl Misfits {
             checked += 1;
             for method in schema.methods {
                 let typed = match typed(interface, method, carrier) {
-                    Err(unfit) if !method.is_optional => return Err(unfit),
+                    Err(unfit) if !method.is_optional => return Err(unfit.refused()),
                     Err(_) => continue,
                     Ok(typed) => typed,
                 };
@@ -98,7 +100,13 @@ impl Unfit {
     fn new(method: &'static Method, what: String, hint: &'static str) -> Self {
         // The path is `/service/method`.
         let service = method.path.split('/').nth(1).unwrap_or_default();
-        Self { service, method: method.name, what, hint }
+        Self { service, method: method.name, what, hint: hint.into() }
+    }
+
+    /// The same, where the whole interface is refused for it.
+    fn refused(self) -> Self {
+        let hint = format!("{}, or let it be lacking: `allow_lacking`", self.hint);
+        Self { hint: hint.into(), ..self }
     }
 }
 
