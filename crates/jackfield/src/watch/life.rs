@@ -32,6 +32,10 @@ pub(super) struct Life {
     interface: Option<Descriptor>,
     /// From what it was loaded.
     loaded: Option<Arc<File>>,
+    /// The generation that has ended by itself, and of which that was told.
+    ended: Option<u64>,
+    /// The one that is not to be started again before its file changes.
+    given_up: Option<u64>,
     loader: Loader,
 }
 
@@ -55,6 +59,8 @@ impl Life {
             claim: None,
             interface: None,
             loaded: None,
+            ended: None,
+            given_up: None,
             loader,
         }
     }
@@ -137,6 +143,7 @@ impl Life {
         brought.inspect_err(|Failure { reason, .. }| {
             tracing::warn!(plugin, %path, reason, "not loaded");
         })?;
+        (self.ended, self.given_up) = (None, None);
         let before = self.loaded.replace(file.clone());
         if before.is_some_and(|before| file.is_rewritten(&before)) && version::split(plugin).is_some() {
             tracing::warn!(plugin, %path, "its file has changed, but not its version: the new one is loaded");
@@ -181,12 +188,22 @@ impl Life {
                 }
                 First::Right(ended) => ended,
             };
-            if !manager.tell_failed(&claim, generation, chain(&ended)).await {
-                continue;
+            if self.ended != Some(generation) {
+                if !manager.tell_failed(&claim, generation, chain(&ended)).await {
+                    continue;
+                }
+                self.ended = Some(generation);
+            }
+            if self.given_up == Some(generation) {
+                // What was to replace it cannot be loaded, and that is told.
+                break;
             }
             match self.restart(file, generation, &mut backoff).await {
                 Restarted::Changed => return,
-                Restarted::GivenUp => break,
+                Restarted::GivenUp => {
+                    self.given_up = Some(generation);
+                    break;
+                }
                 Restarted::Running => {}
             }
         }

@@ -218,6 +218,13 @@ fn a_program_that_ends_too_often_is_given_up_until_its_file_changes() {
     let probe = home.get::<dyn Probe>("probe");
     assert!(matches!(probe.version(), Err(Error::Call(_))));
 
+    // One that cannot be loaded in its place is tried once, and told once.
+    let script = home.path(".script");
+    fs::write(&script, "#!/bin/sh\nexit 3\n").expect("written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("ours");
+    home.put(&script, "probe");
+    let [State::Loading, failed] = home.told("probe") else { panic!("it is tried") };
+    assert!(reason(&failed).contains("exit status: 3"), "{failed:?}");
     home.put(libraries().program("probe-two"), "probe");
     assert_eq!(home.told("probe"), [State::Loading, online(3)]);
     assert_eq!(probe.version(), Ok(2));

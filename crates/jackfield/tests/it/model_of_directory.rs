@@ -190,12 +190,8 @@ impl Model {
             (Some(Content::Bad), Present::Online(generation, _)) => {
                 vec![LOADING, Told::Failed, Told::Other(online(generation))]
             }
-            (Some(Content::Bad), Present::GivenUp(..)) => {
-                // What was loaded has still ended by itself, and is restarted in vain.
-                let mut told = vec![LOADING, Told::Failed];
-                told.extend(self.crash());
-                told
-            }
+            // What was loaded has still ended by itself, and is not restarted.
+            (Some(Content::Bad), Present::GivenUp(..)) => vec![LOADING, Told::Failed],
             (Some(Content::Bad), _) => {
                 self.present = Present::Failed;
                 vec![LOADING, Told::Failed]
