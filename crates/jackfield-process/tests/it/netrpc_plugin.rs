@@ -425,7 +425,10 @@ fn an_interface_that_cannot_be_carried_is_refused_by_name() {
         let load = Load::new(Context::new("greeter", []), interface);
         let error = chain(&run(plugin(our_plugin(), &backend).load(&load)).unwrap_err());
         assert!(error.contains(&format!("net/rpc cannot carry {what}")), "{error}");
-        assert!(error.contains("(hint: serve it over gRPC, or let it be lacking: `allow_lacking`)"), "{error}");
+        assert!(
+            error.contains("(hint: serve it over gRPC, or let it be lacking: `allow_lacking`)"),
+            "{error}"
+        );
     }
 }
 

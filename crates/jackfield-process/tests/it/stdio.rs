@@ -308,7 +308,11 @@ fn an_interface_that_cannot_be_carried_is_refused_by_name() {
         let load = Load::new(Context::new("speaker", []), interface);
         let error = chain(&run(plugin.load(&load)).unwrap_err());
         assert!(error.contains(&format!("net/rpc cannot carry {what}")), "{error}");
-        assert!(error.contains("(hint: make it a plugin with a handshake, or let it be lacking: `allow_lacking`)"), "{error}");
+        assert!(
+            error
+                .contains("(hint: make it a plugin with a handshake, or let it be lacking: `allow_lacking`)"),
+            "{error}"
+        );
     }
 }
 

@@ -203,8 +203,8 @@ pub(crate) struct Scanner {
     looks: u64,
     /// Whether neither the directory nor a file in it was a link at the last look.
     is_without_links: bool,
-    /// Whether no manifest names a file elsewhere.
-    is_all_here: bool,
+    /// How many files that manifests name lie elsewhere.
+    elsewhere: usize,
 }
 
 /// A file of the directory.
@@ -220,7 +220,7 @@ impl Scanner {
         // What a manifest names is found from its directory, wherever the host goes to.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let (known, listing) = Default::default();
-        Self { directory, place, known, listing, looks: 0, is_without_links: true, is_all_here: true }
+        Self { directory, place, known, listing, looks: 0, is_without_links: true, elsewhere: 0 }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -230,7 +230,7 @@ impl Scanner {
     /// Whether nothing can change without a change in the directory: neither it nor a file in it is a link, and no
     /// manifest names a file elsewhere.
     pub(crate) fn is_all_here(&self) -> bool {
-        self.is_without_links && self.is_all_here
+        self.is_without_links && self.elsewhere == 0
     }
 
     /// The files of the directory, save those that are nobody's plugin by their name, and those that a manifest names.
@@ -289,7 +289,7 @@ impl Scanner {
         let is_heard = |path: &&PathBuf| {
             path.parent() == Some(&self.directory) && path.file_name().and_then(name).is_some()
         };
-        self.is_all_here = named.iter().all(is_heard);
+        self.elsewhere = named.iter().filter(|path| !is_heard(path)).count();
         self.listing = files().filter(|file| !named.contains(&file.path)).cloned().collect();
     }
 }
