@@ -90,14 +90,8 @@ fn described(set: &[u8], is_meant: impl Fn(&FileDescriptorProto) -> bool) -> any
         }
         // The first is the one that describes the service.
         files.swap(0, index);
-
-        for service in &file.service {
-            let name = match file.package() {
-                "" => service.name().to_owned(),
-                package => format!("{package}.{}", service.name()),
-            };
-            interfaces.push(Descriptor::parse_files(&files, &name)?);
-        }
+        // Their names need not be those of the file, whose names are identifiers.
+        interfaces.extend(Descriptor::parse_all(&files)?);
         files.swap(0, index);
     }
     ensure!(!interfaces.is_empty(), "expected the description of a service, found none");
@@ -151,5 +145,18 @@ mod tests {
         let imported = imported(&set);
         let interfaces = described(&set, |file| !imported.contains(file.name())).expect("a service");
         assert_eq!(interfaces.iter().map(|interface| &*interface.service).collect::<Vec<_>>(), ["Kv"]);
+    }
+    /// An interface of ours may have a name that no service can have, and says it in an option.
+    #[test]
+    fn a_service_is_found_whose_name_is_no_identifier() {
+        let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
+        let options = [&[0xda, 0xe2, 0x18, 14][..], b"proto.kv-store"].concat();
+        let service = [field(1, b"KvStore"), field(3, &options)].concat();
+        let file = [field(1, b"kv.proto"), field(2, b"proto"), field(6, &service)].concat();
+        let interfaces = described(&field(1, &file), |_| true).expect("a service");
+        assert_eq!(
+            interfaces.iter().map(|interface| &*interface.service).collect::<Vec<_>>(),
+            ["proto.kv-store"]
+        );
     }
 }

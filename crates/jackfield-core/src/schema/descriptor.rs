@@ -211,6 +211,21 @@ impl Descriptor {
         Self::choose(files, Some(service))
     }
 
+    /// Reads all services of the first file, whose types may be in the others, which it imports.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), save that there may be none.
+    pub fn parse_all(files: &[Bytes]) -> Result<Vec<Self>, DescriptorError> {
+        let services = parse_files(files)?;
+        let found = |index| {
+            let mut others = services.clone();
+            let found = others.remove(index);
+            Self { others, ..found }
+        };
+        Ok((0..services.len()).map(found).collect())
+    }
+
     fn choose(files: &[Bytes], service: Option<&str>) -> Result<Self, DescriptorError> {
         let mut services = parse_files(files)?;
         let index = services.iter().position(|found| service.is_none_or(|service| found.service == service));
