@@ -30,7 +30,9 @@ struct Shared<T> {
 struct State<T> {
     step: Step<T>,
     waker: Option<Waker>,
+    has_begun: bool,
     is_watched: bool,
+    watcher: Option<JoinHandle<()>>,
 }
 
 enum Step<T> {
@@ -47,12 +49,16 @@ impl<T: Send + 'static> Task<T> {
         deadline: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<Self> {
-        let state = State { step: Step::Running, waker: None, is_watched: false };
+        let state =
+            State { step: Step::Running, waker: None, has_begun: false, is_watched: false, watcher: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let worker = shared.clone();
         let name = name.replace('\0', " ");
         let thread = thread::Builder::new().name(name).stack_size(STACK);
-        let thread = thread.spawn(move || worker.finish(work()))?;
+        let thread = thread.spawn(move || {
+            worker.lock().has_begun = true;
+            worker.finish(work());
+        })?;
         Ok(Self { shared, end: Instant::now() + deadline, thread: Some(thread) })
     }
 
@@ -92,8 +98,14 @@ impl<T: Send + 'static> Future for Task<T> {
         let shared = self.shared.clone();
         let mut state = shared.lock();
         if !state.is_watched {
-            // Most libraries are quicker than a thread that would watch the time.
-            state = shared.wait(state, self.end.min(Instant::now() + GRACE));
+            // Most libraries are quicker than a thread that would watch the time. That thread must not begin first: see
+            // `finish`.
+            loop {
+                state = shared.wait(state, self.end.min(Instant::now() + GRACE));
+                if state.has_begun || Instant::now() >= self.end {
+                    break;
+                }
+            }
         }
         match std::mem::replace(&mut state.step, Step::Taken) {
             Step::Done(result) => {
@@ -110,8 +122,7 @@ impl<T: Send + 'static> Future for Task<T> {
                 state.step = Step::Running;
                 state.waker = Some(context.waker().clone());
                 if !std::mem::replace(&mut state.is_watched, true) {
-                    drop(state);
-                    Shared::watch(&shared, self.end);
+                    Shared::watch(&shared, state, self.end);
                 }
                 Poll::Pending
             }
@@ -121,9 +132,12 @@ impl<T: Send + 'static> Future for Task<T> {
 
 impl<T: Send + 'static> Shared<T> {
     /// Takes the result to whoever waits for it. Nobody waits for one that comes late.
+    ///
+    /// The thread that watches the time ends before this one. The C library gives the next thread the heap of the one that
+    /// ended last, so that libraries that come and go do so on one heap, where their memory is used again.
     fn finish(&self, result: T) {
         let mut state = self.lock();
-        let waker = state.waker.take();
+        let (waker, watcher) = (state.waker.take(), state.watcher.take());
         let before = std::mem::replace(&mut state.step, Step::Done(result));
         let late = match before {
             Step::Late(_) => std::mem::replace(&mut state.step, Step::Taken),
@@ -131,6 +145,9 @@ impl<T: Send + 'static> Shared<T> {
         };
         drop(state);
         self.changed.notify_all();
+        if let Some(watcher) = watcher {
+            let _panicked = watcher.join();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -138,16 +155,17 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     /// Ends the wait at the deadline, on a thread of its own: this crate knows no runtime.
-    fn watch(this: &Arc<Self>, end: Instant) {
+    fn watch(this: &Arc<Self>, mut state: MutexGuard<'_, State<T>>, end: Instant) {
         let shared = this.clone();
         let watcher = thread::Builder::new().name("jackfield-watch".to_owned()).stack_size(SMALL_STACK);
         let spawned = watcher.spawn(move || {
             let state = shared.wait(shared.lock(), end);
             shared.expire(state);
         });
-        if spawned.is_err() {
+        match spawned {
+            Ok(watcher) => state.watcher = Some(watcher),
             // Without a thread there is no time to wait for.
-            this.expire(this.lock());
+            Err(_) => this.expire(state),
         }
     }
 
