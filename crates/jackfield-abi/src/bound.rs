@@ -61,7 +61,7 @@ impl<A: Arguments, R: Output> Direct<'_, A, R> {
             return Ok(unsafe { shim::read_value::<R>(returned, peer) });
         }
         // SAFETY: this is the outcome of the call above.
-        unsafe { read_refused(returned, &place, self.object, refused) }
+        Err(unsafe { read_refused::<R, E>(returned, &place, self.object, refused) })
     }
 }
 
@@ -74,10 +74,13 @@ unsafe fn read_refused<R: Output, E>(
     place: &RefusalPlace,
     object: &Object,
     refused: impl FnOnce(&Refusal) -> E,
-) -> Result<R, E> {
+) -> E {
     // SAFETY: passed on.
-    let reply = unsafe { shim::read::<R>(returned, place, object.peer()) };
-    reply.unwrap_or_else(|| Err(stray_pending())).map_err(|refusal| refused(&refusal))
+    match unsafe { shim::read::<R>(returned, place, object.peer()) } {
+        Some(Err(refusal)) => refused(&refusal),
+        // With a value the status is another one.
+        Some(Ok(_)) | None => refused(&stray_pending()),
+    }
 }
 
 /// An asynchronous method whose types on both sides were compared.
@@ -90,6 +93,7 @@ pub struct DirectAsync<'a, A, R> {
 
 impl<A: Arguments, R: Output> DirectAsync<'_, A, R> {
     /// Starts the method and polls it once.
+    #[inline]
     pub fn start(self, arguments: A::Values<'_>, context: &mut TaskContext<'_>) -> Started<R> {
         // SAFETY: `Bound::asynchronous` compared the types.
         unsafe { self.bound.start_entry::<A, R>(self.entry, arguments, context) }
@@ -208,12 +212,14 @@ impl Bound {
     }
 
     /// The direct lane of an asynchronous method, if it has one for these types.
+    #[inline(always)]
     pub fn asynchronous<A: Arguments, R: Output>(&self, index: usize) -> Option<DirectAsync<'_, A, R>> {
         let entry = self.direct::<A, R, false>(index)?;
         Some(DirectAsync { entry, bound: self, _types: PhantomData })
     }
 
     /// Runs a call under its options, so that the plugin finds them.
+    #[inline]
     pub fn scope<V>(&self, options: Option<&CallOptions>, run: impl FnOnce() -> V) -> V {
         match options {
             None => run(),
@@ -257,6 +263,7 @@ impl Bound {
 
     /// # Safety
     /// The entry is an asynchronous shim of this object with these types.
+    #[inline]
     unsafe fn start_entry<A: Arguments, R: Output>(
         &self,
         entry: Erased,

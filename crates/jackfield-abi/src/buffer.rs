@@ -124,6 +124,7 @@ pub struct RawBytes {
 
 impl RawBytes {
     /// Hands bytes over. Whoever receives the value must pass it to [`RawBytes::into_bytes`] exactly once.
+    #[inline]
     pub fn from_bytes(bytes: Bytes) -> Self {
         if bytes.is_empty() {
             return Self {
@@ -143,6 +144,9 @@ impl RawBytes {
     /// # Safety
     /// The value came from [`RawBytes::from_bytes`], on either side of the boundary, and was not taken before;
     /// `keep` keeps the code of the side that made it mapped.
+    // Inline, so that the result need not pass through memory: reading wide what was just written narrow takes as long as
+    // an allocation.
+    #[inline]
     pub unsafe fn into_bytes(self, keep: &Keep) -> Bytes {
         if self.len == 0 {
             // SAFETY: by this function's own contract the value is taken only here.

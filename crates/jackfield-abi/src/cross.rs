@@ -194,10 +194,12 @@ unsafe impl Output for Bytes {
     type Repr = RawBytes;
     const NAME: &'static str = "bytes";
 
+    #[inline(always)]
     fn give(self, _: &Keep) -> RawBytes {
         RawBytes::from_bytes(self)
     }
 
+    #[inline(always)]
     unsafe fn take(repr: RawBytes, peer: &Keep) -> Self {
         // SAFETY: passed on.
         unsafe { repr.into_bytes(peer) }

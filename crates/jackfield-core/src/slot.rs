@@ -125,6 +125,7 @@ impl Slot {
         self.hot.try_enter()
     }
 
+    #[inline]
     pub(crate) fn enter(&self) -> Entered<'_, Generation> {
         self.hot.enter()
     }

@@ -44,13 +44,21 @@ impl<T: Send + Sync + 'static> HotSlot<T> {
 
     /// Enters the current generation, which stays alive until the guard is dropped.
     #[cfg(not(loom))]
+    #[inline]
     pub fn enter(&self) -> Entered<'_, T> {
+        match self.try_enter() {
+            Some(announced) => Entered::announced(announced),
+            None => self.enter_slowly(),
+        }
+    }
+
+    /// Enters where the thread has no record yet, or is inside another generation.
+    #[cfg(not(loom))]
+    #[inline(never)]
+    fn enter_slowly(&self) -> Entered<'_, T> {
         record::claim_for_thread();
-        match self.try_enter().map(std::mem::ManuallyDrop::new) {
-            Some(announced) => {
-                let (generation, record) = (announced.generation, announced.record);
-                Entered { generation, exit: Exit::Leave(record), _slot: PhantomData }
-            }
+        match self.try_enter() {
+            Some(announced) => Entered::announced(announced),
             // A call inside a call, or a thread without a record.
             None => Entered { generation: into_raw(self.load()), exit: Exit::Release, _slot: PhantomData },
         }
@@ -119,6 +127,14 @@ pub struct Announced<'a, T> {
 
 #[cfg(not(loom))]
 impl<T> Announced<'_, T> {
+    /// A share of the generation, free to go anywhere.
+    pub fn share(&self) -> Arc<T> {
+        // SAFETY: the record keeps it alive.
+        unsafe { Arc::increment_strong_count(self.generation) };
+        // SAFETY: the share that was just added.
+        unsafe { Arc::from_raw(self.generation) }
+    }
+
     /// Counts this call, if somebody counts. Returns whether it may go on: otherwise its time is to be taken, and it
     /// [begins](Entered::begin) the long way.
     #[inline(always)]
@@ -165,7 +181,14 @@ enum Exit {
 }
 
 #[cfg(not(loom))]
-impl<T> Entered<'_, T> {
+impl<'a, T> Entered<'a, T> {
+    #[inline(always)]
+    fn announced(announced: Announced<'a, T>) -> Self {
+        let announced = std::mem::ManuallyDrop::new(announced);
+        let (generation, record) = (announced.generation, announced.record);
+        Self { generation, exit: Exit::Leave(record), _slot: PhantomData }
+    }
+
     /// A share of the generation, free to go anywhere.
     pub fn share(&self) -> Arc<T> {
         // SAFETY: the guard keeps it alive.

@@ -99,10 +99,12 @@ unsafe impl Portable for Bytes {
     const NAME: &'static str = "Bytes";
     const NEEDS_PEER: bool = true;
 
+    #[inline(always)]
     fn give(self, _: &Keep) -> RawBytes {
         RawBytes::from_bytes(self)
     }
 
+    #[inline(always)]
     unsafe fn take(repr: RawBytes, peer: &Keep) -> Self {
         // SAFETY: passed on.
         unsafe { repr.into_bytes(peer) }

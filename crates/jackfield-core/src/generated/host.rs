@@ -32,15 +32,38 @@ pub fn call<M: MethodOf>(handle: &Handle<M::Interface>, arguments: Given<'_, M>)
                 if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
                     if generation.count(bound.tally()) {
                         let refused = |refusal: &Refusal| refused_by::<M>(bound, refusal);
-                        return crossed::<M>(direct.call(M::Arguments::lend(arguments), refused)?);
+                        let called = direct.call(M::Arguments::lend(arguments), refused);
+                        // It ends before the outcome is as large as an error: that would be written before and read
+                        // again after it.
+                        drop(generation);
+                        return concluded::<M>(called);
                     }
                 }
             }
         }
     }
     match call_slowly::<M>(handle, arguments) {
-        Ok(outcome) => outcome,
-        Err(_) => Err(lacking::<M>().into()),
+        Ok(output) => Ok(output),
+        Err(unanswered) => match *unanswered {
+            Unanswered::Error(error) => Err(error),
+            Unanswered::Lacking(_) => Err(lacking::<M>().into()),
+        },
+    }
+}
+
+/// Why a call has no output. It is boxed on its way, so that the output of a call that goes the short way stays in
+/// registers: what is as large as an error would be returned in memory.
+enum Unanswered<'a, M: MethodOf> {
+    Error(Error<M::Fault>),
+    /// The plugin lacks the method, so the arguments come back.
+    Lacking(Given<'a, M>),
+}
+
+#[inline(always)]
+fn concluded<M: MethodOf>(called: Result<Crossed<M>, Box<Error<M::Fault>>>) -> Outcome<M> {
+    match called {
+        Ok(answer) => crossed::<M>(answer),
+        Err(error) => Err(*error),
     }
 }
 
@@ -53,16 +76,19 @@ pub fn call_or<'a, M: MethodOf>(
     arguments: Given<'a, M>,
     default: impl FnOnce(&'a Handle<M::Interface>, Given<'a, M>) -> Outcome<M>,
 ) -> Outcome<M> {
-    call_slowly::<M>(handle, arguments).unwrap_or_else(|arguments| default(handle, arguments))
+    call_slowly::<M>(handle, arguments).or_else(|unanswered| match *unanswered {
+        Unanswered::Error(error) => Err(error),
+        Unanswered::Lacking(arguments) => default(handle, arguments),
+    })
 }
 
 /// All other ways, kept out of line so that the first is short: a call inside a call, a thread's first call, an
-/// encoded one, one with options, one whose time is taken. Gives the arguments back where the plugin lacks the method.
+/// encoded one, one with options, one whose time is taken.
 #[inline(never)]
 fn call_slowly<'a, M: MethodOf>(
     handle: &Handle<M::Interface>,
     arguments: Given<'a, M>,
-) -> Result<Outcome<M>, Given<'a, M>> {
+) -> Result<M::Output, Box<Unanswered<'a, M>>> {
     let mut generation = handle.slot().enter();
     while let Lane::Held(gate) = generation.lane() {
         let gate = gate.clone();
@@ -72,14 +98,15 @@ fn call_slowly<'a, M: MethodOf>(
         generation = handle.slot().enter();
     }
     let options = handle.options();
-    Ok(match generation.lane() {
-        Lane::Bound(bound) if bound.lacks(M::INDEX) => return Err(arguments),
+    let lacking = |arguments| Err(Box::new(Unanswered::Lacking(arguments)));
+    let outcome = match generation.lane() {
+        Lane::Bound(bound) if bound.lacks(M::INDEX) => return lacking(arguments),
         Lane::Bound(bound) => {
             let counted = Counted::begin(&generation, bound);
             let outcome = bound.scope(options, || {
                 if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
                     let refused = |refusal: &Refusal| refused_by::<M>(bound, refusal);
-                    return crossed::<M>(direct.call(M::Arguments::lend(arguments), refused)?);
+                    return concluded::<M>(direct.call(M::Arguments::lend(arguments), refused));
                 }
                 let request = M::Arguments::encode(arguments, method::<M>().arguments).into_crossing();
                 decode_reply::<M>(bound.call_encoded(M::INDEX, request), bound.tally())
@@ -87,7 +114,7 @@ fn call_slowly<'a, M: MethodOf>(
             counted.end(bound.tally());
             outcome
         }
-        Lane::Channel(channel) if channel.lacks(method::<M>()) => return Err(arguments),
+        Lane::Channel(channel) if channel.lacks(method::<M>()) => return lacking(arguments),
         Lane::Channel(channel) => {
             let request = M::Arguments::encode(arguments, method::<M>().arguments);
             let response = channel.call_blocking(method::<M>(), request, options);
@@ -95,7 +122,8 @@ fn call_slowly<'a, M: MethodOf>(
         }
         Lane::Closed(error) => Err(error.clone().into()),
         Lane::Held(_) => unreachable!("it was waited for"),
-    })
+    };
+    outcome.map_err(|error| Box::new(Unanswered::Error(error)))
 }
 
 /// Calls an asynchronous method. Nothing happens before the first poll.
@@ -221,7 +249,37 @@ impl<'a, M: MethodOf> State<'a, M> {
         outcome
     }
 
+    #[inline]
     fn begin(
+        &mut self,
+        handle: &'a Handle<M::Interface>,
+        arguments: Given<'a, M>,
+        default: Default<'a, M>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Outcome<M>> {
+        if handle.options().is_none() {
+            if let Some(generation) = handle.slot().try_enter() {
+                if let Lane::Bound(bound) = generation.lane() {
+                    if let Some(direct) = bound.asynchronous::<Lend<M>, Crossed<M>>(M::INDEX) {
+                        if generation.count(bound.tally()) {
+                            return match direct.start(M::Arguments::lend(arguments), context) {
+                                Started::Ready(reply) => Poll::Ready(conclude::<M>(reply, bound.tally())),
+                                Started::Pending(running) => {
+                                    *self = Self::RunningDirect(running, Counted(None), generation.share());
+                                    Poll::Pending
+                                }
+                            };
+                        }
+                    }
+                }
+            }
+        }
+        self.begin_slowly(handle, arguments, default, context)
+    }
+
+    /// All other ways, kept out of line as those of [`call`].
+    #[inline(never)]
+    fn begin_slowly(
         &mut self,
         handle: &'a Handle<M::Interface>,
         arguments: Given<'a, M>,
@@ -303,6 +361,7 @@ fn crossed<M: MethodOf>(answer: Crossed<M>) -> Outcome<M> {
     M::Output::from_cross(answer).map_err(undecoded)
 }
 
+#[inline]
 fn conclude<M: MethodOf>(reply: Reply<Crossed<M>>, tally: Option<&Tally>) -> Outcome<M> {
     match reply {
         Ok(answer) => crossed::<M>(answer),
@@ -337,8 +396,8 @@ fn lacking<M: MethodOf>() -> CallError {
 }
 
 #[cold]
-fn refused_by<M: MethodOf>(bound: &Bound, refusal: &Refusal) -> Error<M::Fault> {
-    refused::<M>(refusal, bound.tally())
+fn refused_by<M: MethodOf>(bound: &Bound, refusal: &Refusal) -> Box<Error<M::Fault>> {
+    Box::new(refused::<M>(refusal, bound.tally()))
 }
 
 fn refused<M: MethodOf>(refusal: &Refusal, tally: Option<&Tally>) -> Error<M::Fault> {

@@ -30,6 +30,16 @@ pub(super) struct Open {
     keep: Keep,
 }
 
+impl Live {
+    /// What keeps the symbol's code mapped.
+    pub(super) fn keep(&self) -> &Keep {
+        match self {
+            Self::Open(open) => &open.keep,
+            Self::Closed(_) => &None,
+        }
+    }
+}
+
 impl Open {
     /// What a library exports.
     pub(super) fn exported(target: Target, keep: Keep) -> Self {
@@ -41,17 +51,23 @@ impl Open {
         Self { target: function.target(), _registered: Some(function), keep }
     }
 
-    /// Calls an operation.
+    /// What is called.
+    pub(super) fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Calls an operation. The error is boxed, so that a small result stays in registers: what is as large as an error
+    /// would be returned in memory.
     ///
     /// # Safety
     ///
     /// The symbol's kind has the operation, with this type.
     #[inline(always)]
-    pub(super) unsafe fn call<S: Signature>(
+    unsafe fn call<S: Signature>(
         &self,
         operation: Operation,
         arguments: S::Arguments,
-    ) -> Result<S::Output, CallError> {
+    ) -> Result<S::Output, Box<CallError>> {
         // SAFETY: the caller says so, and `keep` keeps the library mapped.
         unsafe { self.target.call::<S>(operation, arguments, &self.keep) }.map_err(call_error)
     }
@@ -73,10 +89,13 @@ impl Cell {
             && let Live::Open(open) = &*live
         {
             // SAFETY: passed on.
-            return unsafe { open.call::<S>(operation, arguments) };
+            let called = unsafe { open.call::<S>(operation, arguments) };
+            // It ends before the result is as large as an error: that would be written before and read again after it.
+            drop(live);
+            return called.map_err(unboxed);
         }
         // SAFETY: passed on.
-        unsafe { self.call_slowly::<S>(operation, arguments) }
+        unsafe { self.call_slowly::<S>(operation, arguments) }.map_err(unboxed)
     }
 
     /// All other ways, kept out of line so that the first is short: a call inside a call, a thread's first one.
@@ -89,11 +108,11 @@ impl Cell {
         &self,
         operation: Operation,
         arguments: S::Arguments,
-    ) -> Result<S::Output, CallError> {
+    ) -> Result<S::Output, Box<CallError>> {
         match &*self.hot.enter() {
             // SAFETY: passed on.
             Live::Open(open) => unsafe { open.call::<S>(operation, arguments) },
-            Live::Closed(error) => Err(error.clone()),
+            Live::Closed(error) => Err(Box::new(error.clone())),
         }
     }
 
@@ -116,13 +135,21 @@ pub(super) fn describe(kind: Kind, ty: &str) -> String {
     }
 }
 
+/// Out of line, so that there is little to do around a call.
 #[cold]
-fn call_error(refusal: Refusal) -> CallError {
+#[inline(never)]
+pub(super) fn unboxed(error: Box<CallError>) -> CallError {
+    *error
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn call_error(refusal: Refusal) -> Box<CallError> {
     let text = refusal.text();
-    match refusal.kind {
+    Box::new(match refusal.kind {
         RefusalKind::Panic => CallError::Panicked { message: text },
         _ => CallError::Wire { reason: text },
-    }
+    })
 }
 
 impl fmt::Debug for Cell {

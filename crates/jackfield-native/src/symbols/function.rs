@@ -4,10 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use jackfield_abi::symbols::{Operation, Portable, Signature};
+use jackfield_abi::symbols::{Operation, Portable, Signature, Target};
 use jackfield_core::CallError;
 
-use super::cell::{Cell, Live};
+use super::cell::{Cell, Live, call_error, unboxed};
 
 /// A function of a plugin, such as `Function<fn(i64) -> i64>`.
 ///
@@ -24,6 +24,8 @@ pub struct Function<S> {
 /// A reload or an unload does not wait for it. It goes on with the old code, whose library is then reported as pinned.
 #[must_use = "the code is held only while this is alive"]
 pub struct Pinned<S> {
+    /// What is called of `live`, which keeps it.
+    target: Target,
     live: Arc<Live>,
     _signature: PhantomData<S>,
 }
@@ -57,10 +59,11 @@ impl<S: Signature> Function<S> {
     /// The plugin was unloaded.
     pub fn pin(&self) -> Result<Pinned<S>, CallError> {
         let live = self.cell.hot.load();
-        match &*live {
-            Live::Open(_) => Ok(Pinned { live, _signature: PhantomData }),
-            Live::Closed(error) => Err(error.clone()),
-        }
+        let target = match &*live {
+            Live::Open(open) => open.target(),
+            Live::Closed(error) => return Err(error.clone()),
+        };
+        Ok(Pinned { target, live, _signature: PhantomData })
     }
 }
 
@@ -72,11 +75,12 @@ impl<S: Signature> Pinned<S> {
     /// It panicked.
     #[inline(always)]
     pub fn call_with(&self, arguments: S::Arguments) -> Result<S::Output, CallError> {
-        match &*self.live {
-            // SAFETY: `pin` took it from a function of this type.
-            Live::Open(open) => unsafe { open.call::<S>(Operation::Call, arguments) },
-            Live::Closed(error) => Err(error.clone()),
-        }
+        let keep = if S::NEEDS_PEER { self.live.keep() } else { &None };
+        // SAFETY: `pin` took it from a function of this type. `live` keeps the library mapped, and where values need it for
+        // longer they are given its share.
+        unsafe { self.target.call::<S>(Operation::Call, arguments, keep) }
+            .map_err(call_error)
+            .map_err(unboxed)
     }
 }
 

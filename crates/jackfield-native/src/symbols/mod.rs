@@ -26,6 +26,7 @@ mod downcast;
 mod error;
 mod function;
 mod generation;
+mod names;
 mod plugin;
 mod symbol;
 mod table;

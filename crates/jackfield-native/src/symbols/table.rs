@@ -1,7 +1,6 @@
 //! The symbols of a plugin by name.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jackfield_abi::{HotSlot, Retired};
@@ -10,30 +9,30 @@ use jackfield_core::CallError;
 use super::cell::{Cell, Live, describe};
 use super::error::OpenError;
 use super::generation::{Generation, Identity, Offer};
+use super::names::Names;
 
 /// The symbols of a plugin by name, and what it says of itself.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) identity: Identity,
     pub(super) generation: u64,
-    cells: Cells,
+    cells: Names,
     registered: Vec<Box<str>>,
     closed: Option<CallError>,
 }
 
-type Cells = HashMap<Box<str>, Arc<Cell>, BuildHasherDefault<Fnv>>;
-
 impl Table {
     /// The table of a plugin's first generation.
     pub(super) fn first(generation: &Generation) -> Self {
-        let cells = generation.offers().map(|offer| (offer.name.clone(), new_cell(offer))).collect();
+        let cells = Names::new(generation.offers().map(new_cell));
         let (identity, registered) = (generation.identity.clone(), generation.registered_names());
         Self { identity, generation: 1, cells, registered, closed: None }
     }
 
     /// The symbol of this name.
+    #[inline(always)]
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Cell>> {
-        self.cells.get(name)
+        self.cells.find(name)
     }
 
     /// Whether the plugin's `init` registered a function under this name.
@@ -43,7 +42,7 @@ impl Table {
 
     /// All symbols, by name.
     pub(super) fn sorted(&self) -> Vec<&Arc<Cell>> {
-        let mut cells: Vec<_> = self.cells.values().collect();
+        let mut cells: Vec<_> = self.cells.iter().collect();
         cells.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         cells
     }
@@ -59,21 +58,20 @@ impl Table {
     ///
     /// A symbol that is in use would be gone, or of another type.
     pub(super) fn plan(&self, new: &Generation) -> Result<Plan, OpenError> {
-        let mut left: HashMap<&str, &Arc<Cell>> =
-            self.cells.iter().map(|(name, cell)| (&**name, cell)).collect();
-        let (mut cells, mut swaps) = (Cells::default(), Vec::new());
+        let mut left: HashMap<&str, &Arc<Cell>> = self.cells.iter().map(|cell| (&*cell.name, cell)).collect();
+        let (mut cells, mut swaps) = (Vec::new(), Vec::new());
         for offer in new.offers() {
             let old = left.remove(&*offer.name);
             if let Some(cell) = old.filter(|old| old.is(offer.kind, &offer.ty)) {
                 swaps.push((cell.clone(), Live::Open(offer.open)));
-                cells.insert(offer.name, cell.clone());
+                cells.push(cell.clone());
                 continue;
             }
             if let Some(old) = old {
                 in_use(old, new, describe(offer.kind, &offer.ty))?;
                 swaps.push((old.clone(), Live::Closed(gone(old))));
             }
-            cells.insert(offer.name.clone(), new_cell(offer));
+            cells.push(new_cell(offer));
         }
         for old in left.into_values() {
             in_use(old, new, "nothing".to_owned())?;
@@ -82,7 +80,7 @@ impl Table {
         let table = Self {
             identity: new.identity.clone(),
             generation: self.generation + 1,
-            cells,
+            cells: Names::new(cells),
             registered: new.registered_names(),
             closed: None,
         };
@@ -91,11 +89,11 @@ impl Table {
 
     /// Plans the end of all symbols.
     pub(super) fn plan_end(&self, error: &CallError) -> Plan {
-        let swaps = self.cells.values().map(|cell| (cell.clone(), Live::Closed(error.clone()))).collect();
+        let swaps = self.cells.iter().map(|cell| (cell.clone(), Live::Closed(error.clone()))).collect();
         let table = Self {
             identity: self.identity.clone(),
             generation: self.generation,
-            cells: Cells::default(),
+            cells: Names::new([]),
             registered: Vec::new(),
             closed: Some(error.clone()),
         };
@@ -136,26 +134,4 @@ fn in_use(old: &Arc<Cell>, new: &Generation, found: String) -> Result<(), OpenEr
 
 fn gone(cell: &Cell) -> CallError {
     CallError::Closed { reason: format!("a reload has replaced `{}`", cell.name) }
-}
-
-/// FNV-1a: names are short, and nobody chooses them to collide.
-#[derive(Debug)]
-pub(super) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
