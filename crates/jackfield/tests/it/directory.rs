@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
 use jackfield::{Bytes, CallError, Directory, Error, Event, FileKind, Handle, Manager, Restart, State};
-use jackfield_fixtures::Stop;
+use jackfield_fixtures::{Forgery, NoteField, Stop};
 use probe_interface::Probe;
 
 use crate::home::{Home, online, reason};
@@ -51,6 +51,38 @@ fn follows_a_library(mut home: Home) {
     assert_eq!(home.told("probe"), [State::Draining, State::Offline]);
     assert!(matches!(probe.version(), Err(Error::Call(CallError::Closed { .. }))));
     assert!(home.manager.states().is_empty() && home.manager.names().is_empty());
+}
+
+/// The system's loader knows a library again by its path, and Go by its identity: neither may lead to code that is old.
+#[test]
+fn files_of_one_identity_are_plugins_of_their_own_and_each_runs_what_it_holds() {
+    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let built = tempfile::tempdir().expect("a directory");
+    let [one, two] = ["probe-one", "probe-two"].map(|package| {
+        let mut forgery = Forgery::of(libraries().library(package));
+        let mut note = forgery.note();
+        note.retain(|field| !matches!(field.number(), 3 | 8));
+        // The name is six bytes shorter, which makes room for the identity.
+        note.extend([NoteField::Bytes(3, b"one".to_vec()), NoteField::Bytes(8, b"same".to_vec())]);
+        forgery.set_note(&note);
+        let path = built.path().join(package);
+        forgery.write(&path);
+        assert_eq!(native().library(&path).inspect().expect("a plugin").note().id, "same");
+        path
+    });
+
+    home.put(&one, "libfirst.so");
+    assert_eq!(home.told("first"), [State::Loading, online(1)]);
+    home.put(&two, "libsecond.so");
+    assert_eq!(home.told("second"), [State::Loading, online(1)]);
+    let (first, second) = (home.get::<dyn Probe>("first"), home.get::<dyn Probe>("second"));
+    assert_eq!((first.version(), second.version()), (Ok(1), Ok(2)));
+
+    home.put(&two, "libfirst.so");
+    assert_eq!(home.told("first"), [State::Loading, online(2)]);
+    home.put(&one, "libsecond.so");
+    assert_eq!(home.told("second"), [State::Loading, online(2)]);
+    assert_eq!((first.version(), second.version()), (Ok(2), Ok(1)));
 }
 
 /// It is counted against another that is polled, so that nobody has to wait.

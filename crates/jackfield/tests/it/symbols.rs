@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jackfield::symbols::{DowncastError, Event, Func, LookupError, Object, OpenError, Plugin, Var};
 use jackfield::{CallError, Error, Step, Unloaded};
-use jackfield_core::interface;
+use jackfield_core::{Fault, Value, interface};
 
 use crate::support::{copy, libraries, native};
 
@@ -42,7 +42,8 @@ fn what_is_not_exported_is_not_found() {
     assert_eq!(
         error.to_string(),
         "the plugin `symbols-one` exports no symbol `lower`\n\
-         (hint: it exports `INITED`, `Name`, `Seven`, `Step`, `add`, `call_back`, `counter`, `fail`, `greet`, `step`)"
+         (hint: it exports `Doctor`, `INITED`, `Name`, `Seven`, `Step`, `add`, `call_back`, `counter`, `fail`, `greet`, \
+         `step`)"
     );
 }
 
@@ -54,6 +55,7 @@ fn symbols_are_enumerated_with_their_types() {
     assert_eq!(
         described,
         [
+            "Doctor: a variable `Var<Object>`",
             "INITED: a variable `Var<u32>`",
             "Name: a variable `Var<String>`",
             "Seven: a variable `Var<i64>`",
@@ -436,6 +438,37 @@ async fn init_runs_in_a_plugin_that_is_linked_in_too() {
     assert!(
         matches!(error.kind(), jackfield::LoadErrorKind::Init(reason) if reason.to_string() == "not on a Thursday")
     );
+}
+
+/// Why somebody is ill, as this side declares it. An error is known by its name.
+#[derive(Debug, PartialEq, Value, Fault)]
+enum Ill {
+    Fever { tenths: u32 },
+    Unknown,
+}
+
+impl std::fmt::Display for Ill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Ill {}
+
+/// What this side wants of a doctor.
+#[interface(service = "jackfield.test.GoodDoctor", version = "1.0")]
+trait GoodDoctor {
+    fn health_check(&self, tenths: u32) -> Result<(), Error<Ill>>;
+}
+
+#[test]
+fn an_error_value_crosses_from_a_variable_that_was_asserted_to_an_interface() {
+    let plugin = open();
+    let doctor = plugin.lookup("Doctor").expect("exported").assert::<Var<Object>>();
+    let doctor = doctor.get().expect("an object").assert::<dyn GoodDoctor>().expect("it checks");
+    assert_eq!(doctor.health_check(366), Ok(()));
+    assert_eq!(doctor.health_check(391), Err(Error::Plugin(Ill::Fever { tenths: 391 })));
+    assert_eq!(doctor.health_check(0), Err(Error::Plugin(Ill::Unknown)));
 }
 
 /// What this side wants of a driver.
