@@ -138,6 +138,7 @@ pub(super) fn describe(kind: Kind, ty: &str) -> String {
 /// Out of line, so that there is little to do around a call.
 #[cold]
 #[inline(never)]
+#[expect(clippy::boxed_local, reason = "a box is what comes")]
 pub(super) fn unboxed(error: Box<CallError>) -> CallError {
     *error
 }

@@ -10,8 +10,11 @@ use super::cell::Cell;
 pub(super) struct Names {
     /// As many as a power of two, of which at least half are empty. A cell is in the first that was empty, from the one to
     /// which its name's hash leads.
-    places: Box<[Option<(u64, Arc<Cell>)>]>,
+    places: Box<[Place]>,
 }
+
+/// A cell, with the hash of its name.
+type Place = Option<(u64, Arc<Cell>)>;
 
 impl Names {
     /// Of cells of the same name the last is found.
@@ -22,7 +25,7 @@ impl Names {
         for cell in cells {
             let hash = hash(&cell.name);
             let place = walk(hash, len).find(|place| {
-                let found: &Option<(u64, Arc<Cell>)> = &places[*place];
+                let found: &Place = &places[*place];
                 found.as_ref().is_none_or(|(_, other)| other.name == cell.name)
             });
             if let Some(place) = place {
