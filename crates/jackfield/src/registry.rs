@@ -142,11 +142,6 @@ impl<E> Registry<E> {
         }
     }
 
-    /// Puts another plugin in the place of the one under its name.
-    pub(crate) fn replace(&self, plugin: PluginId, entry: Entry<E>) {
-        self.lock().insert(plugin, entry);
-    }
-
     pub(crate) fn contains(&self, plugin: &PluginId) -> bool {
         self.lock().contains_key(plugin)
     }

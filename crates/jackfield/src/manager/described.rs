@@ -1,6 +1,6 @@
 //! Asks plugins what they serve.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use jackfield_core::schema::Descriptor;
 use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind};
@@ -21,21 +21,13 @@ impl Manager {
     /// Dropping the future changes nothing.
     pub async fn interfaces(&self, name: &str) -> Result<Vec<Descriptor>, ReloadError> {
         let id = self.resolve(name)?;
-        loop {
-            let entry = self.shared.registry.find(&id)?;
-            let instance = entry.extra.instance.lock().await;
-            let Some(instance) = &*instance else {
-                match self.shared.registry.find(&id) {
-                    // Another has been put in its place.
-                    Ok(present) if !Arc::ptr_eq(&present.extra, &entry.extra) => continue,
-                    _ => return Err(self.unloaded(&id)),
-                }
-            };
-            let load = &entry.extra.load;
-            return match (instance.interfaces().await, load.interface.descriptor()) {
-                (Err(LoadErrorKind::Silent), Some(described)) => Ok(vec![described.clone()]),
-                (said, _) => Ok(said.map_err(|kind| load.error(kind))?),
-            };
+        let entry = self.shared.registry.find(&id)?;
+        let instance = entry.extra.instance.lock().await;
+        let Some(instance) = &*instance else { return Err(self.unloaded(&id)) };
+        let load = &entry.extra.load;
+        match (instance.interfaces().await, load.interface.descriptor()) {
+            (Err(LoadErrorKind::Silent), Some(described)) => Ok(vec![described.clone()]),
+            (said, _) => Ok(said.map_err(|kind| load.error(kind))?),
         }
     }
 }

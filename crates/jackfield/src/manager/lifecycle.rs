@@ -175,15 +175,19 @@ impl Manager {
             return Err(load.error(taken(load)));
         }
         let attempt = self.shared.states.begin(&id);
-        let entry = match self.make(load, candidate, &make).await {
-            Ok(entry) => entry,
+        let supervisor = Supervisor::new(self.policy.clone(), self.shared.timer.clone());
+        let instance = match supervisor.load(candidate, load).await {
+            Ok(instance) => instance,
             Err(error) => {
                 attempt.failed(chain(&error));
                 return Err(error);
             }
         };
+        let slot = Arc::new(make(instance.lane()).with_timer(self.shared.timer.clone()));
+        let control = Arc::new(Control::new(load.clone(), supervisor, instance));
+        let entry = Entry { slot: slot.clone(), extra: control.clone() };
         // Nobody replaces it before it was told that it is online.
-        let held = entry.extra.instance.lock().await;
+        let held = control.instance.lock().await;
         if let Err(entry) = self.shared.registry.add(id.clone(), entry.clone()) {
             // Somebody else was faster. What was loaded for nothing is unloaded again.
             Ending::new(self, &entry, held).run().await;
@@ -195,20 +199,7 @@ impl Manager {
         }
         drop(held);
         tracing::info!(plugin = %id, interface = load.interface.schema().service, "loaded");
-        Ok(entry.slot)
-    }
-
-    /// Loads a plugin that is not registered yet.
-    pub(super) async fn make(
-        &self,
-        load: &Load,
-        candidate: &dyn Candidate,
-        make: impl Fn(Lane) -> Slot,
-    ) -> Result<Entry<Control>, LoadError> {
-        let supervisor = Supervisor::new(self.policy.clone(), self.shared.timer.clone());
-        let instance = supervisor.load(candidate, load).await?;
-        let slot = Arc::new(make(instance.lane()).with_timer(self.shared.timer.clone()));
-        Ok(Entry { slot, extra: Arc::new(Control::new(load.clone(), supervisor, instance)) })
+        Ok(slot)
     }
 
     /// A handle to a plugin that was loaded: under its name (`kv`), which follows its versions where it has some, or to

@@ -3,17 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jackfield_core::schema::Descriptor;
-use jackfield_core::{
-    BoxFuture, CallError, Candidate, Context, Description, Load, LoadError, LoadErrorKind, Slot, Step, Timer,
-};
+use jackfield_core::{BoxFuture, CallError, Timer};
 
 use super::control::Control;
-use super::described::Described;
-use super::ending::Ending;
 use super::lifecycle::Manager;
 use super::supervision::Policy;
-use crate::events::{State, chain};
+use crate::events::State;
 use crate::registry::{Entry, PluginId};
 
 /// That a plugin was loaded by somebody, with all its generations until it is unloaded: another may then be loaded under
@@ -46,46 +41,6 @@ impl Manager {
         let instance = entry.extra.instance.lock().await;
         let closed = instance.as_ref()?.closed();
         Some((entry.extra.generation.load(Ordering::Relaxed), closed))
-    }
-
-    /// Replaces what was claimed by a plugin that is described otherwise: loads the new one, lets it be found under the name,
-    /// and unloads the old one, whose handles are closed. If it cannot be loaded, the old one serves on.
-    pub(crate) async fn supplant(
-        &self,
-        claim: &Claim,
-        context: Context,
-        candidate: &dyn Candidate,
-        interface: Option<&Descriptor>,
-    ) -> Result<Claim, LoadError> {
-        let plugin = &claim.plugin;
-        let load = Load::new(context, interface.map_or_else(Description::any, Description::dynamic));
-        let described = Described::new(candidate);
-        let candidate = if interface.is_some() { candidate } else { &described };
-        // Nobody else replaces or unloads it meanwhile.
-        let instance = claim.control.instance.lock().await;
-        let attempt = self.shared.states.begin_next(plugin);
-        let (loaded, old) = match self.claimed(claim) {
-            Some(old) => (self.make(&load, candidate, |lane| Slot::dynamic(load.interface, lane)).await, old),
-            None => {
-                return Err(load.error(LoadErrorKind::backend(
-                    "manager",
-                    Step::Register,
-                    "it was unloaded meanwhile",
-                )));
-            }
-        };
-        let new = match loaded {
-            Ok(new) => new,
-            Err(error) => {
-                attempt.failed(chain(&error));
-                return Err(error);
-            }
-        };
-        self.shared.registry.replace(plugin.clone(), new.clone());
-        attempt.succeeded(1);
-        let old = Ending::new(self, &old, instance).run().await;
-        tracing::info!(%plugin, %old, "replaced by one that is described otherwise");
-        Ok(Claim { plugin: plugin.clone(), control: new.extra })
     }
 
     /// Tells that this generation has failed. Returns whether it had, or was replaced or unloaded before.

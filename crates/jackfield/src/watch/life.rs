@@ -117,18 +117,15 @@ impl Life {
             self.manager.tell_refused(&self.plugin, reason.clone());
             Failure { reason, step: Some(Step::Read) }
         })?;
+        if interface != self.interface {
+            // A handle to what it was said to serve is none to what it is said to serve now.
+            self.take_away().await;
+        }
         let plugin = self.plugin.as_str();
         let policy = file.policy(self.manager.policy());
         let context = Context::new(plugin, file.config());
         let loaded = self.claim.as_ref().filter(|_| self.generation().is_some());
-        let is_same = interface == self.interface;
-        let brought = if let (Some(claim), false) = (loaded, is_same) {
-            // A handle to what it was said to serve is none to what it is said to serve now.
-            let manager = self.manager.with_policy(policy);
-            let new = manager.supplant(claim, context, &*candidate, interface.as_ref()).await;
-            new.map(|claim| (self.claim, self.interface) = (Some(claim), interface))
-                .map_err(|error| Failure { reason: chain(&error), step: Some(error.step()) })
-        } else if let Some(claim) = loaded {
+        let brought = if let Some(claim) = loaded {
             self.manager.adopt(claim, policy);
             let reloaded = self.manager.reload_with(context, &*candidate).await;
             reloaded.map(drop).map_err(|error| Failure { reason: chain(&error), step: error.step() })

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use jackfield::schema::Descriptor;
 use jackfield::{Bytes, CallError, Error, Interface, State, Stream, Streaming};
 use jackfield_core::interface;
-use jackfield_fixtures::{GoModule, Stop, available, go_programs, workspace};
+use jackfield_fixtures::{GoModule, available, go_programs, workspace};
 use kv_interface::Kv;
 use rustix::process::Signal;
 
@@ -209,36 +209,11 @@ fn a_manifest_says_what_its_plugin_serves() {
     // With another file that says the same, it is replaced.
     home.write("speaker.plugin.toml", &format!("interface = \"./speaker.hex\"\n{manifest}"));
     assert_eq!(home.told("speaker"), [State::Loading, online(2)]);
-    // As another interface it is another plugin, which is there before the old one goes.
-    let interfaces = block_on(home.manager.interfaces("speaker")).expect("they are known");
-    let old = block_on(home.manager.dynamic("speaker", &interfaces[0])).expect("it is loaded as that");
-    let (manager, stop) = (home.manager.clone(), Stop::default());
-    let seen = std::thread::scope(|scope| {
-        let looking = scope.spawn(|| {
-            let look = || block_on(manager.interfaces("speaker")).expect("one of the two is always there");
-            let mut seen = Vec::new();
-            while !stop.is_told() {
-                seen.extend(look().into_iter().map(|interface| interface.service));
-                seen.dedup();
-            }
-            seen
-        });
-        let stopping = stop.when_dropped();
-        home.write("speaker.hex", &failing);
-        assert_eq!(home.told("speaker"), [State::Loading, online(1)]);
-        let bob = || Bytes::from_static(b"\x0a\x03bob");
-        while !matches!(block_on(old.call("SayHi", bob())), Err(Error::Call(CallError::Closed { .. }))) {
-            std::thread::yield_now();
-        }
-        drop(stopping);
-        looking.join().expect("no panic")
-    });
-    assert_eq!(seen, ["proto.Speaker", "proto.Failing"]);
-    // One that cannot be loaded leaves it serving.
-    home.write("speaker.hex", &line(<dyn Listener as Interface>::SCHEMA.to_file_descriptor()));
-    let [State::Loading, failed, serving] = home.told("speaker") else { panic!("it is loaded") };
-    assert!(reason(&failed).contains("the method `Listen`"), "{failed:?}");
-    assert_eq!(serving, online(1));
+    // As another interface it is another plugin.
+    home.write("speaker.hex", &failing);
+    let [draining, offline, loading, online_again] = home.told("speaker");
+    assert!(matches!(draining, State::Draining), "{draining:?}");
+    assert_eq!([offline, loading, online_again], [State::Offline, State::Loading, online(1)]);
     let Err(Error::Plugin(failure)) = call(&home, "Fail") else { panic!("it fails") };
     assert_eq!(failure.message(), "no, bob");
 
