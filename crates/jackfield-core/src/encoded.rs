@@ -100,7 +100,10 @@ async fn with_fields(
 ) -> Result<Parcel, Error> {
     match request.parts.pop() {
         Some((_, Part::Stream(messages))) => in_parts(messages, &descriptor.methods[index], descriptor).await,
-        _ => Ok(request),
+        last => {
+            request.parts.extend(last);
+            Ok(request)
+        }
     }
 }
 

@@ -99,10 +99,11 @@ impl<T: Send + 'static> Future for Task<T> {
         let mut state = shared.lock();
         if !state.is_watched {
             // Most libraries are quicker than a thread that would watch the time. That thread must not begin first: see
-            // `finish`.
+            // `finish`. On a machine that has no core for it, that is not worth an executor that stands still.
+            let patience = self.end.min(Instant::now() + MAX_GRACES * GRACE);
             loop {
-                state = shared.wait(state, self.end.min(Instant::now() + GRACE));
-                if state.has_begun || Instant::now() >= self.end {
+                state = shared.wait(state, patience.min(Instant::now() + GRACE));
+                if state.has_begun || Instant::now() >= patience {
                     break;
                 }
             }
@@ -205,6 +206,8 @@ impl<T> fmt::Debug for Task<T> {
 
 /// How long a poll waits before somebody else has to.
 const GRACE: Duration = Duration::from_millis(5);
+/// How often it does so where the thread of the work has not begun yet.
+const MAX_GRACES: u32 = 10;
 
 /// As much as a program's first thread has.
 const STACK: usize = 8 << 20;

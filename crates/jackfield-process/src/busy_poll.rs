@@ -76,7 +76,7 @@ pub(crate) fn heard() {
 }
 
 /// What notes whatever is read of it.
-#[cfg_attr(not(feature = "stdio"), expect(dead_code, reason = "only pipes are read so"))]
+#[cfg_attr(not(any(feature = "stdio", test)), expect(dead_code, reason = "only pipes are read so"))]
 #[derive(Debug)]
 pub(crate) struct Heard<R>(pub(crate) R);
 

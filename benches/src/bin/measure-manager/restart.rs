@@ -53,7 +53,13 @@ fn kill(
         });
     let mut events = manager.events();
     let watch = manager.watch::<dyn Kv>(source)?;
-    until_online(&mut events)?;
+    loop {
+        match events.recv_timeout(Duration::from_secs(10)).context("it does not come online")? {
+            Event::Changed { state: State::Online { .. }, .. } => break,
+            Event::Changed { state: State::Failed { reason }, .. } => bail!("{reason}"),
+            _ => {}
+        }
+    }
     let kv: Handle<dyn Kv> = manager.get("kv")?;
     let mut samples = Vec::new();
     for _ in 0..count {

@@ -13,7 +13,8 @@ use crate::object::{Passed, RawObject};
 ///
 /// # Safety
 ///
-/// `NAME` stands for one `Repr` and one meaning: two sides that agree on the text agree on both.
+/// `NAME` stands for one `Repr` and one meaning: two sides that agree on the text agree on both. `NEEDS_PEER` is `true` if a
+/// value that was taken goes on using the giver's code.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross between a host and a plugin by name",
     note = "what can: integers, floats, `bool`, `String`, `Bytes`, `Vec<u8>`, `Option`, `Result`, tuples, `Func`, `Channel`, `Object`, \

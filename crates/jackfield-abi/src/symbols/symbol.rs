@@ -138,8 +138,8 @@ impl Target {
     ///
     /// # Safety
     ///
-    /// The symbol is of the kind that has this operation, with this type; its library is mapped, and `peer` keeps it
-    /// so.
+    /// The symbol is of the kind that has this operation, with this type; its library is mapped during the call, and `peer`
+    /// keeps it so for values that [need it](super::Portable::NEEDS_PEER).
     #[inline(always)]
     pub unsafe fn call<S: Signature>(
         &self,

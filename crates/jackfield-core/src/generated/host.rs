@@ -32,11 +32,11 @@ pub fn call<M: MethodOf>(handle: &Handle<M::Interface>, arguments: Given<'_, M>)
                 if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
                     if generation.count(bound.tally()) {
                         let refused = |refusal: &Refusal| refused_by::<M>(bound, refusal);
-                        let called = direct.call(M::Arguments::lend(arguments), refused);
-                        // It ends before the outcome is as large as an error: that would be written before and read
-                        // again after it.
+                        let outcome = concluded::<M>(direct.call(M::Arguments::lend(arguments), refused));
+                        // It ends before the outcome is as large as an error, which would be written before and read
+                        // again after it, and not before the answer is taken, which may hold the library.
                         drop(generation);
-                        return concluded::<M>(called);
+                        return outcome.map_err(|error| *error);
                     }
                 }
             }
@@ -60,11 +60,10 @@ enum Unanswered<'a, M: MethodOf> {
 }
 
 #[inline(always)]
-fn concluded<M: MethodOf>(called: Result<Crossed<M>, Box<Error<M::Fault>>>) -> Outcome<M> {
-    match called {
-        Ok(answer) => crossed::<M>(answer),
-        Err(error) => Err(*error),
-    }
+fn concluded<M: MethodOf>(
+    called: Result<Crossed<M>, Box<Error<M::Fault>>>,
+) -> Result<M::Output, Box<Error<M::Fault>>> {
+    called.and_then(|answer| M::Output::from_cross(answer).map_err(|error| Box::new(undecoded(error))))
 }
 
 /// Calls a blocking method, or what stands for it where the plugin lacks it.
@@ -106,7 +105,8 @@ fn call_slowly<'a, M: MethodOf>(
             let outcome = bound.scope(options, || {
                 if let Some(direct) = bound.blocking::<Lend<M>, Crossed<M>>(M::INDEX) {
                     let refused = |refusal: &Refusal| refused_by::<M>(bound, refusal);
-                    return concluded::<M>(direct.call(M::Arguments::lend(arguments), refused));
+                    let called = direct.call(M::Arguments::lend(arguments), refused);
+                    return concluded::<M>(called).map_err(|error| *error);
                 }
                 let request = M::Arguments::encode(arguments, method::<M>().arguments).into_crossing();
                 decode_reply::<M>(bound.call_encoded(M::INDEX, request), bound.tally())

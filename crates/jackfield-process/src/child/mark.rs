@@ -126,9 +126,11 @@ impl Environments {
             if self.buffer.len() == length {
                 self.buffer.resize(length + PAGE, 0);
             }
-            match file.read(&mut self.buffer[length..])? {
-                0 => return Ok(&self.buffer[..length]),
-                read => length += read,
+            match file.read(&mut self.buffer[length..]) {
+                Ok(0) => return Ok(&self.buffer[..length]),
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -136,7 +138,7 @@ impl Environments {
 
 /// How many milliseconds a process may take from its execution to its environment.
 const EXECUTION: usize = 10;
-/// The kernel gives no more at once.
+/// Few are longer.
 const PAGE: usize = 4096;
 /// A process that starts others faster than they are found is left to the guard.
 const MAX_ROUNDS: usize = 64;

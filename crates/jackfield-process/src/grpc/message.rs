@@ -340,6 +340,10 @@ impl Splitter {
         if self.part.is_empty() && self.piece.len() >= count {
             return Some(self.piece.split_to(count));
         }
+        if self.piece.is_empty() {
+            // What comes next may be all of it.
+            return None;
+        }
         if self.part.is_empty() {
             self.part.reserve(count.min(MAX_RESERVED));
         }

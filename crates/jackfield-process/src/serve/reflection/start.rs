@@ -28,7 +28,7 @@ use crate::grpc::{Frames, Limit, framed};
 use crate::serve::dispatch::respond;
 
 /// The services of the wire, in the order of their descriptors.
-pub(super) const WIRE: [&str; 6] = [
+const WIRE: [&str; 6] = [
     "plugin.GRPCBroker",
     "plugin.GRPCController",
     "plugin.GRPCStdio",
@@ -36,6 +36,9 @@ pub(super) const WIRE: [&str; 6] = [
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
 ];
+
+/// The one method of reflection.
+const METHOD: &str = "/ServerReflectionInfo";
 
 /// One version of reflection: both have the same messages. What it cannot answer, and all that is asked behind it, is
 /// answered by the complete service.
@@ -74,6 +77,10 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if !request.uri().path().ends_with(METHOD) {
+            let status = Status::unimplemented("expected `ServerReflectionInfo`, which is all of reflection");
+            return std::future::ready(Ok(status.into_http()));
+        }
         let (head, body) = request.into_parts();
         let asked = Asked { at_start: self.clone(), head, requests: Frames::new(body, Limit::default()) };
         let answers = stream::unfold(Answering::Asked(Box::new(asked)), Answering::next);
@@ -143,7 +150,10 @@ where
         let first = stream::iter([Ok(Frame::data(framed(request)))]);
         let body = Body::new(StreamBody::new(first.chain(later)));
         let Ok(response) = service.call(Request::from_parts(self.head, body)).await;
-        Answering::Completely(response.into_body())
+        match Status::from_header_map(response.headers()) {
+            Some(status) => Answering::Ends(status),
+            None => Answering::Completely(response.into_body()),
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use crate::registry::{GetError, PluginId};
 /// What was counted of a plugin since it was loaded, through all its generations.
 ///
 /// Calls into this process are counted on the thread that makes them, which costs about a nanosecond; they are not among
-/// those [in flight](Self::in_flight), and of 1,024 of a thread the time of one is taken. Calls of objects that a plugin
+/// those [in flight](Self::in_flight), and of 1,024 of a thread the time of one is taken. Where something holds them, such as
+/// [`Limits`](crate::Limits), they are counted as calls to another process. Calls of objects that a plugin
 /// gave or was given are not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,7 +28,7 @@ pub struct Stats {
     pub failures: u64,
     /// The generation that answers, as [`Handle::generation`](crate::Handle::generation).
     pub generation: u64,
-    /// The calls to another process that have begun and not ended. One whose answer is a stream ends with the stream.
+    /// The calls to another process, or through [`Limits`](crate::Limits), that have begun and not ended. One whose answer is a stream ends with the stream.
     pub in_flight: u64,
     /// How many bytes of the plugin's process are in memory, where there is one and the system tells of it (Linux).
     pub memory: Option<u64>,
