@@ -58,6 +58,16 @@ pub enum Event {
         /// The file.
         path: PathBuf,
     },
+    /// It is loaded by a manager and has the identity of another that is, but other content: one of the two was not built with
+    /// an identity of its own. Each runs what it holds. ([Opening](crate::NativeBackend::open) such a file is refused.)
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// The identity.
+        id: String,
+        /// The other file.
+        other: PathBuf,
+    },
     /// It was unloaded.
     Unloaded {
         /// The file.
@@ -143,7 +153,21 @@ impl Catalog {
         context: &Context,
         progress: &Progress,
     ) -> Result<Plugin, OpenError> {
-        Ok(self.add(Generation::load(self, image, context, progress)?))
+        let first = Generation::load(self, image, context, progress)?;
+        if let Some(other) = self.namesake(&first) {
+            self.tell(&Event::Identity { path: first.path.clone(), id: first.identity.id.clone(), other });
+        }
+        Ok(self.add(first))
+    }
+
+    /// Where another content of the same identity comes from. That of the same file is what an update replaces.
+    fn namesake(&self, new: &Generation) -> Option<PathBuf> {
+        let is_it = |plugin: &&Plugin| {
+            plugin.path() != new.path
+                && plugin.id() == new.identity.id
+                && plugin.digest() != new.identity.digest
+        };
+        lock(&self.live).iter().find(is_it).map(|plugin| plugin.path().to_owned())
     }
 
     fn add(self: &Arc<Self>, first: Generation) -> Plugin {

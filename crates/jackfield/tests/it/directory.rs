@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jackfield::process::{ProcessBackend, ProcessPlugin};
-use jackfield::{Bytes, CallError, Directory, Error, Event, FileKind, Handle, Manager, Restart, State};
+use jackfield::{
+    Bytes, CallError, Directory, Error, Event, FileKind, Handle, Manager, Restart, State, symbols,
+};
 use jackfield_fixtures::{Forgery, NoteField, Stop};
 use probe_interface::Probe;
 
@@ -56,7 +58,18 @@ fn follows_a_library(mut home: Home) {
 /// The system's loader knows a library again by its path, and Go by its identity: neither may lead to code that is old.
 #[test]
 fn files_of_one_identity_are_plugins_of_their_own_and_each_runs_what_it_holds() {
-    let mut home = Home::watch::<dyn Probe>(|directory| directory);
+    let namesakes = Arc::new(Mutex::new(Vec::new()));
+    let backend = native().observe({
+        let namesakes = namesakes.clone();
+        move |event| {
+            if let symbols::Event::Identity { path, id, other } = event {
+                let [path, other] = [path, other].map(|path| path.file_name().expect("a file").to_owned());
+                namesakes.lock().expect("no panic").push((path, id.clone(), other));
+            }
+        }
+    });
+    let mut home =
+        Home::watch::<dyn Probe>(|directory| directory.libraries(move |path| backend.library(path)));
     let built = tempfile::tempdir().expect("a directory");
     let [one, two] = ["probe-one", "probe-two"].map(|package| {
         let mut forgery = Forgery::of(libraries().library(package));
@@ -83,6 +96,9 @@ fn files_of_one_identity_are_plugins_of_their_own_and_each_runs_what_it_holds() 
     home.put(&one, "libsecond.so");
     assert_eq!(home.told("second"), [State::Loading, online(2)]);
     assert_eq!((first.version(), second.version()), (Ok(2), Ok(1)));
+    // While the first was updated both files held the same.
+    let told = ("libsecond.so".into(), "same".to_owned(), "libfirst.so".into());
+    assert_eq!(*namesakes.lock().expect("no panic"), [told.clone(), told]);
 }
 
 /// It is counted against another that is polled, so that nobody has to wait.
