@@ -42,10 +42,11 @@ pub(crate) const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 /// As above, for all streams of a connection together: each has its own bound. By it `h2` also decides how many small
 /// pieces may wait for slow readers, at 128 bytes of it each, before it gives the connection up.
 pub(crate) const CONNECTION_WINDOW: u32 = i32::MAX as u32;
-/// The largest piece of a message that is accepted: as much as may come at once, so that a message of a megabyte is one
-/// piece, which need not be put together in a second buffer. A peer may send smaller ones, as Go does.
-pub(crate) const MAX_FRAME: u32 = STREAM_WINDOW;
+/// The largest piece of a message that is accepted: a megabyte and what is around it, so that such a message is one piece,
+/// which need not be put together in a second buffer. A peer may send smaller ones, as Go does.
+pub(crate) const MAX_FRAME: u32 = (1024 + 64) * 1024;
 /// How much of the answers of one connection waits for the socket.
 pub(crate) const SEND_BUFFER: usize = 4 * 1024 * 1024;
-/// How long metadata and an error may be together, as in grpc-go.
-pub(crate) const MAX_HEADERS: u32 = 16 * 1024 * 1024;
+/// How long metadata and an error may be together, no less than in grpc-go. By how often it has the size of a piece `h2` also
+/// decides in how many pieces they may come, which is 20 here: Go sends 16 KiB in each.
+pub(crate) const MAX_HEADERS: u32 = 16 * MAX_FRAME;
