@@ -28,7 +28,8 @@ pub struct Stats {
     pub failures: u64,
     /// The generation that answers, as [`Handle::generation`](crate::Handle::generation).
     pub generation: u64,
-    /// The calls to another process, or through [`Limits`](crate::Limits), that have begun and not ended. One whose answer is a stream ends with the stream.
+    /// The calls to another process, or through [`Limits`](crate::Limits), that have begun and not ended. One whose answer is a
+    /// stream ends with the stream.
     pub in_flight: u64,
     /// How many bytes of the plugin's process are in memory, where there is one and the system tells of it (Linux).
     pub memory: Option<u64>,
