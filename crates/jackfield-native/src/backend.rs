@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use jackfield_abi::{self as abi, Bound};
@@ -189,26 +189,38 @@ impl NativePlugin {
 
     async fn load_in_time(&self, load: &Load) -> Result<Box<dyn Instance>, LoadErrorKind> {
         self.backend.check_pinned().map_err(native)?;
-        // Here, where none of the library's code runs: a thread that comes and goes leaves its share of the heap behind.
-        let image = self.inspect().map_err(native)?;
-        if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(image.digest().as_bytes())) {
-            return Err(native(NativeError::Digest { path: self.path.clone(), found: image.digest() }));
-        }
-        load.interface.check(&image.note().interfaces)?;
         let deadline = self.backend.catalog.load_deadline();
         let progress = Progress::new();
+        // A thread takes about as long to begin as the file takes to be copied.
+        let (hand_over, image) = mpsc::sync_channel(1);
         let task = Task::spawn(load.context.plugin(), deadline, {
             let (plugin, load, progress) = (self.clone(), load.clone(), progress.clone());
-            move || plugin.load_now(image, &load, &progress)
+            // If there is no image, nobody waits for what becomes of it.
+            move || image.recv().ok().map(|image| plugin.load_now(image, &load, &progress))
         });
         let task = task.map_err(|source| native(NativeError::Thread { source }))?;
-        match task.await {
+        // Here, where none of the library's code runs: a thread that comes and goes leaves its share of the heap behind.
+        let image = self.inspect_for(load)?;
+        let digest = image.lazy_digest().clone();
+        let _begins_to_load = hand_over.send(image);
+        // Beside the loader, which takes about as long.
+        digest.get();
+        match task.await.flatten() {
             Some(loaded) => loaded.map(|instance| Box::new(instance) as Box<dyn Instance>),
             None => {
                 let (path, step) = (self.path.clone(), progress.step());
                 Err(native(NativeError::Deadline { path, step, deadline }))
             }
         }
+    }
+
+    fn inspect_for(&self, load: &Load) -> Result<Image, LoadErrorKind> {
+        let image = self.inspect().map_err(native)?;
+        if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(image.digest().as_bytes())) {
+            return Err(native(NativeError::Digest { path: self.path.clone(), found: image.digest() }));
+        }
+        load.interface.check(&image.note().interfaces)?;
+        Ok(image)
     }
 
     fn load_now(

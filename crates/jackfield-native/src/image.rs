@@ -3,12 +3,13 @@
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use jackfield_core::note::{self, Note};
 use sha2::{Digest as _, Sha256};
 
 use crate::NativeError;
-use crate::os::{self, Memory, Sealed};
+use crate::os::{self, Memory, View};
 use crate::tables::{self, Tables};
 
 /// What a file is, before any of its code runs.
@@ -17,7 +18,7 @@ pub struct Image {
     pub(crate) path: PathBuf,
     pub(crate) tables: Tables,
     pub(crate) memory: Memory,
-    digest: Digest,
+    digest: LazyDigest,
     note: Note,
 }
 
@@ -30,11 +31,10 @@ impl Image {
     /// The file cannot be loaded by this host; the error says why.
     pub fn read(path: &Path) -> Result<Self, NativeError> {
         let file = open(path)?;
-        let sealed = Sealed::copy(file, &name_of(path))
+        let (memory, view) = os::copy(file, &name_of(path))
             .map_err(|source| NativeError::Memory { path: path.to_owned(), source })?;
         // From here on there is only the copy: what is read and digested is what runs.
-        let bytes = sealed.bytes();
-        let tables = tables::read(bytes)
+        let tables = tables::read(view.bytes())
             .map_err(|reason| NativeError::NotALibrary { path: path.to_owned(), reason })?;
         let Some(section) = &tables.note else {
             return Err(NativeError::NotAPlugin { path: path.to_owned() });
@@ -42,13 +42,17 @@ impl Image {
         let note = note::unframe(section).and_then(Note::parse);
         let note = note.map_err(|source| NativeError::Note { path: path.to_owned(), source })?;
         check(path, &note)?;
-        let digest = Digest(Sha256::digest(bytes).into());
-        Ok(Self { path: path.to_owned(), tables, memory: sealed.into_memory(), digest, note })
+        Ok(Self { path: path.to_owned(), tables, memory, digest: LazyDigest::of(view), note })
     }
 
     /// The SHA-256 digest of exactly the bytes that would run.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.digest.get()
+    }
+
+    /// The digest, which need not have been taken yet.
+    pub(crate) fn lazy_digest(&self) -> &LazyDigest {
+        &self.digest
     }
 
     /// What the plugin says of itself.
@@ -114,6 +118,21 @@ impl fmt::Display for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The digest of a copy, which is taken when it is first asked for: nobody can change the copy meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct LazyDigest(Arc<LazyLock<Digest, Box<dyn FnOnce() -> Digest + Send>>>);
+
+impl LazyDigest {
+    fn of(view: View) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(move || Digest(Sha256::digest(view.bytes()).into())))))
+    }
+
+    /// The digest. Whoever asks while it is being taken waits for it.
+    pub(crate) fn get(&self) -> Digest {
+        **self.0
     }
 }
 

@@ -105,12 +105,11 @@ impl Watch {
         let range = base.addr()..base.addr().saturating_add(tables.extent() as usize);
         lock(&WATCHED).push((range, holders.clone()));
         let watch = Self { holders };
-        for (import, offset) in &tables.imports {
-            let at = base.wrapping_add(*offset as usize).cast();
-            // SAFETY: the tables say that the loader wrote the address of this function there, and they lie within
-            // the library; the replacement has the function's type.
-            unsafe { os::patch(at, replacement(*import), base.addr(), &tables.relro) }?;
-        }
+        let place = |offset: u64| base.wrapping_add(offset as usize).cast();
+        let places = tables.imports.iter().map(|(import, offset)| (place(*offset), replacement(*import)));
+        // SAFETY: the tables say that the loader wrote the addresses of these functions there, and they lie within the
+        // library; each replacement has its function's type.
+        unsafe { os::patch(&places.collect::<Vec<_>>(), base.addr(), &tables.relro) }?;
         Ok(watch)
     }
 

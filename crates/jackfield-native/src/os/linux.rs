@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 use std::fs::{self, File};
 use std::io;
-use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +11,6 @@ use libloading::os::unix::{RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect, munmap};
-
-/// A private copy of a file in memory that nobody can change any more, and a view of it.
-#[derive(Debug)]
-pub(crate) struct Sealed {
-    memory: Memory,
-    view: *mut c_void,
-    len: usize,
-}
 
 /// Sealed memory that holds a library.
 #[derive(Debug)]
@@ -32,26 +23,38 @@ pub(crate) struct Memory {
 /// A library that is loaded.
 pub(crate) type Handle = libloading::os::unix::Library;
 
-impl Sealed {
-    /// Copies a file, in the kernel. The name appears in the map of this process and is used once.
-    pub(crate) fn copy(mut file: File, name: &str) -> io::Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let generation = NEXT.fetch_add(1, Ordering::Relaxed);
-        // A name may have 249 bytes.
-        let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
-        let name = format!("jackfield:{name}:{generation}");
-        let mut memory = File::from(create(&name)?);
-        let len = io::copy(&mut file, &mut memory)? as usize;
-        let descriptor = OwnedFd::from(memory);
-        seal(&descriptor)?;
-        let view = if len == 0 {
-            std::ptr::null_mut()
-        } else {
-            let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
-            // SAFETY: a mapping at an address that the kernel chooses takes nothing away from anybody.
-            unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, &descriptor, 0) }?
-        };
-        Ok(Self { memory: Memory { descriptor, name }, view, len })
+/// What sealed memory holds. It is mapped apart from the library, read-only.
+#[derive(Debug)]
+pub(crate) struct View {
+    start: *mut c_void,
+    len: usize,
+}
+
+/// Copies a file, in the kernel, into memory that nobody can change any more. The name appears in the map of this process
+/// and is used once.
+pub(crate) fn copy(mut file: File, name: &str) -> io::Result<(Memory, View)> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let generation = NEXT.fetch_add(1, Ordering::Relaxed);
+    // A name may have 249 bytes.
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(200).collect();
+    let name = format!("jackfield:{name}:{generation}");
+    let mut memory = File::from(create(&name)?);
+    let len = io::copy(&mut file, &mut memory)? as usize;
+    let descriptor = OwnedFd::from(memory);
+    seal(&descriptor)?;
+    let view = View::of(&descriptor, len)?;
+    Ok((Memory { descriptor, name }, view))
+}
+
+impl View {
+    fn of(sealed: &OwnedFd, len: usize) -> io::Result<Self> {
+        if len == 0 {
+            return Ok(Self { start: std::ptr::null_mut(), len });
+        }
+        let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+        // SAFETY: a mapping at an address that the kernel chooses takes nothing away from anybody.
+        let start = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, sealed, 0) }?;
+        Ok(Self { start, len })
     }
 
     /// The bytes.
@@ -59,32 +62,22 @@ impl Sealed {
         if self.len == 0 {
             return &[];
         }
-        // SAFETY: the view has this length until `drop`, and its memory is sealed, so that nobody writes to it.
-        unsafe { std::slice::from_raw_parts(self.view.cast(), self.len) }
+        // SAFETY: it has this length until `drop`, and its memory is sealed, so that nobody writes to it.
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.len) }
     }
+}
 
-    /// The memory, without the view.
-    pub(crate) fn into_memory(self) -> Memory {
-        let mut this = ManuallyDrop::new(self);
-        this.unmap();
-        // SAFETY: `this` is not dropped, so this is the one owner.
-        unsafe { std::ptr::read(&raw const this.memory) }
-    }
-
-    fn unmap(&mut self) {
+impl Drop for View {
+    fn drop(&mut self) {
         if self.len != 0 {
-            // SAFETY: it is the view that `copy` made, nothing borrows it, and `len` says that it is gone.
-            let _ = unsafe { munmap(self.view, self.len) };
-            self.len = 0;
+            // SAFETY: it is the mapping that `of` made, and nothing borrows it.
+            let _ = unsafe { munmap(self.start, self.len) };
         }
     }
 }
 
-impl Drop for Sealed {
-    fn drop(&mut self) {
-        self.unmap();
-    }
-}
+// SAFETY: it is a mapping of its own, which any thread may read and one drops.
+unsafe impl Send for View {}
 
 /// Makes a copy what it is for good. The kernel refuses it after a while if something else refers to a page of the
 /// copy; on a busy machine that is the kernel itself, for as long as it moves pages about.
@@ -168,34 +161,40 @@ struct LinkMap {
     address: *mut u8,
 }
 
-/// Writes an address into a library that was just relocated.
+/// Writes addresses of functions into a library that was just relocated, each to its place.
 ///
 /// # Safety
 ///
-/// `at` is a place in a library based at `base`, in which it keeps a function's address, and `value` is a function of
-/// the same type. `relro` are the addresses, relative to the base, that the loader made read-only. No code of the
-/// library runs meanwhile.
-pub(crate) unsafe fn patch(at: *mut usize, value: usize, base: usize, relro: &Range<u64>) -> io::Result<()> {
+/// The places are in a library based at `base`, which keeps a function's address in each, of the same type as the one that is
+/// written there. `relro` are the addresses, relative to the base, that the loader made read-only. No code of the library
+/// runs meanwhile.
+pub(crate) unsafe fn patch(
+    places: &[(*mut usize, usize)],
+    base: usize,
+    relro: &Range<u64>,
+) -> io::Result<()> {
     let page = rustix::param::page_size();
     let align = |address: usize| address & !(page - 1);
-    let start = at.map_addr(align).cast();
     // The loader protects whole pages, from the one in which the range begins up to the one in which it ends.
     let protected =
         align(base.saturating_add(relro.start as usize))..align(base.saturating_add(relro.end as usize));
-    let is_protected = protected.contains(&at.addr());
-    if is_protected {
-        // SAFETY: the page belongs to the library, and making it writable takes nothing away from anybody.
-        unsafe { mprotect(start, page, MprotectFlags::READ | MprotectFlags::WRITE) }?;
-    }
-    // A weak function that the C library does not have stays missing.
-    // SAFETY: the caller says so.
-    if unsafe { at.read() } != 0 {
+    let places_in_it = || places.iter().map(|(at, _)| *at).filter(|at| protected.contains(&at.addr()));
+    // Each change of a page's protection interrupts the other threads: one for all of them.
+    let pages = places_in_it().min().zip(places_in_it().max());
+    let pages = pages.map(|(first, last)| (first.map_addr(align), align(last.addr()) + page));
+    let protect = |flags| match pages {
+        // SAFETY: the pages belong to the library, whose loader wrote to them and then made them read-only.
+        Some((start, end)) => unsafe { mprotect(start.cast(), end - start.addr(), flags) },
+        None => Ok(()),
+    };
+    protect(MprotectFlags::READ | MprotectFlags::WRITE)?;
+    for (at, function) in places {
+        // A weak function that the C library does not have stays missing.
         // SAFETY: the caller says so.
-        unsafe { at.write(value) };
+        if unsafe { at.read() } != 0 {
+            // SAFETY: the caller says so.
+            unsafe { at.write(*function) };
+        }
     }
-    if is_protected {
-        // SAFETY: this is what the loader had set.
-        unsafe { mprotect(start, page, MprotectFlags::READ) }?;
-    }
-    Ok(())
+    Ok(protect(MprotectFlags::READ)?)
 }

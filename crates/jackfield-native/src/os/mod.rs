@@ -14,11 +14,11 @@ mod unwatched;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use self::linux::{Handle, Memory, Sealed, patch, thread, thread_id, thread_of};
+pub(crate) use self::linux::{Handle, Memory, View, copy, patch, thread, thread_id, thread_of};
 #[cfg(target_os = "macos")]
 pub(crate) use self::macos::{Handle, Memory};
 #[cfg(any(target_os = "macos", windows))]
-pub(crate) use self::private_file::Sealed;
+pub(crate) use self::private_file::{View, copy};
 #[cfg(unix)]
 pub(crate) use self::unix::{describe, open};
 #[cfg(any(target_os = "macos", windows))]

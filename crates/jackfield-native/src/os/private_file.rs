@@ -8,32 +8,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Memory;
 
-/// A private copy of a file, and its bytes.
-///
-/// Its path is used once, so that the loader takes no later library for this one. Only this user's own programs can
-/// reach it; unlike Linux, these systems cannot keep those from changing it.
+/// What a private file holds.
 #[derive(Debug)]
-pub(crate) struct Sealed {
-    file: PrivateFile,
-    bytes: Vec<u8>,
+pub(crate) struct View(Vec<u8>);
+
+/// Copies a file. The name appears in the list of this process's libraries.
+///
+/// The copy's path is used once, so that the loader takes no later library for this one. Only this user's own programs can
+/// reach it; unlike Linux, these systems cannot keep those from changing it.
+pub(crate) fn copy(mut file: File, name: &str) -> io::Result<(Memory, View)> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((Memory::from(PrivateFile::new(name, &bytes)?), View(bytes)))
 }
 
-impl Sealed {
-    /// Copies a file. The name appears in the list of this process's libraries.
-    pub(crate) fn copy(mut file: File, name: &str) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(Self { file: PrivateFile::new(name, &bytes)?, bytes })
-    }
-
+impl View {
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The copy, without the view.
-    pub(crate) fn into_memory(self) -> Memory {
-        Memory::from(self.file)
+        &self.0
     }
 }
 

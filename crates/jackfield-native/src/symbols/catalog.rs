@@ -154,20 +154,21 @@ impl Catalog {
         progress: &Progress,
     ) -> Result<Plugin, OpenError> {
         let first = Generation::load(self, image, context, progress)?;
-        if let Some(other) = self.namesake(&first) {
-            self.tell(&Event::Identity { path: first.path.clone(), id: first.identity.id.clone(), other });
+        if let Some((id, other)) = self.namesake(&first) {
+            self.tell(&Event::Identity { path: first.path.clone(), id, other });
         }
         Ok(self.add(first))
     }
 
-    /// Where another content of the same identity comes from. That of the same file is what an update replaces.
-    fn namesake(&self, new: &Generation) -> Option<PathBuf> {
+    /// The identity of a new library, and where other content comes from that has it too. That of the same file is what an
+    /// update replaces, and whoever was built without an identity has one that is of its content.
+    fn namesake(&self, new: &Generation) -> Option<(String, PathBuf)> {
+        let id = new.identity.own_id.clone()?;
         let is_it = |plugin: &&Plugin| {
-            plugin.path() != new.path
-                && plugin.id() == new.identity.id
-                && plugin.digest() != new.identity.digest
+            plugin.path() != new.path && plugin.id() == id && plugin.digest() != new.identity.digest.get()
         };
-        lock(&self.live).iter().find(is_it).map(|plugin| plugin.path().to_owned())
+        let other = lock(&self.live).iter().find(is_it).map(|plugin| plugin.path().to_owned())?;
+        Some((id, other))
     }
 
     fn add(self: &Arc<Self>, first: Generation) -> Plugin {
@@ -308,20 +309,20 @@ impl Catalog {
     }
 
     fn claim(&self, path: &Path, identity: &Identity) -> Result<Claim, OpenError> {
-        let Identity { id, digest, .. } = identity;
+        let (id, digest) = (identity.id(), identity.digest.get());
         let mut claims = lock(&self.claims);
         let other =
-            claims.iter().find(|claim| claim.path != path && (claim.digest == *digest || claim.id == *id));
+            claims.iter().find(|claim| claim.path != path && (claim.digest == digest || claim.id == id));
         if let Some(Claimed { path: other, digest: found, .. }) = other {
             let (path, other) = (path.to_owned(), other.clone());
-            return Err(if found == digest {
+            return Err(if *found == digest {
                 OpenError::AlreadyOpen { path, other }
             } else {
-                OpenError::Identity { path, id: id.clone(), other }
+                OpenError::Identity { path, id, other }
             });
         }
-        claims.push(Claimed { path: path.to_owned(), id: id.clone(), digest: *digest });
-        Ok(Claim { claims: self.claims.clone(), path: path.to_owned(), digest: *digest })
+        claims.push(Claimed { path: path.to_owned(), id, digest });
+        Ok(Claim { claims: self.claims.clone(), path: path.to_owned(), digest })
     }
 }
 

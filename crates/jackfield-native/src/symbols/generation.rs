@@ -12,7 +12,7 @@ use jackfield_core::Step;
 use super::catalog::{Catalog, Claim, Event};
 use super::cell::Open;
 use super::error::OpenError;
-use crate::image::{Digest, Image};
+use crate::image::{Image, LazyDigest};
 use crate::library::Library;
 use crate::progress::Progress;
 
@@ -30,17 +30,23 @@ pub(super) struct Generation {
 /// What a plugin says of itself.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
-    pub(super) id: String,
+    /// What it was built with, if anything.
+    pub(super) own_id: Option<String>,
     pub(super) name: String,
     pub(super) version: String,
-    pub(super) digest: Digest,
+    pub(super) digest: LazyDigest,
 }
 
 impl Identity {
     pub(super) fn of(image: &Image) -> Self {
-        let (note, digest) = (image.note(), image.digest());
-        let id = if note.id.is_empty() { format!("{}@{digest}", note.name) } else { note.id.clone() };
-        Self { id, name: note.name.clone(), version: note.version.clone(), digest }
+        let (note, digest) = (image.note(), image.lazy_digest().clone());
+        let own_id = Some(note.id.clone()).filter(|id| !id.is_empty());
+        Self { own_id, name: note.name.clone(), version: note.version.clone(), digest }
+    }
+
+    /// What it was built with, or else its name and the digest of its content.
+    pub(super) fn id(&self) -> String {
+        self.own_id.clone().unwrap_or_else(|| format!("{}@{}", self.name, self.digest.get()))
     }
 }
 

@@ -58,12 +58,12 @@ impl Plugin {
     /// The identity: what the plugin was built with, or its name and the digest of its content. No two plugins that
     /// are open have the same.
     pub fn id(&self) -> String {
-        self.shared.table.enter().identity.id.clone()
+        self.shared.table.enter().identity.id()
     }
 
     /// The digest of exactly the bytes that run.
     pub fn digest(&self) -> Digest {
-        self.shared.table.enter().identity.digest
+        self.shared.table.enter().identity.digest.get()
     }
 
     /// How often it was loaded: 1 after it was opened, one more after each reload.
