@@ -21,6 +21,7 @@ pub(crate) enum Artifact {
     GoSymbolPlugin,
     GrpcHost,
     GrpcPlugin,
+    Holder,
     Manager,
     Native,
     Peers,
@@ -85,10 +86,12 @@ impl Programs {
     }
 
     fn build_ours(&mut self) -> anyhow::Result<()> {
-        let packages = ["jackfield-benches", "adder", "peers", "probe-one", "probe-two", "symbols-one"];
+        let packages =
+            ["jackfield-benches", "adder", "holder", "peers", "probe-one", "probe-two", "symbols-one"];
         let built = jackfield_fixtures::build(&Build::new(packages).profile(Profile::Release))?;
         let libraries = [
             (Artifact::Adder, "adder"),
+            (Artifact::Holder, "holder"),
             (Artifact::Peers, "peers"),
             (Artifact::ProbeOne, "probe-one"),
             (Artifact::ProbeTwo, "probe-two"),

@@ -51,6 +51,7 @@ impl Measured {
         match self.key.bound {
             Bound::AtLeastTimes(factor) | Bound::AtMostTimes(factor) => Some(factor * peer?),
             Bound::AtMost(limit) => Some(limit),
+            Bound::AtMostAbove(more) => Some(peer? + more),
             Bound::None => None,
         }
     }
@@ -117,6 +118,8 @@ mod tests {
         assert_eq!(measured(Bound::AtLeastTimes(1.5), 1.4, 1.0).holds(0.0), Some(false));
         assert_eq!(measured(Bound::AtLeastTimes(1.5), 1.4, 1.0).holds(0.25), Some(true));
         assert_eq!(measured(Bound::AtMost(0.0), 1.0, 1.0).holds(0.25), Some(false));
+        assert_eq!(measured(Bound::AtMostAbove(1.0), 1.7, 0.8).holds(0.0), Some(true));
+        assert_eq!(measured(Bound::AtMostAbove(1.0), 1.9, 0.8).holds(0.0), Some(false));
         assert_eq!(measured(Bound::None, 1.0, 1.0).holds(0.0), None);
     }
 }

@@ -60,6 +60,7 @@ pub(crate) fn bound(measured: &Measured) -> String {
     match measured.key.bound {
         Bound::AtLeastTimes(factor) => format!("≥ {factor} × peer"),
         Bound::AtMost(limit) => format!("≤ {limit} {}", measured.key.unit),
+        Bound::AtMostAbove(more) => format!("≤ peer + {more} {}", measured.key.unit),
         Bound::AtMostTimes(factor) => format!("≤ {factor} × peer"),
         Bound::None => String::new(),
     }

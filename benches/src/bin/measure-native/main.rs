@@ -35,14 +35,15 @@ fn main() -> anyhow::Result<()> {
         }
         ["lookup", symbols, seconds] => symbols::lookup(&host, symbols, duration(seconds)?)?,
         ["open", adder] => host.open(Path::new(adder))?,
-        ["pinned", probe, count] => unload::pinned(&host, probe, count.parse()?)?,
+        ["pinned", holder, count] => unload::pinned(&host, holder, count.parse()?)?,
+        ["pinned-probe", probe, count] => unload::pinned_probe(&host, probe, count.parse()?)?,
         ["symbol", symbols, peer, seconds] => symbols::call(&host, symbols, peer, duration(seconds)?)?,
         ["unload", probe, count] => unload::unmapped(&host, probe, count.parse()?)?,
         ["update", one, two, count] => update::update(&host, [one, two], count.parse()?)?,
         _ => bail!(
             "usage: (async PROBE SECONDS | call PROBE SECONDS | contended PROBE SECONDS | \
              get PROBE SECONDS SIZE | get-filled PROBE SECONDS SIZE | lookup SYMBOLS SECONDS | open ADDER | \
-             pinned PROBE COUNT | symbol SYMBOLS PEER SECONDS | unload PROBE COUNT | update PROBE PROBE COUNT)"
+             pinned HOLDER COUNT | pinned-probe PROBE COUNT | symbol SYMBOLS PEER SECONDS | unload PROBE COUNT | update PROBE PROBE COUNT)"
         ),
     };
     Ok(print(&result)?)

@@ -4,7 +4,8 @@ use std::fs;
 use std::sync::mpsc;
 
 use anyhow::{Context as _, ensure};
-use jackfield::{Handle, Unloaded};
+use holder::Holder;
+use jackfield::{Handle, Interface, Unloaded};
 use probe_interface::Probe;
 use serde_json::{Value, json};
 
@@ -25,17 +26,30 @@ pub(crate) fn unmapped(host: &Host, path: &str, count: u32) -> anyhow::Result<Va
     Ok(json!({"growth_kb": resident_kb()? - before}))
 }
 
-/// How much each of `count` libraries keeps that a thread holds after it was unloaded.
+/// How much each of `count` small libraries keeps that a thread holds after it was unloaded.
 pub(crate) fn pinned(host: &Host, path: &str, count: u32) -> anyhow::Result<Value> {
-    let (probes, requests) = mpsc::channel::<Handle<dyn Probe>>();
-    let (touched, answers) = mpsc::channel();
-    let holder = std::thread::spawn(move || {
-        requests.iter().try_for_each(|probe| touched.send(probe.touch_thread_local()))
-    });
+    kept(host, path, count, |holder: &Handle<dyn Holder>| Ok(holder.hold("a text")?))
+}
+
+/// The same of a library that uses all that an interface can have.
+pub(crate) fn pinned_probe(host: &Host, path: &str, count: u32) -> anyhow::Result<Value> {
+    kept(host, path, count, |probe: &Handle<dyn Probe>| Ok(probe.touch_thread_local().map(drop)?))
+}
+
+fn kept<I: Interface + ?Sized>(
+    host: &Host,
+    path: &str,
+    count: u32,
+    hold: fn(&Handle<I>) -> anyhow::Result<()>,
+) -> anyhow::Result<Value> {
+    let library = host.backend.library(path);
+    let (plugins, requests) = mpsc::channel::<Handle<I>>();
+    let (held, answers) = mpsc::channel();
+    let holder = std::thread::spawn(move || requests.iter().try_for_each(|plugin| held.send(hold(&plugin))));
     let cycle = || {
-        probes.send(host.probe(path)?)?;
+        plugins.send(host.runtime.block_on(host.manager.load("held", &library))?)?;
         answers.recv()??;
-        let unloaded = host.runtime.block_on(host.manager.unload("probe"))?;
+        let unloaded = host.runtime.block_on(host.manager.unload("held"))?;
         ensure!(matches!(unloaded, Unloaded::Pinned { .. }), "{unloaded:?}");
         Ok(())
     };
@@ -45,7 +59,7 @@ pub(crate) fn pinned(host: &Host, path: &str, count: u32) -> anyhow::Result<Valu
     let kept_kb = (resident_kb()? - before) / f64::from(count);
     let counted = jackfield::native::pinned_libraries();
     ensure!(counted == count as usize + 1, "{counted} libraries are counted as pinned");
-    drop(probes);
+    drop(plugins);
     holder.join().ok().context("the thread ends in code that is still mapped")??;
     Ok(json!({"kept_kb": kept_kb}))
 }
