@@ -27,6 +27,7 @@ fn wire(root: &Path) -> anyhow::Result<()> {
     fs::write(output.join("wire.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
         .bytes(".")
+        .codec_path("crate::grpc::WireCodec")
         .out_dir(&output)
         .emit_rerun_if_changed(false)
         .compile_fds(compiler.file_descriptor_set())

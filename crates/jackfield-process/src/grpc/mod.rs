@@ -17,6 +17,7 @@ mod raw;
 mod reflection;
 mod session;
 pub(crate) mod status;
+mod wire_codec;
 
 pub(crate) use self::broker::Brokered;
 #[cfg(fuzzing)]
@@ -35,6 +36,7 @@ pub(crate) use self::mux::{Door, Mux};
 pub use self::raw::GrpcChannel;
 pub(crate) use self::reflection::{Reflection, list, reflect};
 pub(crate) use self::session::{Asked, Session, shutdown};
+pub(crate) use self::wire_codec::WireCodec;
 
 /// The HTTP/2 window of a stream: how much of it waits for a slow reader. A message of a megabyte does not wait for the
 /// peer.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, SetOnce, mpsc};
 use tokio::time::{Instant, timeout};
 
+use super::Socket;
 use crate::serve::Accept;
 use crate::yamux::{Session, SessionError, Stream};
 
@@ -150,11 +151,9 @@ impl Door {
 }
 
 impl Accept for Door {
-    type Socket = Stream;
-
-    async fn accept(&mut self) -> io::Result<Stream> {
+    async fn accept(&mut self) -> io::Result<Socket> {
         match self.streams.recv().await {
-            Some(stream) => Ok(stream),
+            Some(stream) => Ok(Box::new(stream)),
             // The session has ended, which others notice.
             None => std::future::pending().await,
         }

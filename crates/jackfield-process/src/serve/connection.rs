@@ -7,7 +7,6 @@ use std::time::Duration;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,7 +14,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::dispatch::Dispatch;
 use super::program::ended;
-use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW};
+
+use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW, Socket};
 
 /// How a connection begins.
 #[derive(Clone)]
@@ -34,11 +34,8 @@ impl From<Arc<ServerConfig>> for Acceptor {
 
 /// Where connections come from.
 pub(crate) trait Accept: Send {
-    /// One of them.
-    type Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static;
-
     /// Waits for the next.
-    fn accept(&mut self) -> impl Future<Output = std::io::Result<Self::Socket>> + Send;
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<Socket>> + Send;
 }
 
 /// All connections, which end when this is dropped.
@@ -82,13 +79,13 @@ impl Connections {
         let _in_time = timeout(PATIENCE, self.tasks.join_all()).await;
     }
 
-    fn serve(&mut self, socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+    fn serve(&mut self, socket: Socket) {
         let (acceptor, dispatch, end) = (self.acceptor.clone(), Arc::clone(&self.dispatch), self.end.clone());
         self.tasks.spawn(async move {
             match acceptor {
                 Acceptor::Plain => talk(socket, dispatch, end).await,
                 Acceptor::Tls(acceptor) => match timeout(TLS_PATIENCE, acceptor.accept(socket)).await {
-                    Ok(Ok(socket)) => talk(socket, dispatch, end).await,
+                    Ok(Ok(socket)) => talk(Box::new(socket), dispatch, end).await,
                     Ok(Err(error)) => tracing::warn!(%error, "somebody who is not the host was refused"),
                     Err(_) => tracing::warn!("somebody connected, but did not begin TLS"),
                 },
@@ -97,7 +94,7 @@ impl Connections {
     }
 }
 
-async fn next<A: Accept>(listener: &mut A) -> A::Socket {
+async fn next(listener: &mut impl Accept) -> Socket {
     loop {
         match listener.accept().await {
             Ok(socket) => return socket,
@@ -110,11 +107,8 @@ async fn next<A: Accept>(listener: &mut A) -> A::Socket {
     }
 }
 
-async fn talk(
-    socket: impl AsyncRead + AsyncWrite + Unpin,
-    dispatch: Arc<Dispatch>,
-    end: watch::Receiver<bool>,
-) {
+/// Whatever the socket is, it is this one function: HTTP/2 is large, and every plugin has all of it in its file.
+async fn talk(socket: Socket, dispatch: Arc<Dispatch>, end: watch::Receiver<bool>) {
     let connection = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

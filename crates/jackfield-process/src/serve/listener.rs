@@ -61,8 +61,6 @@ impl Listener {
 }
 
 impl Accept for Listener {
-    type Socket = Socket;
-
     async fn accept(&mut self) -> io::Result<Socket> {
         match self {
             Self::Tcp(listener, _) => {

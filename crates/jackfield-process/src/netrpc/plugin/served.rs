@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,6 +15,7 @@ use super::broker::MuxBroker;
 use super::host::SERVICE;
 use crate::fate::Fate;
 use crate::gob::Empty;
+use crate::grpc::Socket;
 use crate::netrpc::binding::Brokerage;
 use crate::netrpc::{Gobs, Server};
 use crate::serve::Pieces;
@@ -61,7 +62,7 @@ impl Hosts {
     }
 
     /// Serves one more connection.
-    pub(crate) fn serve(&mut self, socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+    pub(crate) fn serve(&mut self, socket: Socket) {
         while self.tasks.try_join_next().is_some() {}
         let plugin = Arc::clone(&self.plugin);
         let acceptor = self.acceptor.clone();
@@ -69,7 +70,7 @@ impl Hosts {
             match acceptor {
                 None => plugin.talk(socket).await,
                 Some(acceptor) => match timeout(TLS_PATIENCE, acceptor.accept(socket)).await {
-                    Ok(Ok(socket)) => plugin.talk(socket).await,
+                    Ok(Ok(socket)) => plugin.talk(Box::new(socket)).await,
                     Ok(Err(error)) => tracing::warn!(%error, "somebody who is not the host was refused"),
                     Err(_) => tracing::warn!("somebody connected, but did not begin TLS"),
                 },
@@ -84,7 +85,7 @@ impl Hosts {
 }
 
 impl Plugin {
-    async fn talk(&self, socket: impl AsyncRead + AsyncWrite + Send + 'static) {
+    async fn talk(&self, socket: Socket) {
         let (session, driver) = session(socket, Role::Server, Config::default());
         tokio::select! {
             end = driver => tracing::debug!(%end, "a connection of the host ended"),
