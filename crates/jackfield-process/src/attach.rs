@@ -168,7 +168,8 @@ impl AttachedPlugin {
                 let (child, wires) = this.reattach.find(&shared, &name, this.tls).await?;
                 let wanted = plugin::Wanted { interface, printed: this.printed, offers: Vec::new(), home };
                 let socket = PendingSocket::default();
-                let announced = Announced { child, wires, socket, protocol: Protocol::NetRpc };
+                let announced =
+                    Announced { child, wires, socket, protocol: Protocol::NetRpc, conforms: false };
                 let connecting = plugin::connect(shared, announced, options, wanted);
                 let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);

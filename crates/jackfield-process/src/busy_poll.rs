@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,39 +20,52 @@ use tokio::task::yield_now;
 /// For how long a thread stays awake for the next message; clones name the same. Zero lets it sleep at once.
 #[derive(Debug, Clone)]
 pub(crate) struct BusyPoll {
-    nanoseconds: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    nanoseconds: AtomicU64,
+    /// Whether there is one core only: whoever writes the message needs it.
+    is_alone: AtomicBool,
 }
 
 impl BusyPoll {
-    /// For so long, unless there is one core only: whoever writes the message needs it.
+    /// For so long, unless there is one core only.
     pub(crate) fn new(limit: Duration) -> Self {
-        let this = Self { nanoseconds: Arc::default() };
+        let this = Self { shared: Arc::default() };
         this.set(limit);
         this
     }
 
     pub(crate) fn set(&self, limit: Duration) {
-        let is_alone = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-        let limit = if is_alone { Duration::ZERO } else { limit.min(Duration::from_secs(1)) };
         // A second of nanoseconds fits.
-        self.nanoseconds.store(limit.as_nanos() as u64, Ordering::Relaxed);
+        let nanoseconds = limit.min(Duration::from_secs(1)).as_nanos() as u64;
+        self.shared.nanoseconds.store(nanoseconds, Ordering::Relaxed);
     }
 
     pub(crate) fn limit(&self) -> Duration {
-        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
+        if self.shared.is_alone.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        Duration::from_nanos(self.shared.nanoseconds.load(Ordering::Relaxed))
     }
 
     /// Keeps this thread awake: a task of its own, on a runtime of one thread.
     pub(crate) async fn run(self) {
         HERE.set(Some(Here { policy: Policy::default(), limit: self.clone(), task: None }));
         let _ended = End;
+        poll_fn(sleep).await;
+        // How many cores there are takes a while to find out, which no start waits for.
+        let is_alone = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        self.shared.is_alone.store(is_alone, Ordering::Relaxed);
         loop {
-            poll_fn(sleep).await;
             while with(|here| here.policy.is_soon(Instant::now(), here.limit.limit())) == Some(true) {
                 // The runtime looks for what came.
                 yield_now().await;
                 thread::yield_now();
             }
+            poll_fn(sleep).await;
         }
     }
 }
@@ -243,7 +256,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             // So long that no machine is too slow for it.
-            let limit = BusyPoll { nanoseconds: Arc::new(AtomicU64::new(1_000_000_000)) };
+            let limit = BusyPoll::new(Duration::from_secs(1));
             let task = tokio::spawn(limit.clone().run());
             yield_now().await;
             let (mut near, mut far) = ends();
@@ -253,7 +266,7 @@ mod tests {
                 yield_now().await;
             }
             assert_eq!(with(|here| here.policy.is_awake), Some(true));
-            limit.nanoseconds.store(0, Ordering::Relaxed);
+            limit.set(Duration::ZERO);
             while with(|here| here.policy.is_awake) == Some(true) {
                 yield_now().await;
             }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::{
-    BoxFuture, Candidate, Context, Instance, Load, LoadError, LoadErrorKind, OfferedObject, all_saved,
-    offered_objects,
+    BoxFuture, Candidate, Context, Description, Instance, Load, LoadError, LoadErrorKind, OfferedObject,
+    all_saved, offered_objects,
 };
 use tokio::time::timeout;
 
@@ -17,6 +17,7 @@ use crate::channel::Link;
 use crate::checksum::Checksum;
 use crate::child::{Bond, Environment, Launch};
 use crate::error::StartError;
+use crate::fingerprint::{self, INTERFACE};
 use crate::grpc::Limit;
 use crate::handshake::{Handshake, Multiplexing, PORTS, Protocol};
 use crate::health::examine;
@@ -310,8 +311,10 @@ impl ProcessPlugin {
         let backend = self.own_backend()?;
         let owner = Arc::clone(backend.shared());
         let shared = Arc::clone(&owner);
-        #[cfg_attr(not(feature = "netrpc"), expect(unused_mut, reason = "it can only be gRPC"))]
         let (mut plan, interface) = (self.plan(&load.context), load.interface);
+        plan.launch
+            .variables
+            .extend(fingerprint::wanted(&interface).map(|wanted| (INTERFACE.into(), wanted.into())));
         let this = self.clone();
         #[cfg(feature = "netrpc")]
         plan.protocols.extend(self.net_rpc.as_ref().map(|_| Protocol::NetRpc));
@@ -328,11 +331,13 @@ impl ProcessPlugin {
                 let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);
             }
-            let Announced { child, wires, socket, .. } = announced;
+            let Announced { child, wires, socket, conforms, .. } = announced;
             let connecting = timeout(this.start_timeout, connect(&shared, child, wires, plan.printed)).await;
             let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
             let started = connected.map_err(StartError::from)?;
             offer(&started.broker, plan.offers).await?;
+            // It is not asked for what it has said.
+            let interface = if conforms { Description::any() } else { interface };
             let examined = examine(&started.connection, interface, this.start_timeout).await;
             examined.map_err(|_| StartError::Timeout(this.start_timeout))??;
             socket.keep();

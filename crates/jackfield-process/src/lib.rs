@@ -60,6 +60,7 @@ mod conform;
 mod discover;
 mod error;
 mod fate;
+mod fingerprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 #[cfg(feature = "netrpc")]

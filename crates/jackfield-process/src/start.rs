@@ -136,6 +136,8 @@ pub(crate) struct Announced {
     /// What it speaks.
     #[cfg_attr(not(feature = "netrpc"), expect(dead_code, reason = "it can only be gRPC"))]
     pub(crate) protocol: Protocol,
+    /// Whether it says that it serves exactly what is wanted.
+    pub(crate) conforms: bool,
 }
 
 /// Starts a plugin over gRPC. Must run on the I/O thread; whatever was begun ends if this is given up.
@@ -186,7 +188,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announ
     }
     let announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
     let socket = pending(shared, plan, &announcement.address);
-    let (version, protocol) = (announcement.version, announcement.protocol);
+    let Announcement { version, protocol, conforms, .. } = announcement;
     let address = announcement.address.to_string();
     tracing::debug!(plugin = plan.name, address, version, %protocol, "using a plugin");
     let keys = identity.as_ref().zip(announcement.certificate.clone()).map(|(identity, peer)| Keys {
@@ -204,7 +206,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announ
     };
     let Plan { limit, liveness, .. } = *plan;
     let wires = Wires { target, trunk, place, translator, version, keys, limit, liveness };
-    Ok(Announced { child, wires, socket, protocol })
+    Ok(Announced { child, wires, socket, protocol, conforms })
 }
 
 fn launch(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Handshake;
 use super::line::boolean;
+use crate::fingerprint::INTERFACE;
 use crate::host::{CONFIG, NAME, OFFERS};
 use crate::saving::SAVED;
 use crate::serve::DETACHED;
@@ -167,7 +168,7 @@ const PROTOCOL_VERSIONS: &str = "PLUGIN_PROTOCOL_VERSIONS";
 const SOCKET_DIRECTORY: &str = "PLUGIN_UNIX_SOCKET_DIR";
 const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 
-const CONTROL: [&str; 12] = [
+const CONTROL: [&str; 13] = [
     CLIENT_CERTIFICATE,
     MAX_PORT,
     MIN_PORT,
@@ -178,6 +179,7 @@ const CONTROL: [&str; 12] = [
     NAME,
     CONFIG,
     OFFERS,
+    INTERFACE,
     SAVED,
     DETACHED,
 ];

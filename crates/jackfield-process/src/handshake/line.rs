@@ -30,6 +30,9 @@ pub struct Announcement {
     /// All versions that the plugin has, where the host has none of them: of ours only, in a field of ours that no other
     /// host reads. A host looks at the version before it.
     pub versions: Vec<i32>,
+    /// Whether the plugin serves exactly the interface that its host told it: of ours only, in a field that only a host of
+    /// ours gets.
+    pub conforms: bool,
 }
 
 impl Announcement {
@@ -42,6 +45,7 @@ impl Announcement {
             certificate: None,
             multiplexing: None,
             versions: Vec::new(),
+            conforms: false,
         }
     }
 }
@@ -105,6 +109,7 @@ impl FromStr for Announcement {
             certificate: parse_certificate(optional.get(1).copied().unwrap_or_default())?,
             multiplexing: optional.get(2).and_then(|field| boolean(field)),
             versions: optional.get(3).map(|field| versions(field)).unwrap_or_default(),
+            conforms: optional.get(4) == Some(&CONFORMS),
         })
     }
 }
@@ -112,21 +117,18 @@ impl FromStr for Announcement {
 impl fmt::Display for Announcement {
     /// Writes the line without its line feed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, address, protocol, certificate, multiplexing, versions } = self;
+        let Self { version, address, protocol, certificate, multiplexing, versions, conforms } = self;
         write!(f, "{CORE_VERSION}|{version}|{address}|{protocol}|")?;
         if let Some(certificate) = certificate {
             f.write_str(&STANDARD_NO_PAD.encode(certificate))?;
         }
-        match multiplexing {
-            Some(multiplexing) => write!(f, "|{multiplexing}")?,
-            None if versions.is_empty() => {}
-            None => f.write_str("|")?,
-        }
-        for (index, version) in versions.iter().enumerate() {
-            let separator = if index == 0 { '|' } else { ',' };
-            write!(f, "{separator}{version}")?;
-        }
-        Ok(())
+        let multiplexing = multiplexing.map(|multiplexing| multiplexing.to_string()).unwrap_or_default();
+        let versions = versions.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
+        let conforms = if *conforms { CONFORMS } else { "" };
+        let optional = [multiplexing.as_str(), &versions, conforms];
+        // A field that no host expects is not there.
+        let used = optional.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
+        optional[..used].iter().try_for_each(|field| write!(f, "|{field}"))
     }
 }
 
@@ -348,6 +350,8 @@ fn shorten(text: &str) -> String {
 /// The longest first line a host reads, as in Go.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 
+/// What the ninth field says, if anything.
+const CONFORMS: &str = "conforms";
 const CORE_VERSION: i32 = 1;
 const MIN_CERTIFICATE: usize = 50;
 const MAX_QUOTE: usize = 200;
@@ -451,6 +455,17 @@ mod tests {
         assert!(parse("1|3|unix|/s|grpc||true|future").unwrap().versions.is_empty());
         let many = format!("1|3|unix|/s|grpc|||{}", "1,".repeat(10_000));
         assert_eq!(parse(&many).unwrap().versions.len(), MAX_VERSIONS);
+    }
+
+    #[test]
+    fn the_ninth_field_is_written_only_when_the_plugin_conforms() {
+        let mut announcement = Announcement::new(1, unix("/s"));
+        announcement.conforms = true;
+        assert_eq!(announcement.to_string(), "1|1|unix|/s|grpc||||conforms");
+        assert_eq!(parse(&announcement.to_string()).unwrap(), announcement);
+        announcement.multiplexing = Some(false);
+        assert_eq!(parse(&announcement.to_string()).unwrap(), announcement);
+        assert!(!parse("1|1|unix|/s|grpc||||future").unwrap().conforms);
     }
 
     #[test]

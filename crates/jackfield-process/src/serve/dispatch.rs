@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::future::ready;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
@@ -16,6 +16,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 
+use super::named::{Answering, Named};
 use crate::grpc::status::Refusal;
 use crate::grpc::{Broker, Frames, GRPC, Limit, Message, MessageStream, headers, read_message, status};
 use crate::objects::{hand_over, take_over};
@@ -27,13 +28,14 @@ use crate::tasks::block;
 pub(crate) struct Dispatch {
     methods: HashMap<&'static str, Answerer>,
     savers: Savers,
-    routes: Routes,
+    wire: Named,
+    /// What the program brings of its own.
+    routes: Option<Routes>,
 }
 
 impl Dispatch {
-    /// Answers with `services`, and with `routes` what they do not know. Objects that the methods take and return are
-    /// found through `broker`.
-    pub(crate) fn new(services: Vec<Service>, routes: Routes, broker: Broker) -> Self {
+    /// Answers with `services`. Objects that the methods take and return are found through `broker`.
+    pub(crate) fn new(services: Vec<Service>, broker: Broker) -> Self {
         let savers = Savers::of(&services);
         let methods = services.into_iter().flat_map(|service| {
             let broker = broker.clone();
@@ -42,14 +44,30 @@ impl Dispatch {
                 (method.path, Answerer { service: service.clone(), index, method, broker: broker.clone() })
             })
         });
-        Self { methods: methods.collect(), savers, routes: routes.prepare() }
+        Self { methods: methods.collect(), savers, wire: Named::default(), routes: None }
+    }
+
+    /// Answers what they do not know with the wire's own services, and else with these.
+    pub(crate) fn with(self, wire: Named, routes: Option<Routes>) -> Self {
+        Self { wire, routes: routes.map(Routes::prepare), ..self }
+    }
+
+    /// Answers what is no method of the plugin.
+    fn answer_else(&self, request: Request<Body>) -> Answering {
+        if let Some(service) = self.wire.find(request.uri().path()) {
+            return service.answer(request);
+        }
+        match &self.routes {
+            Some(routes) => Box::pin(routes.clone().call(request)),
+            None => Box::pin(ready(Ok(Status::unimplemented("").into_http()))),
+        }
     }
 }
 
 impl hyper::service::Service<Request<Incoming>> for Dispatch {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         match self.methods.get(request.uri().path()) {
@@ -69,10 +87,7 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
                     Ok(answer.map_or_else(Status::into_http, respond))
                 })
             }
-            None => {
-                let mut routes = self.routes.clone();
-                Box::pin(async move { routes.call(request.map(Body::new)).await })
-            }
+            None => self.answer_else(request.map(Body::new)),
         }
     }
 }

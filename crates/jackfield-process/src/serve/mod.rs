@@ -7,6 +7,7 @@ mod host_objects;
 mod kept;
 mod listener;
 mod many;
+mod named;
 #[cfg(feature = "netrpc")]
 mod net_rpc;
 mod parent;
@@ -24,6 +25,7 @@ pub(crate) use self::dispatch::Dispatch;
 pub(crate) use self::kept::Pieces;
 pub(crate) use self::listener::{Listener, Place};
 pub use self::many::serve_many;
+pub(crate) use self::named::Named;
 pub(crate) use self::parent::DETACHED;
 #[cfg(feature = "stdio")]
 pub(crate) use self::program::context;

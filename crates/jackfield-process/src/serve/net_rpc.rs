@@ -1,5 +1,6 @@
 //! The life of a plugin's program whose host talks to it over go-plugin's older protocol.
 
+use std::fs::File;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use tokio::sync::watch;
 
 use super::connection::Accept;
 use super::host_objects::HostObjects;
+use super::kept::Pieces;
 use super::listener::Listener;
 use super::program::{ServeError, announce, context, ended, offers};
-use super::stdout::Redirected;
 use crate::handshake::{Announcement, Protocol};
 use crate::netrpc::binding::Exchange;
 use crate::netrpc::plugin::{Dispensers, Hosts, NAME};
@@ -25,7 +26,7 @@ pub(super) async fn live(
     (name, plugin): (String, &'static Plugin),
     (mut listener, mut announcement): (Listener, Announcement),
     tls: Option<TlsConfig>,
-    Redirected { mut original, printed }: Redirected,
+    (mut original, printed): (File, Pieces),
     over: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (ending, end) = watch::channel(false);

@@ -26,6 +26,7 @@ use super::wire_services::WireServices;
 use crate::busy_poll::BusyPoll;
 use crate::error::Chain;
 use crate::fate::Fate;
+use crate::fingerprint::{self, INTERFACE};
 use crate::group;
 use crate::grpc::{Broker, Brokered, Door, Limit, Mux};
 use crate::handshake::{Announcement, MultiplexingOffer, PluginOffer, disagree, negotiate};
@@ -134,7 +135,8 @@ impl Choice {
 
 async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<(), ServeError> {
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let over = over(parent::gone(), termination::asked().map_err(ServeError::Runtime)?);
+    let Redirected { mut original, printed, end } = stdout;
+    let over = over(parent::gone(), termination::asked(end).map_err(ServeError::Runtime)?);
     #[cfg(feature = "netrpc")]
     if let Some(plugin) = choice.set.net_rpc {
         let (tls, certificate) = secure(choice.tls, &offer)?;
@@ -144,11 +146,10 @@ async fn live(choice: Choice, offer: PluginOffer, stdout: Redirected) -> Result<
             versions: choice.versions,
             ..Announcement::new(choice.version, listener.address())
         };
-        return net_rpc::live(plugin, (listener, announcement), tls, stdout, over).await;
+        return net_rpc::live(plugin, (listener, announcement), tls, (original, printed), over).await;
     }
-    let Redirected { mut original, printed } = stdout;
-    let live = Live::prepare(choice, &offer, printed)?;
-    announce(&mut original, &live.announcement).map_err(ServeError::Announce)?;
+    let live =
+        Live::prepare(choice, &offer, printed, &mut |announcement| announce(&mut original, announcement))?;
     tracing::debug!(address = %live.announcement.address, "the plugin listens");
     live.run(over).await;
     Ok(())
@@ -176,15 +177,31 @@ pub(super) struct Live<K> {
 }
 
 impl Live<()> {
-    /// Must be called in a runtime, on which the plugin then lives.
+    /// Must be called in a runtime, on which the plugin then lives. It is announced by `announce` as soon as nothing can go
+    /// wrong any more, so that its host connects while the rest is made.
     pub(super) fn prepare(
         choice: Choice,
         offer: &PluginOffer,
         printed: Pieces,
+        announce: &mut dyn FnMut(&Announcement) -> io::Result<()>,
     ) -> Result<Live<impl Future<Output = ()> + use<>>, ServeError> {
         let Choice { version, versions, services, set, host_objects, tls, place, limit } = choice;
         let (tls, certificate) = secure(tls, offer)?;
         let listener = Listener::bind(&place).map_err(ServeError::Listen)?;
+        let wanted = variable(INTERFACE);
+        let is_wanted = |service: &Service| Some(fingerprint::of(service.schema())) == wanted;
+        let announcement = Announcement {
+            certificate,
+            multiplexing: offer.multiplexing.answer(),
+            versions,
+            conforms: wanted.is_some() && services.iter().any(is_wanted),
+            ..Announcement::new(version, listener.address())
+        };
+        // What the program brings of its own may be wrong.
+        let has_own = set.services.is_some();
+        if !has_own {
+            announce(&announcement).map_err(ServeError::Announce)?;
+        }
         let (tasks, kept) = Tasks::here();
         let mux = (offer.multiplexing == MultiplexingOffer::Wanted).then(Mux::default).map(Arc::new);
         let fate = Fate::of_host(tasks.clone());
@@ -199,23 +216,21 @@ impl Live<()> {
         });
 
         let (ending, end) = watch::channel(false);
-        let own = set.services.map(|make| make(&broker)).unwrap_or_default();
+        let own = set.services.map(|make| make(&broker));
+        let (routes, descriptors) = own.map(|own| (own.routes, own.descriptors)).unzip();
         let interfaces: Vec<_> = services.iter().map(Service::schema).collect();
         let wire = WireServices { ending: ending.clone(), end: end.clone(), printed, broker: broker.clone() };
-        let routes = reflect(wire.add_to(own.routes), interfaces, own.descriptors)?;
+        let wire = reflect(wire.named(), interfaces, descriptors.unwrap_or_default())?;
         let objects = broker.clone();
         tasks.keep(async move {
             objects.opened().await;
             host_objects.connect(objects).await;
         });
-        let dispatch = Arc::new(Dispatch::new(services, routes, broker.clone()));
+        let dispatch = Arc::new(Dispatch::new(services, broker.clone()).with(wire, routes));
         let acceptor = tls.map_or(Acceptor::Plain, |tls| tls.accept.into());
-        let announcement = Announcement {
-            certificate,
-            multiplexing: offer.multiplexing.answer(),
-            versions,
-            ..Announcement::new(version, listener.address())
-        };
+        if has_own {
+            announce(&announcement).map_err(ServeError::Announce)?;
+        }
         let connections = Connections::new(acceptor, dispatch, end.clone());
         Ok(Live { announcement, listener, connections, broker, mux, tasks, kept, ending, end })
     }

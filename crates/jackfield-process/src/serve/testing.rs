@@ -81,7 +81,7 @@ fn serve(
     runtime.block_on(async {
         // What is printed goes where it always does.
         let (_silent, printed) = kept();
-        let live = Live::prepare(choice, &offer, printed)?;
+        let live = Live::prepare(choice, &offer, printed, &mut |_| Ok(()))?;
         let mut reattach = Reattach::new(live.announcement.version, live.announcement.address.clone());
         reattach.pid = Some(std::process::id());
         reattach.owner = Owner::Somebody;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::{Mutex, watch};
-use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::kept::Pieces;
+use super::named::Named;
 use super::program::ended;
 use crate::grpc::Broker;
 use crate::grpc::generated::go_plugin::grpc_broker_server::{GrpcBroker, GrpcBrokerServer};
@@ -36,15 +36,15 @@ pub(super) struct WireServices {
 }
 
 impl WireServices {
-    /// Adds them to the plugin's.
-    pub(super) fn add_to(self, routes: Routes) -> Routes {
+    /// All of them.
+    pub(super) fn named(self) -> Named {
         let Self { ending, end, printed, broker } = self;
         let stdio = Stdio { printed: Arc::new(Mutex::new(printed)), end: end.clone() };
-        routes
-            .add_service(HealthServer::new(Healthy { end: end.clone() }))
-            .add_service(GrpcBrokerServer::new(Rendezvous { broker, end }))
-            .add_service(GrpcControllerServer::new(Controller { ending }))
-            .add_service(GrpcStdioServer::new(stdio))
+        Named::default()
+            .add(HealthServer::new(Healthy { end: end.clone() }))
+            .add(GrpcBrokerServer::new(Rendezvous { broker, end }))
+            .add(GrpcControllerServer::new(Controller { ending }))
+            .add(GrpcStdioServer::new(stdio))
     }
 }
 

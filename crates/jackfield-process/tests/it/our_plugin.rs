@@ -470,6 +470,37 @@ fn a_termination_ends_a_busy_plugin_too() {
     });
 }
 
+/// Its host puts what it wants into its environment, and does not ask it for what it says on its line.
+#[test]
+fn it_says_that_it_serves_exactly_what_its_host_wants() {
+    let backend = ProcessBackend::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("wanted");
+    let script = "printf %s \"$JACKFIELD_INTERFACE\" >\"$WANTED\"; exec \"$0\"";
+    let recording = ProcessPlugin::new("sh").args(["-c", script]).args([our_plugin()]).env("WANTED", &file);
+    drop(run(load(&recording.handshake(handshake()).backend(&backend))));
+    let wanted = std::fs::read_to_string(&file).unwrap();
+    assert!(wanted.starts_with("proto.KV "), "{wanted}");
+
+    assert!(line_of(&[("JACKFIELD_INTERFACE", &wanted)]).ends_with("|grpc||||conforms\n"));
+    let other = format!("proto.KV {}", "0".repeat(32));
+    for environment in [[].as_slice(), &[("JACKFIELD_INTERFACE", other.as_str())]] {
+        assert!(line_of(environment).ends_with("|grpc|\n"));
+    }
+}
+
+/// The line of our plugin, started by hand.
+fn line_of(environment: &[(&str, &str)]) -> String {
+    let mut by_hand = program(our_plugin());
+    by_hand.env("WKY_PLUGIN", "wukaiying").envs(environment.iter().copied());
+    let mut by_hand = by_hand.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(by_hand.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    kill_process(Pid::from_child(&by_hand), Signal::TERM).unwrap();
+    assert!(by_hand.wait().unwrap().success());
+    line
+}
+
 /// The path of a socket has 107 bytes at the most.
 #[test]
 fn a_directory_that_is_too_deep_for_sockets_is_passed_over() {

@@ -21,7 +21,7 @@ use crate::grpc::generated::go_plugin::conn_info::Knock;
 use crate::grpc::{ConnectError, Connection, Executor, GrpcChannel, Limit, Mux};
 use crate::handshake::Address;
 use crate::runner::Translator;
-use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Place};
+use crate::serve::{Accept, Acceptor, Connections, Dispatch, Listener, Named, Place};
 use crate::tasks::Tasks;
 use crate::tls::TlsConfig;
 
@@ -89,7 +89,8 @@ impl Broker {
     /// # Errors
     /// If no socket can be made, or the broker is closed.
     pub async fn serve(&self, id: u32, routes: Routes) -> Result<Served, BrokerError> {
-        self.serve_dispatch(id, Dispatch::new(Vec::new(), routes, self.clone())).await
+        let dispatch = Dispatch::new(Vec::new(), self.clone()).with(Named::default(), Some(routes));
+        self.serve_dispatch(id, dispatch).await
     }
 
     /// Connects to what the other side serves under number `id`.
@@ -117,7 +118,7 @@ impl Broker {
     /// within a minute, to when it closes its last connection.
     pub(crate) async fn serve_object(&self, object: Service) -> Result<u32, BrokerError> {
         let id = self.next_id();
-        let dispatch = Dispatch::new(vec![object], Routes::default(), self.clone());
+        let dispatch = Dispatch::new(vec![object], self.clone());
         let broker = self.clone();
         let serving = self.tasks().start(async move { broker.listen(id, dispatch, Lasts::WhileConnected) });
         serving.await.unwrap_or(Err(BrokerError::Closed))?.keep();

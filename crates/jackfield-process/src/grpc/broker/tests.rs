@@ -14,6 +14,7 @@ use super::*;
 use crate::grpc::Target;
 use crate::grpc::generated::go_plugin::Empty;
 use crate::grpc::generated::go_plugin::grpc_controller_server::{GrpcController, GrpcControllerServer};
+use crate::serve::Named;
 use crate::yamux::{self, Config, Role, Session};
 
 /// A service that counts how often it is called.
@@ -181,7 +182,8 @@ async fn a_number_takes_several_connections_without_multiplexing() {
     for lasts in [Lasts::UntilDropped, Lasts::WhileConnected] {
         let (broker, counter) = (alone(None), Counter::default());
         let mut said = pin!(broker.speech());
-        let dispatch = Dispatch::new(Vec::new(), counter.routes(), broker.clone());
+        let dispatch =
+            Dispatch::new(Vec::new(), broker.clone()).with(Named::default(), Some(counter.routes()));
         broker.listen(7, dispatch, lasts).unwrap().keep();
         let address = address(&said.next().await.unwrap()).unwrap();
         let target = Target { address, tls: None, mux: None };

@@ -10,10 +10,10 @@ use std::sync::{Arc, OnceLock};
 use jackfield_core::Schema;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
-use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error};
 
 use self::start::AtStart;
+use super::named::Named;
 use crate::grpc::generated::DESCRIPTORS;
 
 /// Adds both versions of reflection, each of which tells of all services: those of the interfaces, those in `sets`, and
@@ -22,10 +22,10 @@ use crate::grpc::generated::DESCRIPTORS;
 /// # Errors
 /// A set is none.
 pub(super) fn reflect(
-    routes: Routes,
+    named: Named,
     interfaces: Vec<&'static Schema>,
     sets: Vec<Vec<u8>>,
-) -> Result<Routes, Error> {
+) -> Result<Named, Error> {
     let served = Arc::new(Served { interfaces, sets, descriptions: OnceLock::new() });
     if !served.sets.is_empty() {
         // The program's own, which may be wrong.
@@ -35,7 +35,7 @@ pub(super) fn reflect(
     let v1 = AtStart::new(Arc::clone(&served), Lazy::new(move || later.builder().build_v1()));
     let later = Arc::clone(&served);
     let v1alpha = AtStart::new(served, Lazy::new(move || later.builder().build_v1alpha()));
-    Ok(routes.add_service(v1).add_service(v1alpha))
+    Ok(named.add(v1).add(v1alpha))
 }
 
 /// What is served.
