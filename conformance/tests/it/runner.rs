@@ -9,7 +9,7 @@ use counter::proto::counter_client::CounterClient;
 use counter::proto::peer_client::PeerClient;
 use counter::proto::{GetRequest, OpenRequest, PutRequest, SumRequest, SumResponse};
 use jackfield::Manager;
-use jackfield::process::{Address, Bubblewrap, ProcessBackend, ProcessPlugin, Program, Runner};
+use jackfield::process::{Address, Bubblewrap, ProcessBackend, ProcessPlugin, Program, Runner, Running};
 use jackfield_fixtures::{Build, GoModule, available, bubblewrap, go_programs};
 use tally::Tally;
 use tonic::service::Routes;
@@ -69,6 +69,27 @@ async fn both_sides_find_each_others_sockets() {
     }
 }
 
+/// A runner that shares a plugin's sockets with the host shares no other plugin's.
+#[tokio::test]
+async fn each_plugin_has_a_place_of_its_own() {
+    let backend = ProcessBackend::start().expect("processes can be started");
+    let built = jackfield_fixtures::build(&Build::fixtures()).expect("it builds");
+    let plugin = ProcessPlugin::new(built.program("counter-plugin")).handshake(handshake()).runner(Beside);
+    let plugin = plugin.backend(&backend);
+    let [one, other] =
+        [plugin.start("one").await, plugin.start("other").await].map(|running| running.expect("it starts"));
+    let place =
+        |running: &Running| std::fs::read_link(format!("/proc/{}/cwd", running.pid().expect("its own")));
+    let [place_of_one, place_of_other] = [&one, &other].map(|running| place(running).expect("a directory"));
+    assert_ne!(place_of_one, place_of_other);
+    for place in [&place_of_one, &place_of_other] {
+        assert_eq!(std::fs::read_dir(place).expect("a directory").count(), 1, "its own socket");
+    }
+    one.stop(Duration::from_secs(2)).await;
+    assert!(!place_of_one.exists() && place_of_other.exists());
+    talk(&other).await;
+}
+
 #[tokio::test]
 async fn a_runner_says_what_it_knows() {
     let plugin = ProcessPlugin::new("/bin/false").handshake(handshake()).runner(Beside);
@@ -113,7 +134,7 @@ async fn what_was_saved_is_found_where_the_runner_puts_it() {
 }
 
 /// Calls the plugin, lets it call back, and calls what it serves.
-pub(crate) async fn talk(running: &jackfield::process::Running) {
+pub(crate) async fn talk(running: &Running) {
     let broker = running.broker();
     let served = broker.serve(broker.next_id(), Routes::new(AddHelperServer::new(Adder))).await;
     let served = served.expect("a socket");

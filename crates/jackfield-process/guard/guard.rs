@@ -204,7 +204,7 @@ fn remove_directory(directory: &CStr) {
         if folder < 0 {
             return;
         }
-        each_entry(folder, |name| remove_entry(folder as usize, name));
+        each_entry(folder, |name| remove_entry(folder as usize, name, DEPTH));
         call([CLOSE, folder as usize, 0, 0, 0]);
         if call([UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR, 0]) == 0 {
             return;
@@ -212,20 +212,18 @@ fn remove_directory(directory: &CStr) {
     }
 }
 
-/// Removes a file, or a directory of files such as a group has. Names with a dot are none of ours, least of all `..`.
-fn remove_entry(folder: usize, name: &CStr) {
-    if name.to_bytes().first() == Some(&b'.') {
+/// Removes a file, or a directory with what lies there, as far down as `depth`. A plugin may call its files what it likes.
+fn remove_entry(folder: usize, name: &CStr, depth: usize) {
+    if let [b'.'] | [b'.', b'.'] = name.to_bytes() {
         return;
     }
     let address = name.as_ptr() as usize;
-    if call([UNLINKAT, folder, address, 0, 0]) != EISDIR {
+    if call([UNLINKAT, folder, address, 0, 0]) != EISDIR || depth == 0 {
         return;
     }
     let inner = call([OPENAT, folder, address, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0]);
     if inner >= 0 {
-        each_entry(inner, |file| {
-            call([UNLINKAT, inner as usize, file.as_ptr() as usize, 0, 0]);
-        });
+        each_entry(inner, |name| remove_entry(inner as usize, name, depth - 1));
         call([CLOSE, inner as usize, 0, 0, 0]);
     }
     call([UNLINKAT, folder, address, AT_REMOVEDIR, 0]);
@@ -467,6 +465,8 @@ const S_IFSOCK: u16 = 0o140000;
 const MAX_LINE: usize = 4097;
 const MAX_BEQUEST: usize = 64 * 1024;
 const MAX_ROUNDS: usize = 1000;
+/// How deep directories lie in each other: those of plugins, in them what was saved for them.
+const DEPTH: usize = 2;
 /// In nanoseconds.
 const PAUSE: usize = 4_000_000;
 const QUIET_ROUNDS: usize = 3;

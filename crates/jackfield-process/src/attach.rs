@@ -8,10 +8,9 @@ use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorK
 use tokio::time::timeout;
 
 #[cfg(feature = "netrpc")]
-use crate::backend::PendingSocket;
 use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
-use crate::child::{Bond, ChildHandle, ProcessHandle, attend, listens};
+use crate::child::{Bond, ChildHandle, PendingSockets, ProcessHandle, attend, listens};
 use crate::error::StartError;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::{Address, Protocol};
@@ -167,9 +166,9 @@ impl AttachedPlugin {
                 let interface = known(interface)?;
                 let (child, wires) = this.reattach.find(&shared, &name, this.tls).await?;
                 let wanted = plugin::Wanted { interface, printed: this.printed, offers: Vec::new(), home };
-                let socket = PendingSocket::default();
+                let sockets = PendingSockets::default();
                 let announced =
-                    Announced { child, wires, socket, protocol: Protocol::NetRpc, conforms: false };
+                    Announced { child, wires, sockets, protocol: Protocol::NetRpc, conforms: false };
                 let connecting = plugin::connect(shared, announced, options, wanted);
                 let instance = timeout(PATIENCE, connecting).await.map_err(|_| AttachError::Silent)??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);

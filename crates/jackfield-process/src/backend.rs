@@ -42,32 +42,6 @@ impl Shared {
     }
 }
 
-/// The socket of a plugin that has announced it and may yet be refused. Dropping it removes the socket.
-#[derive(Debug, Default)]
-pub(crate) struct PendingSocket(Option<(Arc<Shared>, Address)>);
-
-impl PendingSocket {
-    /// Nothing is removed but what lies in the host's directory: a plugin that is refused may have named anybody's socket.
-    pub(crate) fn new(shared: &Arc<Shared>, address: &Address) -> Self {
-        let directory = address.file().and_then(|file| file.parent());
-        let is_ours = directory == Some(shared.sockets.path());
-        Self(is_ours.then(|| (Arc::clone(shared), address.clone())))
-    }
-
-    /// Leaves it to the instance.
-    pub(crate) fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for PendingSocket {
-    fn drop(&mut self) {
-        if let Some((shared, address)) = self.0.take() {
-            shared.remove_socket(&address);
-        }
-    }
-}
-
 impl ProcessBackend {
     /// Starts the I/O thread, and the guard beside it.
     ///

@@ -331,7 +331,7 @@ impl ProcessPlugin {
                 let instance = connected.map_err(|_| StartError::Timeout(this.start_timeout))??;
                 return Ok(Box::new(instance) as Box<dyn Instance>);
             }
-            let Announced { child, wires, socket, conforms, .. } = announced;
+            let Announced { child, wires, sockets, conforms, .. } = announced;
             let connecting = timeout(this.start_timeout, connect(&shared, child, wires, plan.printed)).await;
             let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
             let started = connected.map_err(StartError::from)?;
@@ -340,7 +340,7 @@ impl ProcessPlugin {
             let interface = if conforms { Description::any() } else { interface };
             let examined = examine(&started.connection, interface, this.start_timeout).await;
             examined.map_err(|_| StartError::Timeout(this.start_timeout))??;
-            socket.keep();
+            sockets.keep();
             Ok(Box::new(ProcessInstance::new(this.link(started, shared))) as Box<dyn Instance>)
         });
         task.await.map_err(|_| StartError::NoThread)?

@@ -12,9 +12,11 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::backend::{PendingSocket, Shared};
+use crate::backend::Shared;
 use crate::checksum::Checksum;
-use crate::child::{Bond, ChildHandle, Death, FirstLines, Launch, Logs, Mark, spawn, supervise};
+use crate::child::{
+    Bond, ChildHandle, Death, FirstLines, Launch, Logs, Mark, PendingSockets, Traces, spawn, supervise,
+};
 use crate::error::{BackendError, StartError};
 use crate::fate::Fate;
 use crate::group;
@@ -131,8 +133,8 @@ pub(crate) struct Announced {
     pub(crate) child: ChildHandle,
     /// What leads to it.
     pub(crate) wires: Wires,
-    /// Its socket, which goes if the plugin is refused.
-    pub(crate) socket: PendingSocket,
+    /// Where its sockets lie, which go if the plugin is refused.
+    pub(crate) sockets: PendingSockets,
     /// What it speaks.
     #[cfg_attr(not(feature = "netrpc"), expect(dead_code, reason = "it can only be gRPC"))]
     pub(crate) protocol: Protocol,
@@ -142,11 +144,11 @@ pub(crate) struct Announced {
 
 /// Starts a plugin over gRPC. Must run on the I/O thread; whatever was begun ends if this is given up.
 pub(crate) async fn start(shared: &Arc<Shared>, plan: Plan) -> Result<Started, StartError> {
-    let Announced { child, wires, socket, .. } = announce(shared, &plan).await?;
+    let Announced { child, wires, sockets, .. } = announce(shared, &plan).await?;
     let connected = timeout(plan.start_timeout, connect(shared, child, wires, plan.printed)).await;
     let started = connected.map_err(|_| StartError::Timeout(plan.start_timeout))??;
     offer(&started.broker, plan.offers).await?;
-    socket.keep();
+    sockets.keep();
     Ok(started)
 }
 
@@ -174,6 +176,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announ
         None => None,
     };
     let place = place(shared, plan)?;
+    let sockets = PendingSockets::new(place.directory.clone());
     let saved = write_saved(shared, plan, &place).await?;
     let (child, line) = launch(shared, plan, identity.as_ref(), &place, (image, saved.as_ref()))?;
     let translator = plan.runner.clone().map(|runner| Translator {
@@ -181,13 +184,15 @@ pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announ
         sockets: place.directory.clone().unwrap_or_else(|| shared.sockets.path().to_owned()),
     });
     tracing::debug!(plugin = plan.name, "waiting for a plugin's address");
-    let announcement = hear(shared, &child, line, (plan, translator.as_ref())).await;
+    let announcement = hear(&child, line, plan).await;
     // It has been constructed, or will not be.
     if let Some(saved) = saved {
         saving::remove(saved);
     }
-    let announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
-    let socket = pending(shared, plan, &announcement.address);
+    let mut announcement = announcement.map_err(|error| diagnosed(error, plan.runner.as_deref()))?;
+    if let Some(translator) = &translator {
+        announcement.address = translator.plugin_to_host(announcement.address);
+    }
     let Announcement { version, protocol, conforms, .. } = announcement;
     let address = announcement.address.to_string();
     tracing::debug!(plugin = plan.name, address, version, %protocol, "using a plugin");
@@ -206,7 +211,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, plan: &Plan) -> Result<Announ
     };
     let Plan { limit, liveness, .. } = *plan;
     let wires = Wires { target, trunk, place, translator, version, keys, limit, liveness };
-    Ok(Announced { child, wires, socket, protocol, conforms })
+    Ok(Announced { child, wires, sockets, protocol, conforms })
 }
 
 fn launch(
@@ -249,8 +254,9 @@ fn launch(
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = plan.name, pid = process.child.id(), "started a plugin");
     let logs = Logs::new(plan.name.clone(), plan.stderr.clone());
+    let traces = Traces { mark: instance, sockets: place.directory.clone() };
     let (child, line, supervisor) =
-        supervise(process, logs, instance, launch.bond).map_err(StartError::Supervise)?;
+        supervise(process, logs, traces, launch.bond).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     Ok((child, line))
 }
@@ -269,28 +275,16 @@ fn diagnosed(error: StartError, runner: Option<&dyn Runner>) -> StartError {
     }
 }
 
-/// Waits for the plugin's announcement, with its address as this host sees it. What a careless plugin prints before it is
+/// Waits for the plugin's announcement. What a careless plugin prints before it is
 /// passed over.
-async fn hear(
-    shared: &Arc<Shared>,
-    child: &ChildHandle,
-    mut lines: FirstLines,
-    (plan, translator): (&Plan, Option<&Translator>),
-) -> Result<Announcement, StartError> {
-    let translated = |announcement: Announcement| Announcement {
-        address: match translator {
-            Some(translator) => translator.plugin_to_host(announcement.address),
-            None => announcement.address,
-        },
-        ..announcement
-    };
+async fn hear(child: &ChildHandle, mut lines: FirstLines, plan: &Plan) -> Result<Announcement, StartError> {
     let deadline = Instant::now() + plan.start_timeout;
     let (mut patience, mut noise) = (deadline, None);
     loop {
         let heard = timeout_at(patience, lines.recv()).await;
         let source = match (heard, noise.take()) {
             (Ok(Some(line)), before) => match accept(&line, plan) {
-                Ok(announcement) => return Ok(translated(announcement)),
+                Ok(announcement) => return Ok(announcement),
                 Err(source) if source.is_noise() => {
                     tracing::warn!(
                         plugin = plan.name,
@@ -301,12 +295,7 @@ async fn hear(
                     patience = deadline.min(Instant::now() + NOISE);
                     continue;
                 }
-                Err(source) => {
-                    // It may have put a socket there all the same.
-                    let announced = line.parse().map(translated);
-                    drop(announced.map(|announced| pending(shared, plan, &announced.address)));
-                    source
-                }
+                Err(source) => source,
             },
             (Ok(None) | Err(_), Some(source)) => source,
             (Ok(None), None) => {
@@ -349,14 +338,6 @@ fn accept(line: &str, plan: &Plan) -> Result<Announcement, HandshakeError> {
     }
 }
 
-/// The socket of a plugin that does not go on without this host.
-fn pending(shared: &Arc<Shared>, plan: &Plan, address: &Address) -> PendingSocket {
-    match plan.launch.bond {
-        Bond::Tight => PendingSocket::new(shared, address),
-        Bond::Lent | Bond::Loose => PendingSocket::default(),
-    }
-}
-
 /// Plugins that know nothing of the host's directory put their socket elsewhere.
 fn guard(shared: &Shared, address: &Address) {
     if let Some(socket) = address.file()
@@ -396,18 +377,16 @@ async fn multiplex(shared: &Shared, target: &mut Target) -> Result<Cutter, Start
     Ok(cutter)
 }
 
-/// Where both sides put their sockets: those of a group in a directory of its own.
+/// Where both sides put their sockets: in a directory of their own, which is found again however the plugin ends.
 fn place(shared: &Shared, plan: &Plan) -> Result<Place, StartError> {
     if plan.launch.bond != Bond::Tight {
         // This host's directory goes with the host.
         return Ok(Place::default());
     }
-    let Some(group) = &plan.socket_group else {
-        return Ok(Place::of(&shared.sockets));
-    };
-    let group = group::number(group).map_err(BackendError::SocketDirectory)?;
-    let directory = shared.sockets.for_group(group).map_err(BackendError::SocketDirectory)?;
-    Ok(Place { directory: Some(directory), group: Some(group), ports: None })
+    let group = plan.socket_group.as_deref().map(group::number).transpose();
+    let group = group.map_err(BackendError::SocketDirectory)?;
+    let directory = shared.sockets.for_plugin(group).map_err(BackendError::SocketDirectory)?;
+    Ok(Place { directory: Some(directory), group, ports: None })
 }
 
 /// What leads to a plugin.

@@ -28,11 +28,11 @@ pub(crate) use self::logs::Logs;
 pub(crate) use self::logs::fuzz as fuzz_logs;
 pub(crate) use self::mark::Mark;
 pub(crate) use self::os::{Parent, ProcessHandle, listens, sealed_executable};
-pub(crate) use self::socket_dir::{SocketDirectory, temporary};
+pub(crate) use self::socket_dir::{PendingSockets, SocketDirectory, temporary};
 #[cfg(feature = "stdio")]
 pub(crate) use self::spawn::spawn_talking;
 pub(crate) use self::spawn::{Bond, Environment, Launch, spawn};
 pub use self::spawn_error::SpawnError;
 pub(crate) use self::stop::{Ending, stop};
 pub use self::supervise::Death;
-pub(crate) use self::supervise::{ChildHandle, FirstLines, attend, supervise};
+pub(crate) use self::supervise::{ChildHandle, FirstLines, Traces, attend, supervise};

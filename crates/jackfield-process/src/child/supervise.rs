@@ -5,6 +5,7 @@ use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::logs::Logs;
 use super::mark::Mark;
 use super::os::ProcessHandle;
 use super::pipe::{Chunk, Pipe};
+use super::socket_dir;
 use super::spawn::{Bond, Spawned};
 use crate::handshake::MAX_LINE;
 
@@ -48,6 +50,14 @@ pub struct Death {
     pub stderr_tail: String,
 }
 
+/// By what is found, once a child is dead, what it left behind.
+pub(crate) struct Traces {
+    /// What it started.
+    pub(crate) mark: Mark,
+    /// Where its sockets lie, and nobody else's.
+    pub(crate) sockets: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone)]
 enum Phase {
     Running,
@@ -64,7 +74,7 @@ enum Phase {
 pub(crate) fn supervise(
     spawned: Spawned,
     logs: Logs,
-    mark: Mark,
+    traces: Traces,
     bond: Bond,
 ) -> io::Result<(ChildHandle, FirstLines, impl Future<Output = ()> + Send)> {
     let Spawned { mut child, group } = spawned;
@@ -84,7 +94,7 @@ pub(crate) fn supervise(
         logs,
     };
     let process = Some(process);
-    Ok((ChildHandle { pid, process, phase: receiver, bond }, lines, supervisor.run(phase, mark)))
+    Ok((ChildHandle { pid, process, phase: receiver, bond }, lines, supervisor.run(phase, traces)))
 }
 
 /// Takes notice of a process that somebody else started. The future must be driven as above.
@@ -255,7 +265,7 @@ struct Head {
 }
 
 impl Supervisor {
-    async fn run(mut self, phase: watch::Sender<Phase>, mark: Mark) {
+    async fn run(mut self, phase: watch::Sender<Phase>, traces: Traces) {
         self.drain_until_death().await;
         let death = Arc::new(self.bury());
         tracing::debug!(
@@ -267,9 +277,12 @@ impl Supervisor {
         // Searching all processes takes milliseconds, during which other plugins want their answers.
         let group = self.group.take();
         let sweep = move || {
-            mark.sweep();
+            traces.mark.sweep();
             if let Some(group) = group {
                 group.end();
+            }
+            if let Some(sockets) = traces.sockets {
+                socket_dir::remove(&sockets);
             }
         };
         let _swept = tokio::task::spawn_blocking(sweep).await;

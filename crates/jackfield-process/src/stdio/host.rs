@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::instance::{Consumer, Process, StdioInstance};
 use crate::backend::{ProcessBackend, Shared};
 use crate::busy_poll::Heard;
-use crate::child::{Bond, ChildHandle, Environment, Launch, Logs, Mark, spawn_talking, supervise};
+use crate::child::{Bond, ChildHandle, Environment, Launch, Logs, Mark, Traces, spawn_talking, supervise};
 use crate::error::{BackendError, StartError};
 use crate::home::{Home, move_in};
 use crate::host::about;
@@ -332,8 +332,9 @@ async fn start(shared: &Shared, launch: &Launch, logs: Logs, home: &Tasks) -> Re
         .map_err(|source| StartError::Spawn { program: launch.program.display().to_string(), source })?;
     tracing::debug!(plugin = name, pid = process.child.id(), "started a plugin");
     let ends = process.child.stdin.take().zip(process.child.stdout.take());
+    let traces = Traces { mark: instance, sockets: None };
     let (child, _, supervisor) =
-        supervise(process, logs, instance, Bond::Tight).map_err(StartError::Supervise)?;
+        supervise(process, logs, traces, Bond::Tight).map_err(StartError::Supervise)?;
     shared.io.keep(supervisor);
     let (stdin, stdout) = ends.ok_or_else(|| StartError::Supervise(io::ErrorKind::NotConnected.into()))?;
     let opening = home.start(async move {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use jackfield_core::Bytes;
@@ -109,6 +109,10 @@ fn acts_as_a_host_of_many() {
         pids.push(get(&loaded[0].1, "__grandchild:pipes").await.unwrap());
         pids.push(get(&loaded[1].1, "__grandchild").await.unwrap());
         let sockets = get(&loaded[0].1, "__env:PLUGIN_UNIX_SOCKET_DIR").await.unwrap();
+        // As lies there while a plugin takes over what another has saved.
+        let saved = Path::new(str::from_utf8(&sockets).unwrap()).join("saved");
+        std::fs::create_dir(&saved).unwrap();
+        std::fs::write(saved.join("proto.KV"), "saved").unwrap();
         say(&pids, &[sockets]);
         // The end of the input is the test's wish that this host ends.
         std::io::stdin().lines().for_each(drop);
@@ -132,7 +136,9 @@ impl Host {
         let (pids, sockets) = line.split_once('|').unwrap();
         let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
         let descendants = pids.iter().map(|pid| handle(*pid).unwrap()).collect();
-        let sockets: Vec<_> = sockets.split(' ').map(PathBuf::from).collect();
+        // A plugin's lie within its host's.
+        let of_host = |sockets| Path::new(sockets).parent().unwrap().to_owned();
+        let sockets: Vec<_> = sockets.split(' ').map(of_host).collect();
         let guards: Vec<_> = pids.into_iter().chain([process.id()]).flat_map(guards_of).collect();
         assert_eq!(guards.len(), sockets.len(), "each host has one");
         let guards = guards.into_iter().map(|guard| handle(guard).unwrap()).collect();

@@ -128,7 +128,7 @@ pub(crate) async fn connect(
     Wanted { interface, printed, offers, home }: Wanted,
 ) -> Result<NetRpcInstance, LoadErrorKind> {
     options.check(interface)?;
-    let Announced { child, wires, socket, .. } = announced;
+    let Announced { child, wires, sockets, .. } = announced;
     let Wires { target, version, keys, liveness, .. } = wires;
     let (child, address) = (Arc::new(child), target.address.clone());
     let tasks = move_in(home, &shared.io).await?;
@@ -166,7 +166,7 @@ pub(crate) async fn connect(
     });
     let mut reattach = Reattach::of(&child, version, address, keys);
     reattach.protocol = Protocol::NetRpc;
-    socket.keep();
+    sockets.keep();
     Ok(NetRpcInstance { _liveness: liveness, child, dispenser, channel, ending, reattach, shared, options })
 }
 
