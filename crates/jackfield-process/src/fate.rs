@@ -68,6 +68,9 @@ fn explain(end: Option<&End>) -> CallError {
         Some(End::Abandoned) => CallError::Closed {
             reason: "the runtime on which the connection to the plugin lived has ended".to_owned(),
         },
+        Some(End::Broken(words)) => {
+            CallError::Closed { reason: format!("the connection to the plugin had to be given up: {words}") }
+        }
         Some(End::Disconnected) => {
             CallError::Closed { reason: "the plugin closed the connection".to_owned() }
         }

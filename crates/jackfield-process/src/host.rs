@@ -189,6 +189,9 @@ impl ProcessPlugin {
     /// A larger one fails its call with [`TooLarge`](jackfield_core::CallError::TooLarge), and only that one; a call may
     /// have [a limit of its own](jackfield_core::CallOptions::max_message). It holds over gRPC, for the interface and for
     /// the objects that go with its calls; generated clients have limits of their own.
+    ///
+    /// The words of an error are no message but a head of HTTP/2: of Go's they may have 300 KiB, as they are sent. A longer one
+    /// ends the connection, and with it all calls, which say so; the plugin has to be loaded anew.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.limit = Limit::new(bytes);
         self

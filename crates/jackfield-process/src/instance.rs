@@ -11,7 +11,7 @@ use crate::channel::{Link, ProcessChannel};
 use crate::child::{Bond, Ending, stop};
 use crate::conform::{conform, served};
 use crate::error::StartError;
-use crate::grpc::{Asked, shutdown};
+use crate::grpc::{Asked, Executor, shutdown};
 use crate::host::START_TIMEOUT;
 use crate::io::Task;
 use crate::reattach::Reattach;
@@ -54,7 +54,11 @@ impl ProcessInstance {
         }
         tell(ending, End::Unloaded);
         let begun = Instant::now();
-        let patience = match shutdown(connection, deadline).await {
+        let asked = match connection.is_closed() {
+            false => shutdown(connection, deadline).await,
+            true => self.ask_anew(deadline).await,
+        };
+        let patience = match asked {
             Asked::Heard => deadline.saturating_sub(begun.elapsed()),
             // It cannot know that it should go.
             Asked::Unheard => Duration::ZERO,
@@ -65,6 +69,18 @@ impl ProcessInstance {
             },
             Ending::Killed | Ending::Stuck => Unloaded::Killed,
         }
+    }
+
+    /// Asks a plugin to end that goes on although its connection has ended. Where it does not listen any more, it is taken to
+    /// be on its way.
+    async fn ask_anew(&self, deadline: Duration) -> Asked {
+        let Link { started, shared, .. } = &*self.link;
+        let asking = async {
+            let connected = started.target.connect(Executor::Of(shared.io.tasks())).await.ok()?;
+            shared.io.keep(connected.driver);
+            Some(shutdown(&connected.connection, deadline).await)
+        };
+        timeout(deadline, asking).await.ok().flatten().unwrap_or(Asked::Heard)
     }
 }
 

@@ -114,6 +114,8 @@ pub(crate) struct Started {
 /// Why a plugin can no longer be called.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
+    /// This host gave the connection up, for what it says here.
+    Broken(String),
     /// Its process ended.
     Died(Arc<Death>),
     /// Nobody drives the connection any more.
@@ -438,12 +440,14 @@ pub(crate) async fn connect(
     let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();
     let cutter = trunk.unwrap_or(connected.cutter);
+    let judged = connected.connection.clone();
     let (driving, closed, gone) = (pump.ask(connected.driver), connected.connection.closed(), child.died());
     // Apart from each other: what the host does with the plugin's output must not end the connection.
     shared.io.keep(session.run());
     shared.io.keep(async move {
         let end = live(closed, died, &cutter).await;
-        tell(&sender, end);
+        let breach = judged.breach().map(str::to_owned);
+        tell(&sender, breach.filter(|_| matches!(end, End::Disconnected)).map_or(end, End::Broken));
         // What is under way goes on.
         tokio::select! {
             _ = driving => {}

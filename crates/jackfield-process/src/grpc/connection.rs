@@ -34,6 +34,11 @@ impl Connection {
         self.wire.sender.is_closed()
     }
 
+    /// What the peer did, if the connection was given up for it.
+    pub(crate) fn breach(&self) -> Option<&str> {
+        self.wire.sender.breach()
+    }
+
     /// Whether calls may have to wait for others to end.
     pub(crate) fn is_limited(&self) -> bool {
         self.wire.sender.is_limited()

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -44,14 +44,32 @@ pub(crate) async fn start(
     let (ours, all_dropped) = oneshot::channel();
     let closed = Arc::new(watch::Sender::new(false));
     let closing = Closing(Arc::clone(&closed));
+    let breach = Arc::new(OnceLock::new());
+    let found = Arc::clone(&breach);
     let driver = async move {
         let _closing = closing;
         if let Err(error) = drive(connection, all_dropped).await {
             tracing::debug!(%error, "the connection to a plugin ended");
+            if error.is_library() {
+                let _the_first = found.set(name_breach(&error));
+            }
         }
     };
-    Ok((Sender { sender, closed, executor, _alive: Arc::new(ours) }, driver))
+    Ok((Sender { sender, closed, breach, executor, _alive: Arc::new(ours) }, driver))
 }
+
+/// What the other side did, for which this one gave the connection up.
+fn name_breach(error: &h2::Error) -> String {
+    match error.reason() {
+        // It does not say what was too much. Most often it is a head in more pieces than `MAX_HEADERS` allows.
+        Some(Reason::ENHANCE_YOUR_CALM) => TOO_MUCH.to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+const TOO_MUCH: &str = "an answer was more than HTTP/2 bears, as an error or metadata is that is too long\n\
+    (hint: the words of an error of Go's may have 300 KiB, in which a letter beyond ASCII takes six bytes or more; send \
+    what is longer as an answer)";
 
 /// The connection closes itself when nobody can use it any more, but only looks when it is asked.
 async fn drive(
@@ -71,6 +89,7 @@ async fn drive(
 pub(crate) struct Sender {
     sender: SendRequest<Bytes>,
     closed: Arc<watch::Sender<bool>>,
+    breach: Arc<OnceLock<String>>,
     executor: Executor,
     /// The driver hears when the last is gone.
     _alive: Arc<oneshot::Sender<Infallible>>,
@@ -108,6 +127,11 @@ impl Sender {
     /// Whether nothing can be sent any more.
     pub(crate) fn is_closed(&self) -> bool {
         *self.closed.borrow()
+    }
+
+    /// What the other side did, if this one gave the connection up for it. It is known once that is closed.
+    pub(crate) fn breach(&self) -> Option<&str> {
+        self.breach.get().map(String::as_str)
     }
 
     /// Whether the other side may let a request wait until others have ended.

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jackfield_core::{Bytes, CallError, CallOptions, Channel, Code, Error};
@@ -153,6 +154,43 @@ fn a_go_plugin_says_that_a_message_is_over_its_limit() {
             get(&channel, "__pid").await.unwrap();
         }
     });
+}
+
+/// Such an error breaks HTTP/2 itself, and with it all other calls. Each says why, and the plugin can be loaded anew.
+#[test]
+fn an_error_of_gos_that_is_too_long_is_named_by_every_call() {
+    if !Go::is_here() {
+        return;
+    }
+    let backend = ProcessBackend::start().unwrap();
+    // The plugin's error repeats what it was asked.
+    let fail = async |channel: &Arc<dyn Channel>, letters| {
+        get(channel, &format!("__size:{}", "ä".repeat(letters))).await.unwrap_err()
+    };
+    for plugin in ways(&Go::Newest.plugin(&backend)) {
+        run(async {
+            let (instance, channel) = load(&plugin).await;
+            let mut meanwhile = Box::pin(get(&channel, "__sleep"));
+            assert!((&mut meanwhile).now_or_never().is_none());
+            let Error::Plugin(failure) = fail(&channel, 50_000).await else { panic!() };
+            assert!(failure.message().contains(&"ä".repeat(50_000)));
+            assert!((&mut meanwhile).now_or_never().is_none());
+
+            let error = fail(&channel, 100_000).await;
+            let Error::Call(CallError::Closed { reason }) = &error else { panic!("{error:?}") };
+            let begin =
+                "the connection to the plugin had to be given up: an answer was more than HTTP/2 bears";
+            assert!(reason.starts_with(begin), "{reason}");
+            assert_eq!(meanwhile.await, Err(error.clone()));
+            assert_eq!(get(&channel, "__pid").await, Err(error.clone()));
+            assert_eq!(Error::from(instance.closed().await), error);
+            // It listens still, and is asked to end.
+            assert_eq!(instance.unload(Duration::from_secs(60)).await.to_string(), "exited (exit status: 0)");
+
+            let (_instance, channel) = load(&plugin).await;
+            get(&channel, "__pid").await.unwrap();
+        });
+    }
 }
 
 #[test]
