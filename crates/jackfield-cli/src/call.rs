@@ -1,6 +1,7 @@
 //! `jackfield call`: any method of any plugin, JSON in and out.
 
 use std::io::{BufRead as _, Read as _, Write as _};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ async fn call(options: &Options, callee: &Callee) -> anyhow::Result<()> {
     let handle = callee.handle(interface).await?.with(options.call_options());
     let calling = exchange(&handle, &method.name, requests, &messages);
     let result = match options.timeout {
-        None => calling.await,
+        None => patiently(calling, &options.told).await,
         Some(limit) => match tokio::time::timeout(limit, calling).await {
             Ok(result) => result,
             Err(_) => bail!("no answer within {limit:?}"),
@@ -94,6 +95,29 @@ async fn call(options: &Options, callee: &Callee) -> anyhow::Result<()> {
     // A line that cannot be read is why the rest went wrong.
     unread.take().map_or(result, Err)
 }
+
+/// Waits as long as it takes, and says after a while what may be amiss: a program that waits for something else than it was
+/// sent looks like one that takes its time.
+async fn patiently<T>(calling: impl Future<Output = T>, told: &Told) -> T {
+    let mut calling = pin!(calling);
+    match (tokio::time::timeout(PATIENCE, calling.as_mut()).await, told.codec()) {
+        (Ok(result), _) => return result,
+        (Err(_), Some(codec)) => {
+            // Nobody is left to be told if it cannot be written.
+            let _told = writeln!(
+                std::io::stderr(),
+                "no answer within {PATIENCE:?}, and none may come\n\
+                 (hint: does the program talk in `{codec}`? a script that reads lines wants `--stdio json`; \
+                 `--timeout SECONDS` gives the call up)"
+            );
+        }
+        (Err(_), None) => {}
+    }
+    calling.await
+}
+
+/// How long a program is waited for in silence.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn exchange(
     handle: &DynamicHandle,

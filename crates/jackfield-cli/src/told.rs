@@ -69,6 +69,15 @@ impl Told {
         }
     }
 
+    /// The codec in which a program talks over its standard input and output, if it does.
+    pub(crate) fn codec(&self) -> Option<&'static str> {
+        self.stdio.as_ref().map(|stdio| match stdio.codec {
+            StdioCodec::Json => "json",
+            StdioCodec::Json2 => "json2",
+            _ => "gob",
+        })
+    }
+
     /// Lets a program answer over net/rpc, if that is how it talks.
     pub(crate) fn over_net_rpc(&self, program: ProcessPlugin) -> ProcessPlugin {
         // A method that cannot be carried says so when it is called. The others are of use.

@@ -1,7 +1,10 @@
 //! `call` and `bench` of plugins that do not say what they serve: over net/rpc, and over standard input and output.
 
 use std::fs;
+use std::io::BufRead as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use jackfield_fixtures::{GoModule, available, go_programs, workspace};
 use serde_json::{Value, json};
@@ -288,6 +291,39 @@ fn a_plugin_is_called_by_its_manifest() {
     assert!(error.contains("a manifest says itself how its program starts and how it talks"), "{error}");
     let error = fails(1, &["call", &text(path.join("other.plugin.toml")), "Add", add]);
     assert!(error.contains("there is no manifest `"), "{error}");
+}
+
+/// It answers nothing, as a script that reads a line that never comes. Once it ends, the command does.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the command is run as a person runs it")]
+fn a_program_that_may_wait_for_something_else_is_told_of() {
+    let (directory, interface) = described(SPEAKER);
+    let script = directory.path().join("silent");
+    fs::write(&script, "#!/bin/sh\nexec sleep 30\n").expect("written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("executable");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jackfield"));
+    command.args([
+        "call",
+        "--interface",
+        &interface,
+        "--stdio",
+        "gob",
+        &text(script),
+        "SayHi",
+        r#"{"name":"bob"}"#,
+    ]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut waiting = command.spawn().expect("it starts");
+    let said = std::io::BufReader::new(waiting.stderr.take().expect("a pipe"));
+    let said: Vec<String> = said.lines().take(2).map(|line| line.expect("text")).collect();
+    assert_eq!(said[0], "no answer within 5s, and none may come");
+    assert!(
+        said[1].starts_with("(hint: does the program talk in `gob`? a script that reads lines"),
+        "{said:?}"
+    );
+    assert!(waiting.try_wait().expect("a child").is_none(), "it goes on waiting");
+    waiting.kill().expect("a child");
+    waiting.wait().expect("a child");
 }
 
 #[test]
