@@ -1,5 +1,6 @@
 //! A plugin program with what a macro would write spelled out: the interface of the tests' peers.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
@@ -7,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jackfield_core::__private::{Entry, Export, export};
 use jackfield_core::{
-    BoxFuture, Bytes, Candidate, Code, Context, Description, Error, Failure, Handle, Instance, Interface,
-    Load, Plugin, Slot, Streaming, interface,
+    BoxFuture, Bytes, CallOptions, Candidate, Code, Context, Description, Error, Failure, Handle, Instance,
+    Interface, Load, Plugin, Slot, Streaming, interface,
 };
 use jackfield_process::{Handshake, ProcessPlugin, ServeConfig, serve_many};
 
@@ -184,10 +185,36 @@ impl Files {
     }
 }
 
+/// Writes into a pipe that nobody waits for an answer any more.
+struct GivenUp(File);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        let _nobody_reads = writeln!(self.0, "given up");
+    }
+}
+
+/// What came with a call: the values of one key, and how many seconds are left.
+fn options(key: &str) -> String {
+    let options = CallOptions::current();
+    let values: Vec<_> =
+        options.entries().filter(|(found, _)| *found == key).map(|(_, value)| value).collect();
+    let left = options
+        .remaining()
+        .map_or("no deadline".to_owned(), |left| format!("{:.0} s", left.as_secs_f64().ceil()));
+    format!("{}, {left}", values.join(" "))
+}
+
 impl Kv for Files {
     fn get(&self, key: String) -> BoxFuture<'_, Result<Bytes, Error>> {
         Box::pin(async move {
             match key.split_once(':').unwrap_or((&key, "")) {
+                ("__given_up", path) => {
+                    let mut pipe = GivenUp(File::options().write(true).open(path)?);
+                    writeln!(pipe.0, "begun")?;
+                    std::future::pending().await
+                }
+                ("__options", key) => Ok(options(key).into()),
                 ("__sleep", _) => std::future::pending().await,
                 ("__own", key) => self.own.get_or_try_init(Own::start).await?.kv.get(key.to_owned()).await,
                 _ => self.read(&key),

@@ -1,6 +1,7 @@
 //! The wire of child processes against real peers.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod call_options;
 mod calls;
 mod conform;
 mod death;
