@@ -379,6 +379,23 @@ fn the_newest_go_host_sees_all_services() {
     assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), listed, "{output:?}");
 }
 
+#[test]
+fn the_newest_go_host_asks_how_it_is() {
+    if !Go::is_here() {
+        return;
+    }
+    let mut host = program(Go::Newest.programs().join("kv-host"));
+    let output = host.arg("health").env("KV_PLUGIN", our_plugin()).env("KV_DIRECT", "1").output().unwrap();
+    let answers = [
+        r#""": check SERVING OK, watch SERVING"#,
+        r#""plugin": check SERVING OK, watch SERVING"#,
+        r#""other": check UNKNOWN NotFound, watch SERVICE_UNKNOWN"#,
+        // Field 1 of each is 1, which is SERVING.
+        r#"list [" 0801" "plugin 0801"]"#,
+    ];
+    assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), answers, "{output:?}");
+}
+
 /// What stands behind `serve` in `main`, and what stands behind Go's.
 #[test]
 fn a_plugin_that_is_asked_to_end_gets_to_the_end_of_its_main() {

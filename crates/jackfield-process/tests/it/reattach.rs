@@ -182,6 +182,52 @@ fn a_plugin_under_test_is_called_and_left() {
     });
 }
 
+/// By what our host, or our plugin, says of itself.
+#[test]
+fn a_go_host_attaches_itself_to_ours() {
+    if !Go::is_here() {
+        return;
+    }
+    let go_host = |arguments: &[&str], reattach: &Reattach| {
+        let mut host = program(Go::Newest.programs().join("kv-host"));
+        host.args(arguments).env("KV_REATTACH", reattach.to_string()).stdout(Stdio::piped());
+        let output = host.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Over a Unix socket, and over TCP.
+    for index in [0, 2] {
+        let reattach = start_and_leave(index);
+        let pid = Pid::from_raw(reattach.pid.unwrap() as i32).unwrap();
+        let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        assert_eq!(go_host(&["get", "__pid"], &reattach), format!("{}\n", pid.as_raw_pid()));
+        // Go's host asks it to end.
+        wait_for_end(&process);
+        let again = go_host(&["ping"], &reattach);
+        assert!(again.contains("reattachment process not found"), "{again}");
+    }
+    // What is under test is left alone.
+    let plugin = ServeConfig::new(handshake()).services(|_| Services::default()).serve_for_test().unwrap();
+    for _ in 0..2 {
+        assert_eq!(go_host(&["ping"], plugin.reattach()), "pong\n");
+    }
+}
+
+#[test]
+fn a_second_host_knows_which_version_was_agreed_on() {
+    let backend = ProcessBackend::start().unwrap();
+    let plugin = ProcessPlugin::new(our_plugin()).handshake(handshake()).env("KV_VERSIONS", "2,3");
+    let plugin = plugin.versions([2, 3, 4]).detached().backend(&backend);
+    run(async {
+        let first = plugin.start("kv").await.unwrap();
+        let reattach: Reattach = first.reattach().unwrap().to_string().parse().unwrap();
+        drop(first);
+        let second = reattach.attach(&backend, "kv").await.unwrap();
+        assert_eq!((reattach.protocol_version, second.protocol_version()), (3, 3));
+        get(second.channel(), "__pid").await.unwrap();
+        assert!(matches!(second.stop(Duration::from_secs(2)).await, Unloaded::Exited { .. }));
+    });
+}
+
 /// Neither without a key nor with somebody else's.
 #[test]
 fn under_auto_mtls_a_third_process_cannot_connect() {
