@@ -277,8 +277,7 @@ fn diagnosed(error: StartError, runner: Option<&dyn Runner>) -> StartError {
     }
 }
 
-/// Waits for the plugin's announcement. What a careless plugin prints before it is
-/// passed over.
+/// Waits for the plugin's announcement. What a careless plugin prints before it is passed over.
 async fn hear(child: &ChildHandle, mut lines: FirstLines, plan: &Plan) -> Result<Announcement, StartError> {
     let deadline = Instant::now() + plan.start_timeout;
     let (mut patience, mut noise) = (deadline, None);
@@ -440,14 +439,14 @@ pub(crate) async fn connect(
     let session = Session::new(connected.connection.clone(), printed, broker.clone());
     let died = child.died();
     let cutter = trunk.unwrap_or(connected.cutter);
-    let judged = connected.connection.clone();
+    let breach = connected.connection.breach();
     let (driving, closed, gone) = (pump.ask(connected.driver), connected.connection.closed(), child.died());
     // Apart from each other: what the host does with the plugin's output must not end the connection.
     shared.io.keep(session.run());
     shared.io.keep(async move {
         let end = live(closed, died, &cutter).await;
-        let breach = judged.breach().map(str::to_owned);
-        tell(&sender, breach.filter(|_| matches!(end, End::Disconnected)).map_or(end, End::Broken));
+        let breach = breach.get().filter(|_| matches!(end, End::Disconnected)).cloned();
+        tell(&sender, breach.map_or(end, End::Broken));
         // What is under way goes on.
         tokio::select! {
             _ = driving => {}

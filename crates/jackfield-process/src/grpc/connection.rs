@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -35,7 +36,7 @@ impl Connection {
     }
 
     /// What the peer did, if the connection was given up for it.
-    pub(crate) fn breach(&self) -> Option<&str> {
+    pub(crate) fn breach(&self) -> Arc<OnceLock<String>> {
         self.wire.sender.breach()
     }
 

@@ -129,9 +129,10 @@ impl Sender {
         *self.closed.borrow()
     }
 
-    /// What the other side did, if this one gave the connection up for it. It is known once that is closed.
-    pub(crate) fn breach(&self) -> Option<&str> {
-        self.breach.get().map(String::as_str)
+    /// What the other side did, if this one gave the connection up for it. It is known once that is closed, which whoever
+    /// holds this does not keep it from.
+    pub(crate) fn breach(&self) -> Arc<OnceLock<String>> {
+        Arc::clone(&self.breach)
     }
 
     /// Whether the other side may let a request wait until others have ended.
