@@ -127,7 +127,11 @@ impl Own {
 
 impl Files {
     #[expect(clippy::unnecessary_wraps, reason = "a constructor may refuse")]
+    #[expect(clippy::print_stdout, reason = "a test asks for it")]
     fn open(context: &Context) -> Result<Self, Error> {
+        if let Ok(text) = std::env::var("KV_CONSTRUCTED") {
+            println!("{text}");
+        }
         Ok(Self {
             greeting: context.config("greeting").map(str::to_owned),
             own: tokio::sync::OnceCell::new(),

@@ -129,6 +129,16 @@ fn cases(home: &Path) -> Vec<Case> {
             "expected the plugin's certificate in base64, found 60 characters that are none",
         ),
         (
+            echo(&format!("1|1|unix|/s|grpc|{}", "A".repeat(60))),
+            |e| matches!(e, Refused { source: Line::UnwantedCertificate, .. }),
+            "expected no certificate, since AutoMTLS is off, but the plugin sent one",
+        ),
+        (
+            echo("1|1|unix|/s|grpc||perhaps").multiplex(),
+            |e| matches!(e, Refused { source: Line::NoMultiplexing, .. }),
+            "expected a plugin that multiplexes its connections, found one that does not",
+        ),
+        (
             ProcessPlugin::new("sleep").args(["100"]).start_timeout(Duration::from_millis(50)),
             |e| matches!(e, Timeout(_)),
             "expected a handshake within 0.05 s, found none",

@@ -259,6 +259,29 @@ fn both_ends_may_bring_their_own_tls() {
     }
 }
 
+/// As a host that is itself a plugin hands down what its own host told it, if it shows its whole environment.
+#[test]
+fn a_plugin_that_was_asked_for_a_certificate_by_another_host_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    make_certificates(home.path());
+    let certificate = std::fs::read_to_string(home.path().join("host.pem")).unwrap();
+    let backend = ProcessBackend::start().unwrap();
+    let mut plugins = vec![ours(&backend)];
+    if Go::is_here() {
+        plugins.push(Go::Newest.plugin(&backend));
+    }
+    for plugin in plugins {
+        let plugin = plugin.env("PLUGIN_CLIENT_CERT", &certificate);
+        let text = refusal(&plugin);
+        assert!(text.contains("expected no certificate, since AutoMTLS is off"), "{text}");
+        // What this host asks for goes before it.
+        run(async {
+            let (_instance, channel) = load(&plugin.auto_mtls()).await;
+            get(&channel, "__pid").await.unwrap();
+        });
+    }
+}
+
 #[test]
 fn a_go_host_may_bring_its_own_tls() {
     if !Go::is_here() {

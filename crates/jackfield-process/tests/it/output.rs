@@ -114,6 +114,28 @@ fn what_is_printed_before_the_handshake_without_a_line_feed_does_no_harm() {
     });
 }
 
+/// A constructor runs before the handshake. What it prints must not get in front of that, which is all that Go's hosts read.
+#[test]
+fn what_a_constructor_prints_comes_behind_the_handshake() {
+    let backend = ProcessBackend::start().unwrap();
+    run(async {
+        let (sender, mut printed) = tokio::sync::mpsc::unbounded_channel();
+        let plugin = ours(&backend).env("KV_CONSTRUCTED", "ready to serve").on_print(move |_, bytes| {
+            sender.send(bytes.to_vec()).unwrap();
+        });
+        let (_instance, _channel) = load(&plugin).await;
+        arrives(&mut printed, "ready to serve\n").await;
+    });
+    if Go::is_here() {
+        for careless in ["KV_CONSTRUCTED", "KV_BANNER"] {
+            let mut host = command(&Go::Newest.programs().join("kv-host"));
+            host.arg("ping").env("KV_PLUGIN", our_plugin()).env("KV_DIRECT", "1").env(careless, "ready");
+            let output = host.stdout(Stdio::piped()).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "pong\n", "{careless}: {output:?}");
+        }
+    }
+}
+
 #[test]
 fn lines_that_are_printed_before_the_handshake_are_passed_over() {
     let backend = ProcessBackend::start().unwrap();
