@@ -56,6 +56,49 @@ fn nobody_outside_abi_native_and_the_os_calls_of_processes_may_write_unsafe() {
     assert!(lints.replace(' ', "").contains("unsafe_code=\"deny\""));
 }
 
+/// What a host of libraries and a plugin in one need is Rust, so that nobody needs a C compiler for them.
+#[test]
+fn shared_libraries_need_no_c() {
+    let with_c = |arguments: &[&str]| {
+        let tree = tree(arguments);
+        assert!(tree.contains("jackfield-abi"), "{tree:?}");
+        let linked = linked();
+        let mut with_c: Vec<_> = tree
+            .into_iter()
+            .filter(|name| C_BUILDERS.contains(&name.as_str()) || linked.contains(name))
+            .collect();
+        with_c.sort();
+        with_c
+    };
+    let native = ["-p", "jackfield", "--no-default-features", "--features", "native"];
+    assert_eq!(with_c(&native), [""; 0]);
+    assert_eq!(with_c(&["-p", "jackfield-native", "--all-features"]), [""; 0]);
+    let plugin = ["-p", "jackfield-plugin", "--no-default-features", "--features"];
+    assert_eq!(with_c(&[&plugin[..], &["log,tokio,tracing"]].concat()), [""; 0]);
+    // *ring* does, for the TLS of child processes.
+    assert_eq!(with_c(&["-p", "jackfield"]), ["cc", "ring"]);
+}
+
+/// What builds C, or looks for what was built of it.
+const C_BUILDERS: &[&str] =
+    &["autotools", "bindgen", "cc", "cmake", "meson", "nasm-rs", "pkg-config", "system-deps", "vcpkg"];
+
+/// The packages that are compiled on this machine for one, those of build scripts included.
+fn tree(arguments: &[&str]) -> BTreeSet<String> {
+    let tree = ["tree", "--edges=normal,build", "--prefix=none", "--format={p}", "--offline"];
+    let packages = cargo(&[&tree, arguments].concat());
+    packages.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// The packages that say what they link, of the system or of their own C.
+fn linked() -> BTreeSet<String> {
+    let version = cargo(&["-vV"]);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("a machine");
+    let packages = metadata(&["--filter-platform", host]);
+    let linked = packages.iter().filter(|package| !package["links"].is_null());
+    linked.filter_map(|package| package["name"].as_str()).map(str::to_owned).collect()
+}
+
 /// Most of what tests load has no tests of its own, and is spared the time; nobody must write one that never runs.
 #[test]
 fn what_is_not_tested_has_no_tests() {
@@ -101,15 +144,22 @@ fn is_watched(name: &str) -> bool {
 }
 
 /// The packages of this workspace, as cargo sees them.
-#[expect(clippy::disallowed_methods, reason = "cargo is asked for the graph")]
 fn packages() -> Vec<serde_json::Value> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--no-deps", "--format-version=1", "--offline"]).current_dir(workspace());
-    let output = command.output().expect("cargo starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo's JSON");
+    metadata(&["--no-deps"])
+}
+
+fn metadata(arguments: &[&str]) -> Vec<serde_json::Value> {
+    let output = cargo(&[&["metadata", "--format-version=1", "--offline"], arguments].concat());
+    let mut metadata: serde_json::Value = serde_json::from_str(&output).expect("cargo's JSON");
     serde_json::from_value(metadata["packages"].take()).expect("packages")
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo is asked for the graph")]
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(arguments).current_dir(workspace()).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("a text")
 }
 
 /// Ordinary dependencies by crate.
