@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use jackfield_abi::Thread;
@@ -23,8 +24,10 @@ use crate::tables::{Import, Tables};
 use crate::threads::{self, Started};
 
 /// What the threads of this process hold of one library.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Holders {
+    /// Which library it is, of all that this process has ever watched.
+    number: u64,
     /// The threads that have yet to run a destructor that keeps the library mapped, and how many of them.
     threads: Mutex<BTreeMap<String, usize>>,
     /// The library's keys, each with its destructor.
@@ -36,6 +39,17 @@ pub(crate) struct Holders {
 }
 
 impl Holders {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            threads: Mutex::default(),
+            keys: Mutex::default(),
+            started: Started::default(),
+            is_closed: RwLock::new(false),
+        }
+    }
+
     /// The threads that keep the library mapped.
     pub(crate) fn threads(&self) -> Vec<String> {
         let started = self.started.names();
@@ -101,7 +115,7 @@ impl Watch {
     ///
     /// The library is loaded with these tables, relative to `base`, and no other thread runs its code.
     pub(crate) unsafe fn new(base: *mut u8, tables: &Tables) -> io::Result<Self> {
-        let holders = Arc::new(Holders::default());
+        let holders = Arc::new(Holders::new());
         let range = base.addr()..base.addr().saturating_add(tables.extent() as usize);
         lock(&WATCHED).push((range, holders.clone()));
         let watch = Self { holders };
@@ -203,13 +217,37 @@ unsafe extern "C" fn key_create(key: *mut Key, destructor: Option<Destructor>) -
         // SAFETY: passed on.
         return unsafe { libc::pthread_key_create(key, destructor) };
     };
-    // SAFETY: passed on.
-    let status = unsafe { libc::pthread_key_create(key, None) };
-    if status == 0 {
-        // SAFETY: the call above wrote it.
-        lock(&holders.keys).push((unsafe { key.read() }, destructor));
+    match create_above(own_key()) {
+        Ok(created) => {
+            lock(&holders.keys).push((created, destructor));
+            // SAFETY: the library gave a place for it.
+            unsafe { key.write(created) };
+            0
+        }
+        Err(status) => status,
     }
-    status
+}
+
+/// Creates a key without a destructor, above our own.
+///
+/// At the end of a thread C libraries go through its keys in ascending order, and take away the values of those without
+/// a destructor too. So what our own key's destructor is to find must lie above it.
+fn create_above(own: Option<Key>) -> Result<Key, c_int> {
+    let mut below = Vec::new();
+    let result = loop {
+        let mut key = 0;
+        // SAFETY: the place is valid.
+        match unsafe { libc::pthread_key_create(&raw mut key, None) } {
+            0 if own.is_none_or(|own| key > own) => break Ok(key),
+            0 => below.push(key),
+            status => break Err(status),
+        }
+    };
+    for key in below {
+        // SAFETY: it was created above, and nobody else knows of it.
+        unsafe { libc::pthread_key_delete(key) };
+    }
+    result
 }
 
 /// Stands in for `pthread_setspecific` in a library.
@@ -218,18 +256,19 @@ unsafe extern "C" fn set_specific(key: Key, value: *const c_void) -> c_int {
     let status = unsafe { libc::pthread_setspecific(key, value) };
     if status == 0
         && !value.is_null()
-        && let Some(holders) = holders_of(key)
+        && let Some(library) = library_of(key)
     {
-        remember(key, holders);
+        remember(key, library);
     }
     status
 }
 
-/// The keys of libraries for which this thread has had a value.
-type Remembered = RefCell<Vec<(Key, Arc<Holders>)>>;
+/// The keys for which this thread has had a value, each with the number of its library. They hold nothing of a library,
+/// which may go before the thread does.
+type Remembered = RefCell<Vec<(Key, u64)>>;
 
 /// Sees to it that a key's destructor is run at the end of this thread.
-fn remember(key: Key, holders: Arc<Holders>) {
+fn remember(key: Key, library: u64) {
     let Some(own) = own_key() else { return };
     // SAFETY: the key is never deleted.
     let list = unsafe { libc::pthread_getspecific(own) }.cast::<Remembered>();
@@ -243,9 +282,15 @@ fn remember(key: Key, holders: Arc<Holders>) {
     };
     // SAFETY: only this thread reaches it, and `run_remembered` ends it.
     let mut list = unsafe { &*list }.borrow_mut();
-    if !list.iter().any(|(other, owner)| *other == key && Arc::ptr_eq(owner, &holders)) {
-        list.push((key, holders));
+    if list.contains(&(key, library)) {
+        return;
     }
+    if list.len() == list.capacity() {
+        // A thread that outlives many libraries remembers no more than there are.
+        let watched = lock(&WATCHED);
+        list.retain(|(_, library)| watched.iter().any(|(_, holders)| holders.number == *library));
+    }
+    list.push((key, library));
 }
 
 /// Our own key, whose destructor runs those of the libraries: as late as theirs would run.
@@ -258,13 +303,41 @@ fn own_key() -> Option<Key> {
     })
 }
 
+/// Runs what this thread remembers. What its destructors set is run at once, as often as pthreads would: the C library
+/// goes on to the keys above our own, and would take those values away before it comes back.
 unsafe extern "C" fn run_remembered(list: *mut c_void) {
-    // SAFETY: `remember` boxed it; pthreads have emptied the key.
-    let list = unsafe { Box::from_raw(list.cast::<Remembered>()) };
-    for (key, holders) in list.take() {
-        holders.run(key);
+    let mut list = list.cast::<Remembered>();
+    for _ in 0..ROUNDS {
+        // SAFETY: `remember` boxed it, and the key is empty.
+        for (key, library) in unsafe { Box::from_raw(list) }.take() {
+            // A library that is gone took its keys along, and their numbers may be another's now.
+            if let Some(holders) = holders_numbered(library) {
+                holders.run(key);
+            }
+        }
+        list = take_remembered();
+        if list.is_null() {
+            return;
+        }
     }
+    // SAFETY: as above.
+    drop(unsafe { Box::from_raw(list) });
 }
+
+/// What was remembered since the key was emptied.
+fn take_remembered() -> *mut Remembered {
+    let Some(own) = own_key() else { return std::ptr::null_mut() };
+    // SAFETY: the key is never deleted.
+    let list = unsafe { libc::pthread_getspecific(own) }.cast::<Remembered>();
+    if !list.is_null() {
+        // SAFETY: as above.
+        unsafe { libc::pthread_setspecific(own, std::ptr::null()) };
+    }
+    list
+}
+
+/// `PTHREAD_DESTRUCTOR_ITERATIONS`.
+const ROUNDS: usize = 4;
 
 /// The library at this address.
 pub(crate) fn holders_at(address: usize) -> Option<Arc<Holders>> {
@@ -273,9 +346,15 @@ pub(crate) fn holders_at(address: usize) -> Option<Arc<Holders>> {
     watched.iter().rev().find(|(range, _)| range.contains(&address)).map(|(_, holders)| holders.clone())
 }
 
-fn holders_of(key: Key) -> Option<Arc<Holders>> {
+/// The number of the library that made this key.
+fn library_of(key: Key) -> Option<u64> {
     let watched = lock(&WATCHED);
-    watched.iter().find(|(_, holders)| holders.destructor(key).is_some()).map(|(_, holders)| holders.clone())
+    watched.iter().find(|(_, holders)| holders.destructor(key).is_some()).map(|(_, holders)| holders.number)
+}
+
+fn holders_numbered(library: u64) -> Option<Arc<Holders>> {
+    let watched = lock(&WATCHED);
+    watched.iter().find(|(_, holders)| holders.number == library).map(|(_, holders)| holders.clone())
 }
 
 type Watched = Vec<(Range<usize>, Arc<Holders>)>;
@@ -291,4 +370,98 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 thread_local! {
     /// The library one of whose destructors runs on this thread, at the end of it.
     static ENDING: Cell<*const Holders> = const { Cell::new(std::ptr::null()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+    /// What the destructor is run with again, as std's own is.
+    static AGAIN: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe extern "C" fn destructor(value: *mut c_void) {
+        RUNS.fetch_add(1, Ordering::SeqCst);
+        if value.addr() == 1 {
+            let key = AGAIN.load(Ordering::SeqCst) as Key;
+            // SAFETY: it is the key whose destructor this is.
+            assert_eq!(unsafe { set_specific(key, ptr::without_provenance(2)) }, 0);
+        }
+    }
+
+    /// A library of which there is nothing but this destructor.
+    fn library() -> Watch {
+        let holders = Arc::new(Holders::new());
+        let address = destructor as *const () as usize;
+        lock(&WATCHED).push((address..address + 1, holders.clone()));
+        Watch { holders }
+    }
+
+    fn key() -> Key {
+        let mut key = 0;
+        // SAFETY: the place is valid, and the destructor takes whatever it is given.
+        assert_eq!(unsafe { key_create(&raw mut key, Some(destructor)) }, 0);
+        key
+    }
+
+    /// How often the destructor runs at the end of a thread that set this value, and then does this.
+    fn runs(key: Key, value: usize, then: impl FnOnce() + Send) -> usize {
+        let before = RUNS.load(Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                // SAFETY: the key exists.
+                assert_eq!(unsafe { set_specific(key, ptr::without_provenance(value)) }, 0);
+                then();
+            });
+            thread.join().expect("it ends");
+        });
+        RUNS.load(Ordering::SeqCst) - before
+    }
+
+    /// How many keys this thread remembers.
+    fn remembered() -> usize {
+        // SAFETY: the key is never deleted.
+        let list = unsafe { libc::pthread_getspecific(own_key().expect("a key")) }.cast::<Remembered>();
+        // SAFETY: only this thread reaches it.
+        unsafe { &*list }.borrow().len()
+    }
+
+    #[test]
+    fn keys_are_run_while_their_library_is_there_and_no_longer_remembered_than_that() {
+        // A key below our own is free again.
+        let mut below = 0;
+        // SAFETY: the place is valid.
+        assert_eq!(unsafe { libc::pthread_key_create(&raw mut below, None) }, 0);
+        assert!(own_key().is_some_and(|own| own > below));
+        // SAFETY: it was created above.
+        assert_eq!(unsafe { libc::pthread_key_delete(below) }, 0);
+
+        let watch = library();
+        let key = self::key();
+        assert_eq!(runs(key, 7, || {}), 1);
+        AGAIN.store(key as usize, Ordering::SeqCst);
+        assert_eq!(runs(key, 1, || {}), 2, "it asked to be run again");
+        assert_eq!(runs(key, 0, || {}), 0, "there is nothing to destroy");
+        assert_eq!(runs(key, 7, || watch.close()), 0, "the library was closed");
+        let watch = Mutex::new(Some(watch));
+        // Nor is the destructor run because another library has the key's number now.
+        let mut next = None;
+        let reuse = || {
+            drop(lock(&watch).take());
+            next = Some((library(), self::key()));
+        };
+        assert_eq!(runs(key, 7, reuse), 0, "the library is gone");
+        assert_eq!(next.map(|(_next, reused)| reused), Some(key));
+
+        for _ in 0..1000 {
+            let _library = library();
+            // SAFETY: the key exists.
+            assert_eq!(unsafe { set_specific(self::key(), ptr::without_provenance(7)) }, 0);
+        }
+        assert!(remembered() <= 4, "{}", remembered());
+    }
 }

@@ -57,9 +57,9 @@ fn a_thousand_cycles_with_tokio_tracing_and_a_thread_local_leave_little() {
             assert_eq!(manager.unload("cycle").await, Ok(Unloaded::Unmapped));
         });
     };
-    // The `tracing` of each load keeps its subscriber for ever: 256 bytes, which leave the heap with gaps around them.
+    // The `tracing` of each load keeps its subscriber for ever, and the list of its subscribers: some 200 bytes.
     let growth = growth(cycle);
-    assert!(growth < 2 << 20, "grown by {growth} bytes in 1000 cycles");
+    assert!(growth < 1 << 20, "grown by {growth} bytes in 1000 cycles");
     assert_eq!(pinned_libraries(), 0);
 }
 
