@@ -154,8 +154,8 @@ impl<I: Interface + ?Sized> Handle<I> {
     ///
     /// A deadline bounds methods that are `async`, until they return: a stream that they return may go on, save that
     /// gRPC in other languages bounds that too. A blocking method of a plugin in this process runs on the caller's
-    /// thread and cannot be cut off; nor does anything wake a call of an object that a plugin returned, so that its
-    /// deadline is noticed when it is polled for another reason.
+    /// thread and cannot be cut off. Nor does anything wake the calls that a shared library itself makes of the host's
+    /// objects: their deadline is noticed when they are polled for another reason.
     ///
     /// This is no method, so that the interface may have one of this name.
     pub fn with(handle: &Self, options: CallOptions) -> Self {

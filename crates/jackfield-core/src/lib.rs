@@ -106,6 +106,7 @@ pub mod __private {
     pub use crate::schema::{
         EMPTY, EnumType, Field, Kind, MessageType, Method, Mode, Schema, Shape, TypeName, Variant,
     };
+    pub use crate::slot::keep_deadlines;
     pub use crate::{BoxFuture, Code, Error, Failure, Fault, Handle, Value};
     pub use bytes::Bytes;
     pub use jackfield_abi::Reply;

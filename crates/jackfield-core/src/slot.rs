@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -23,6 +23,24 @@ pub trait Timer: fmt::Debug + Send + Sync {
     /// Wakes once, at this time or soon after it, unless what it returns was dropped before.
     fn wake_at(&self, deadline: Instant, waker: Waker) -> Box<dyn Send>;
 }
+
+/// Lets a timer keep the deadlines of calls of objects too, for as long as it is there.
+///
+/// What comes from a plugin as an argument or a result knows nothing of whoever loaded the plugin, and so has no timer of
+/// its own.
+pub fn keep_deadlines(timer: &Arc<dyn Timer>) {
+    let mut timers = TIMERS.lock().unwrap_or_else(PoisonError::into_inner);
+    timers.retain(|timer| timer.strong_count() > 0);
+    timers.push(Arc::downgrade(timer));
+}
+
+/// Any of the timers that are there. An object arrives in the midst of a call, where nobody is known in whom this could be
+/// a field.
+fn any_timer() -> Option<Arc<dyn Timer>> {
+    TIMERS.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(Weak::upgrade)
+}
+
+static TIMERS: Mutex<Vec<Weak<dyn Timer>>> = Mutex::new(Vec::new());
 
 impl Slot {
     /// A slot of the interface `I`, whose first generation has the number 1.
@@ -47,15 +65,15 @@ impl Slot {
         }
     }
 
-    /// Lets deadlines be kept by this timer. Without one a call that is not polled misses its own.
+    /// Lets deadlines be kept by this timer. Without one they are kept as those of objects.
     #[must_use]
     pub fn with_timer(mut self, timer: Arc<dyn Timer>) -> Self {
         self.timer = Some(timer);
         self
     }
 
-    pub(crate) fn timer(&self) -> Option<&Arc<dyn Timer>> {
-        self.timer.as_ref()
+    pub(crate) fn timer(&self) -> Option<Arc<dyn Timer>> {
+        self.timer.clone().or_else(any_timer)
     }
 
     /// A handle, if the slot belongs to the interface `I`: to this very trait, since another version of it may have

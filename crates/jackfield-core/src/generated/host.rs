@@ -144,8 +144,7 @@ pub fn start_or<'a, M: MethodOf>(
     let Some(options) = handle.options() else {
         return Box::pin(poll_fn(move |context| state.poll(handle, context)));
     };
-    let mut alarm =
-        handle.slot().timer().zip(options.expires_at()).map(|(timer, deadline)| Alarm::new(timer, deadline));
+    let mut alarm = options.expires_at().and_then(|at| Some(Alarm::new(handle.slot().timer()?, at)));
     Box::pin(poll_fn(move |context| match state.poll(handle, context) {
         Poll::Pending if options.remaining().is_some_and(|left| left.is_zero()) => {
             state = State::Done;
@@ -162,15 +161,15 @@ pub fn start_or<'a, M: MethodOf>(
 }
 
 /// Wakes a pending call at its deadline.
-struct Alarm<'a> {
-    timer: &'a Arc<dyn Timer>,
+struct Alarm {
+    timer: Arc<dyn Timer>,
     deadline: Instant,
     /// Whom it wakes, and what keeps it set.
     set: Option<(Waker, Box<dyn Send>)>,
 }
 
-impl<'a> Alarm<'a> {
-    fn new(timer: &'a Arc<dyn Timer>, deadline: Instant) -> Self {
+impl Alarm {
+    fn new(timer: Arc<dyn Timer>, deadline: Instant) -> Self {
         Self { timer, deadline, set: None }
     }
 

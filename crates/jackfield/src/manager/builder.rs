@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield_core::__private::keep_deadlines;
+use jackfield_core::Timer;
+
 use super::lifecycle::{Manager, Shared};
 use super::states::States;
 use super::supervision::{Breaker, Limits, Policy, Spans};
@@ -81,7 +84,8 @@ impl Builder {
     /// The manager.
     pub fn build(self) -> Manager {
         let Self { drain_deadline, event_capacity, hand_over_deadline, policy, stop_deadline } = self;
-        let timer = Arc::new(ThreadTimer::default());
+        let timer: Arc<dyn Timer> = Arc::new(ThreadTimer::default());
+        keep_deadlines(&timer);
         let (registry, states) = (Registry::new(), States::new(event_capacity));
         let (versions, orders) = Default::default();
         Manager {
