@@ -1,12 +1,15 @@
 //! Shared libraries: both lanes, panics, updates, unloading.
 
 use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use jackfield::{Bytes, CallError, Candidate, Code, Context, Error, Handle, Manager, Unloaded};
-use jackfield_fixtures::{Build, available, second_compiler};
+use jackfield_fixtures::{Build, Stop, available, second_compiler};
 use probe_interface::Probe;
 
-use crate::support::{chain, copy, libraries, native};
+use crate::support::{block_on, chain, copy, libraries, native};
 
 /// Everything that a probe can do, whatever its kind.
 async fn exercise(probe: &dyn Probe) {
@@ -119,6 +122,58 @@ async fn a_library_is_updated_in_three_ways() {
     assert_eq!((probe.version(), probe.add(1, 1)), (Ok(2), Ok(2)));
     manager.reload("probe", &native().library(&path)).await.expect("reloaded");
     assert_eq!((probe.version(), Handle::generation(&probe)), (Ok(1), 4));
+}
+
+#[test]
+fn no_call_fails_while_a_library_is_updated_in_three_ways() {
+    let libraries = libraries();
+    let versions = [libraries.library("probe-two"), libraries.library("probe-one")];
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = copy(versions[1], directory.path(), "probe.so");
+    let (manager, native) = (Manager::new(), native());
+    let probe = block_on(manager.load::<dyn Probe>("probe", &native.library(&path))).expect("loaded");
+    let (stop, calls) = (Stop::default(), [(); 4].map(|()| AtomicU64::new(0)));
+    std::thread::scope(|scope| {
+        let _stopped = stop.when_dropped();
+        for calls in &calls {
+            scope.spawn(|| {
+                while !stop.is_told() {
+                    assert_eq!(probe.add(20, 22), Ok(42));
+                    assert!(matches!(probe.version(), Ok(1 | 2)));
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let reload = |path: &Path| {
+            let before = calls.each_ref().map(|calls| calls.load(Ordering::Relaxed));
+            let reloaded = block_on(manager.reload("probe", &native.library(path))).expect("reloaded");
+            assert_eq!(reloaded.old, Unloaded::Unmapped);
+            // Each thread has called the new one before the next one comes, unless a call has failed.
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(20)
+                && calls.iter().zip(before).any(|(calls, before)| calls.load(Ordering::Relaxed) < before + 2)
+            {
+                std::thread::yield_now();
+            }
+        };
+        for round in 0..6 {
+            let (newer, older) = (versions[round % 2], versions[(round + 1) % 2]);
+            let expected = [2, 1][round % 2];
+            // A new file name.
+            reload(&copy(newer, directory.path(), &format!("probe-{round}.so")));
+            assert_eq!(probe.version(), Ok(expected));
+            // Truncating and overwriting a file that was loaded, with what it was and with the other.
+            for content in [older, newer] {
+                fs::write(&path, fs::read(content).expect("a library")).expect("overwritten in place");
+                reload(&path);
+            }
+            // A rename over the same path.
+            fs::rename(copy(older, directory.path(), "other.so"), &path).expect("renamed");
+            reload(&path);
+            assert_eq!(probe.version(), Ok(3 - expected));
+        }
+    });
+    assert_eq!(Handle::generation(&probe), 1 + 6 * 4);
 }
 
 #[tokio::test]
