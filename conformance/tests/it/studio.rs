@@ -10,9 +10,12 @@ use jackfield::{
     ByteStream, Bytes, CallError, CallOptions, Candidate, Context, Error, Failure, Handle, Manager,
     Streaming, Unloaded,
 };
+use jackfield_fixtures::Stop;
 use studio_interface::{Colour, Listener, Place, Refused, Session, Studio, Take, Track};
 
 use jackfield_conformance::backends;
+
+use crate::suite::block_on;
 
 /// Runs each case on each lane.
 macro_rules! on_every_lane {
@@ -410,6 +413,41 @@ async fn a_plugin_has_several_interfaces((manager, studio): (Manager, Handle<dyn
     manager.unload("studio").await.expect("unloaded");
     for error in [foyer.name().map(drop), again.name().map(drop), studio.tracks().map(drop)] {
         assert!(matches!(error, Err(Error::Call(CallError::Closed { .. }))), "{error:?}");
+    }
+}
+
+/// What a call returns belongs to the library until it is read. Were that left for later, a reload would find the old
+/// library pinned by it.
+#[test]
+fn every_answer_is_read_while_its_library_is_there() {
+    let labels = (0..5000).map(|number| (number.to_string(), "x".repeat(number / 10)));
+    // `Bytes` would belong to it for longer.
+    let big = Session { labels: labels.collect(), takes: Vec::new(), ..session("big") };
+    let longest = "x".repeat(499);
+    for candidate in [backends::studio::native(), backends::studio::encoded()] {
+        let manager = Manager::new();
+        let studio: Handle<dyn Studio> = block_on(manager.load("studio", &*candidate)).expect("loaded");
+        let stop = Stop::default();
+        std::thread::scope(|scope| {
+            let stopped = stop.when_dropped();
+            let mut callers = Vec::new();
+            callers.push(scope.spawn(|| {
+                std::iter::from_fn(|| (!stop.is_told()).then(|| studio.session(big.clone())))
+                    .inspect(|answer| assert!(answer.as_ref() == Ok(&big)))
+                    .count()
+            }));
+            callers.push(scope.spawn(|| {
+                std::iter::from_fn(|| (!stop.is_told()).then(|| block_on(studio.longest(&big))))
+                    .inspect(|answer| assert_eq!(answer, &Ok(Some(longest.clone()))))
+                    .count()
+            }));
+            for round in 0..40 {
+                let reloaded = block_on(manager.reload("studio", &*candidate)).expect("reloaded");
+                assert_eq!(reloaded.old, Unloaded::Unmapped, "round {round}");
+            }
+            drop(stopped);
+            assert!(callers.into_iter().all(|caller| caller.join().expect("no call fails") > 0));
+        });
     }
 }
 

@@ -159,7 +159,7 @@ async fn no_call_fails_during_a_hundred_swaps(versions: Versions) {
 }
 
 /// The smallest executor there is: it knows nothing of tokio.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: std::sync::Arc<Self>) {
