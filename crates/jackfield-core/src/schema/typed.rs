@@ -308,6 +308,36 @@ mod tests {
         Description::dynamic(&Descriptor::parse(&file.encode_to_vec()).expect("a service"))
     }
 
+    /// A service whose messages, so many of them, all have a field of each.
+    fn entangled(messages: i32) -> Description {
+        let path = |number| format!(".t.M{number}");
+        let to = |number: i32| field(&format!("m{number}"), number + 1, Type::Message, Some(&path(number)));
+        let all = |number: i32| message(&path(number)[3..], (0..messages).map(to).collect());
+        let file = FileDescriptorProto {
+            package: Some("t".to_owned()),
+            message_type: (0..messages).map(all).chain([message("Node", vec![])]).collect(),
+            service: vec![ServiceDescriptorProto {
+                name: Some("S".to_owned()),
+                method: vec![method("Put", "M0")],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        Description::dynamic(&Descriptor::parse(&file.encode_to_vec()).expect("a service"))
+    }
+
+    #[test]
+    fn messages_that_lead_to_each_other_have_an_end() {
+        let typed = |messages| {
+            let interface = entangled(messages);
+            interface.typed(&interface.schema().methods[0]).map(|method| method.arguments.len())
+        };
+        assert_eq!(typed(20), Ok(20));
+        let error = typed(40).expect_err("40 messages of 40 fields, each of them a hundred deep");
+        assert_eq!(error, Untyped::TooLarge);
+        assert_eq!(error.to_string(), "more than 100000 fields, in messages that lead back to themselves");
+    }
+
     #[test]
     fn each_field_has_its_type() {
         let interface = description();
