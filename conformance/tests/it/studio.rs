@@ -441,7 +441,7 @@ fn every_answer_is_read_while_its_library_is_there() {
                     .inspect(|answer| assert_eq!(answer, &Ok(Some(longest.clone()))))
                     .count()
             }));
-            for round in 0..40 {
+            for round in 0..20 {
                 let reloaded = block_on(manager.reload("studio", &*candidate)).expect("reloaded");
                 assert_eq!(reloaded.old, Unloaded::Unmapped, "round {round}");
             }
