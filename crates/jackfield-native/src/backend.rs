@@ -13,7 +13,7 @@ use jackfield_core::{
 };
 
 use crate::progress::Progress;
-use crate::remains::pinned_libraries;
+use crate::remains::{pinned_libraries, sweep};
 use crate::symbols::{Catalog, Event, Func, LookupError, OpenError, Plugin, Signature, Symbol};
 use crate::task::Task;
 use crate::{Image, NativeError};
@@ -54,7 +54,7 @@ impl NativeBackend {
         Self { max_pinned: 256, lane: abi::Lane::Direct, catalog: Arc::new(Catalog::new()) }
     }
 
-    /// How many libraries may stay mapped after they were unloaded (by default 256, about 64 MiB) before nothing
+    /// How many libraries may stay mapped after they were unloaded (by default 256, about 90 MiB) before nothing
     /// more is loaded.
     #[must_use]
     pub fn max_pinned(mut self, libraries: usize) -> Self {
@@ -200,13 +200,27 @@ impl NativePlugin {
         });
         let task = task.map_err(|source| native(NativeError::Thread { source }))?;
         // Here, where none of the library's code runs: a thread that comes and goes leaves its share of the heap behind.
-        let image = self.inspect_for(load)?;
+        let image = match self.inspect_for(load) {
+            Ok(image) => image,
+            Err(error) => {
+                drop(hand_over);
+                // Before another thread begins: see `Task`.
+                let _nothing = task.await;
+                return Err(error);
+            }
+        };
         let digest = image.lazy_digest().clone();
         let _begins_to_load = hand_over.send(image);
+        let task = task.within(deadline);
         // Beside the loader, which takes about as long.
         digest.get();
         match task.await.flatten() {
-            Some(loaded) => loaded.map(|instance| Box::new(instance) as Box<dyn Instance>),
+            Some(Ok(instance)) => Ok(Box::new(instance) as Box<dyn Instance>),
+            Some(Err(error)) => {
+                // If it was refused while its digest was taken, that still had it mapped.
+                sweep();
+                Err(error)
+            }
             None => {
                 let (path, step) = (self.path.clone(), progress.step());
                 Err(native(NativeError::Deadline { path, step, deadline }))

@@ -81,7 +81,7 @@ impl Remains {
 }
 
 /// How many libraries were unloaded and are still mapped, or never came to an end of being loaded or unloaded. Each
-/// costs about 250 KiB.
+/// costs about 350 KiB.
 pub fn pinned_libraries() -> usize {
     sweep();
     pinned().len() + STUCK.load(Ordering::Relaxed)

@@ -62,6 +62,11 @@ impl<T: Send + 'static> Task<T> {
         Ok(Self { shared, end: Instant::now() + deadline, thread: Some(thread) })
     }
 
+    /// Lets the time of its deadline begin now.
+    pub(crate) fn within(self, deadline: Duration) -> Self {
+        Self { end: Instant::now() + deadline, ..self }
+    }
+
     /// Waits for the very end of the thread, which has come to the end of its work: until then it has the thread-locals
     /// that the library has left on it.
     fn join(&mut self) {

@@ -228,7 +228,7 @@ unsafe extern "C" fn key_create(key: *mut Key, destructor: Option<Destructor>) -
     }
 }
 
-/// Creates a key without a destructor, above our own.
+/// Creates a key without a destructor, above our own if there is one left.
 ///
 /// At the end of a thread C libraries go through its keys in ascending order, and take away the values of those without
 /// a destructor too. So what our own key's destructor is to find must lie above it.
@@ -240,7 +240,8 @@ fn create_above(own: Option<Key>) -> Result<Key, c_int> {
         match unsafe { libc::pthread_key_create(&raw mut key, None) } {
             0 if own.is_none_or(|own| key > own) => break Ok(key),
             0 => below.push(key),
-            status => break Err(status),
+            // A value that is lost with its thread is the lesser evil: std aborts where it has no key.
+            status => break below.pop().ok_or(status),
         }
     };
     for key in below {

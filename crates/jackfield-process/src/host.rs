@@ -315,9 +315,9 @@ impl ProcessPlugin {
         let owner = Arc::clone(backend.shared());
         let shared = Arc::clone(&owner);
         let (mut plan, interface) = (self.plan(&load.context), load.interface);
-        plan.launch
-            .variables
-            .extend(fingerprint::wanted(&interface).map(|wanted| (INTERFACE.into(), wanted.into())));
+        let wanted = fingerprint::wanted(&interface);
+        let is_told = wanted.is_some();
+        plan.launch.variables.extend(wanted.map(|wanted| (INTERFACE.into(), wanted.into())));
         let this = self.clone();
         #[cfg(feature = "netrpc")]
         plan.protocols.extend(self.net_rpc.as_ref().map(|_| Protocol::NetRpc));
@@ -339,8 +339,8 @@ impl ProcessPlugin {
             let connected = connecting.map_err(|_| StartError::Timeout(this.start_timeout))?;
             let started = connected.map_err(StartError::from)?;
             offer(&started.broker, plan.offers).await?;
-            // It is not asked for what it has said.
-            let interface = if conforms { Description::any() } else { interface };
+            // It is not asked for what it has said, if this host wanted to know it.
+            let interface = if conforms && is_told { Description::any() } else { interface };
             let examined = examine(&started.connection, interface, this.start_timeout).await;
             examined.map_err(|_| StartError::Timeout(this.start_timeout))??;
             sockets.keep();

@@ -43,7 +43,8 @@ fn main() -> anyhow::Result<()> {
         _ => bail!(
             "usage: (async PROBE SECONDS | call PROBE SECONDS | contended PROBE SECONDS | \
              get PROBE SECONDS SIZE | get-filled PROBE SECONDS SIZE | lookup SYMBOLS SECONDS | open ADDER | \
-             pinned HOLDER COUNT | pinned-probe PROBE COUNT | symbol SYMBOLS PEER SECONDS | unload PROBE COUNT | update PROBE PROBE COUNT)"
+             pinned HOLDER COUNT | pinned-probe PROBE COUNT | symbol SYMBOLS PEER SECONDS | unload PROBE COUNT | \
+             update PROBE PROBE COUNT)"
         ),
     };
     Ok(print(&result)?)

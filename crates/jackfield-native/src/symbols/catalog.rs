@@ -164,11 +164,11 @@ impl Catalog {
     /// update replaces, and whoever was built without an identity has one that is of its content.
     fn namesake(&self, new: &Generation) -> Option<(String, PathBuf)> {
         let id = new.identity.own_id.clone()?;
-        let is_it = |plugin: &&Plugin| {
-            plugin.path() != new.path && plugin.id() == id && plugin.digest() != new.identity.digest.get()
-        };
-        let other = lock(&self.live).iter().find(is_it).map(|plugin| plugin.path().to_owned())?;
-        Some((id, other))
+        let has_it = |plugin: &&Plugin| plugin.path() != new.path && plugin.has_own_id(&id);
+        let others: Vec<Plugin> = lock(&self.live).iter().filter(has_it).cloned().collect();
+        // Outside the lock: a digest takes its time.
+        let other = others.iter().find(|plugin| plugin.digest() != new.identity.digest.get())?;
+        Some((id, other.path().to_owned()))
     }
 
     fn add(self: &Arc<Self>, first: Generation) -> Plugin {

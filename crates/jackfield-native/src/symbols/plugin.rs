@@ -61,6 +61,11 @@ impl Plugin {
         self.shared.table.enter().identity.id()
     }
 
+    /// Whether it was built with this identity.
+    pub(super) fn has_own_id(&self, id: &str) -> bool {
+        self.shared.table.enter().identity.own_id.as_deref() == Some(id)
+    }
+
     /// The digest of exactly the bytes that run.
     pub fn digest(&self) -> Digest {
         self.shared.table.enter().identity.digest.get()

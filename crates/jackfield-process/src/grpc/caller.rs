@@ -88,8 +88,23 @@ impl Caller {
             // If the caller's own stream failed, the other side cannot know why.
             Err(status) => Err(match sending.as_mut().and_then(Sending::error) {
                 Some(error) => error,
-                None => explain(&self.broker, status, method).await,
+                None => self.explain(status, method).await,
             }),
+        }
+    }
+
+    /// Says what the status means with which a call ended.
+    async fn explain(&self, status: Status, method: &Method) -> Error {
+        let words = match status::read(status, method.path) {
+            Refusal::Answered(error) => return error,
+            Refusal::Broken(words) => words,
+        };
+        match self.broker.fate().known().await {
+            Some(error) => error.into(),
+            // It may be a connection beside the plugin's first.
+            None => {
+                CallError::Wire { reason: self.connection.breach().get().cloned().unwrap_or(words) }.into()
+            }
         }
     }
 
@@ -118,7 +133,7 @@ impl Answer {
             Ok(None) => None,
             Err(status) => match self.sending.as_mut().and_then(Sending::error) {
                 Some(error) => Some(error),
-                None => Some(explain(&self.caller.broker, status, self.method).await),
+                None => Some(self.caller.explain(status, self.method).await),
             },
         };
         self.responses = None;
@@ -139,14 +154,6 @@ impl Drop for Answer {
             while let Ok(Some(_)) = responses.next().await {}
             drop(caller);
         });
-    }
-}
-
-/// Says what the status means with which a call ended.
-async fn explain(broker: &Broker, status: Status, method: &Method) -> Error {
-    match status::read(status, method.path) {
-        Refusal::Answered(error) => error,
-        Refusal::Broken(words) => broker.fate().why(words).await.into(),
     }
 }
 

@@ -60,12 +60,15 @@ pub(crate) async fn start(
 
 /// What the other side did, for which this one gave the connection up.
 fn name_breach(error: &h2::Error) -> String {
-    match error.reason() {
-        // It does not say what was too much. Most often it is a head in more pieces than `MAX_HEADERS` allows.
-        Some(Reason::ENHANCE_YOUR_CALM) => TOO_MUCH.to_owned(),
-        _ => error.to_string(),
-    }
+    let words = error.to_string();
+    // A head in more pieces, or larger, than `MAX_HEADERS` allows. What else may be too much has a name of its own.
+    let is_head =
+        error.reason() == Some(Reason::ENHANCE_YOUR_CALM) && !OTHERS.iter().any(|name| words.contains(name));
+    if is_head { TOO_MUCH.to_owned() } else { words }
 }
+
+/// What h2 calls what may be too much besides.
+const OTHERS: [&str; 3] = ["too_many_data_frames", "too_many_internal_resets", "too_many_resets"];
 
 const TOO_MUCH: &str = "an answer was more than HTTP/2 bears, as an error or metadata is that is too long\n\
     (hint: the words of an error of Go's may have 300 KiB, in which a letter beyond ASCII takes six bytes or more; send \

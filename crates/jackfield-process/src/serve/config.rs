@@ -75,7 +75,8 @@ impl ServeConfig {
     /// Serves gRPC services of one's own in the handshake's version.
     ///
     /// They are made when the host's version is known. The broker reaches what the host serves, and lets the host
-    /// reach more than these.
+    /// reach more than these. Of the wire's own services (`grpc.health.v1.Health`, reflection, `plugin.GRPC…`) a plugin
+    /// has one each, which goes before one of the same name among these; an interface may replace them.
     pub fn services(self, make: impl FnOnce(&Broker) -> Services + Send + 'static) -> Self {
         let version = self.handshake.protocol_version;
         self.services_in(version, make)

@@ -14,7 +14,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::dispatch::Dispatch;
 use super::program::ended;
-
 use crate::grpc::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEADERS, SEND_BUFFER, STREAM_WINDOW, Socket};
 
 /// How a connection begins.

@@ -19,7 +19,7 @@ pub(super) fn asked(pipe: OwnedFd) -> io::Result<impl Future<Output = ()>> {
     let tell = move || {
         let _full = rustix::io::write(&pipe, b"!");
     };
-    #[expect(unsafe_code, reason = "only this crate's use of signals needs it")]
+    #[expect(unsafe_code, reason = "what runs in a signal handler")]
     // SAFETY: writing to a descriptor that stays open is what a signal handler may do.
     unsafe { signal_hook_registry::register(Signal::TERM.as_raw(), tell) }?;
     Ok(async move {
