@@ -7,10 +7,11 @@ use std::time::Duration;
 use jackfield_core::{BoxFuture, Candidate, Instance, Load, LoadError, LoadErrorKind, Step};
 use tokio::time::timeout;
 
-#[cfg(feature = "netrpc")]
 use crate::backend::{ProcessBackend, Shared};
 use crate::channel::Link;
-use crate::child::{Bond, ChildHandle, PendingSockets, ProcessHandle, attend, listens};
+#[cfg(feature = "netrpc")]
+use crate::child::PendingSockets;
+use crate::child::{Bond, ChildHandle, ProcessHandle, attend, listens};
 use crate::error::StartError;
 use crate::grpc::{ConnectError, open};
 use crate::handshake::{Address, Protocol};

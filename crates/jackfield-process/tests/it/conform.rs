@@ -1,6 +1,7 @@
 //! A plugin with another interface is refused before it is called.
 
 use jackfield_core::__private::MethodSpec;
+use jackfield_core::schema::Descriptor;
 use jackfield_core::{
     Candidate, Context, Description, Field, Interface, Kind, Load, LoadErrorKind, Method, Mode, Schema, Shape,
 };
@@ -67,4 +68,20 @@ fn a_go_plugin_with_another_interface_is_refused() {
 fn a_plugin_of_ours_with_another_interface_is_refused() {
     let backend = ProcessBackend::start().unwrap();
     is_refused(&ProcessPlugin::new(our_plugin()).handshake(handshake()).backend(&backend));
+}
+
+/// One that says on its line that it serves what its host told it is not asked, save by a host that has told it nothing: one that
+/// has only read the interface somewhere. (It lies here, which shows who believes it; a call names the method that it lacks.)
+#[test]
+fn a_plugin_that_says_that_it_conforms_is_not_asked() {
+    let backend = ProcessBackend::start().unwrap();
+    let script = r#""$0" | sed -u '1s/$/|||conforms/'"#;
+    let plugin = ProcessPlugin::new("sh").args(["-c", script]).args([our_plugin()]);
+    let plugin = plugin.handshake(handshake()).backend(&backend);
+    let load = |interface| run(plugin.load(&Load::new(Context::new("kv", []), interface)));
+    let other = Description::of::<dyn Other>();
+    drop(load(other).unwrap());
+    let read = Descriptor::parse(&other.schema().to_file_descriptor()).unwrap();
+    let refused = load(Description::dynamic(&read)).unwrap_err();
+    assert!(matches!(refused.kind(), LoadErrorKind::Interface { .. }), "{refused:?}");
 }

@@ -5,11 +5,15 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use jackfield_core::{CallError, Code, Error, Field, Instance, Kind, Method, Mode, Shape, Unloaded};
+use jackfield_core::{
+    CallError, Candidate, Code, Context, Description, Error, Field, Instance, Kind, Load, Method, Mode,
+    Shape, Unloaded,
+};
 use jackfield_process::{Handshake, ProcessBackend, ProcessPlugin};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::calls::{get, load, put, run};
+use crate::endless::Endless;
 use crate::netrpc_plugin;
 use crate::peers::{Go, first_field, handshake, message, our_plugin, wait_for_end};
 
@@ -495,13 +499,16 @@ fn it_says_that_it_serves_exactly_what_its_host_wants() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("wanted");
     let script = "printf %s \"$JACKFIELD_INTERFACE\" >\"$WANTED\"; exec \"$0\"";
-    let recording = ProcessPlugin::new("sh").args(["-c", script]).args([our_plugin()]).env("WANTED", &file);
-    drop(run(load(&recording.handshake(handshake()).backend(&backend))));
+    let recording = ProcessPlugin::new("sh").args(["-c", script]).args([our_plugin()]);
+    let recording =
+        recording.env("WANTED", &file).env("KV_ENDLESS", "1").handshake(handshake()).backend(&backend);
+    let wanted = Load::new(Context::new("endless", []), Description::of::<dyn Endless>());
+    drop(run(recording.load(&wanted)).unwrap());
     let wanted = std::fs::read_to_string(&file).unwrap();
-    assert!(wanted.starts_with("proto.KV "), "{wanted}");
+    assert!(wanted.starts_with("proto.Endless "), "{wanted}");
 
     assert!(line_of(&[("JACKFIELD_INTERFACE", &wanted)]).ends_with("|grpc||||conforms\n"));
-    let other = format!("proto.KV {}", "0".repeat(32));
+    let other = format!("proto.Endless {}", "0".repeat(32));
     for environment in [[].as_slice(), &[("JACKFIELD_INTERFACE", other.as_str())]] {
         assert!(line_of(environment).ends_with("|grpc|\n"));
     }
@@ -510,7 +517,7 @@ fn it_says_that_it_serves_exactly_what_its_host_wants() {
 /// The line of our plugin, started by hand.
 fn line_of(environment: &[(&str, &str)]) -> String {
     let mut by_hand = program(our_plugin());
-    by_hand.env("WKY_PLUGIN", "wukaiying").envs(environment.iter().copied());
+    by_hand.env("WKY_PLUGIN", "wukaiying").env("KV_ENDLESS", "1").envs(environment.iter().copied());
     let mut by_hand = by_hand.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(by_hand.stdout.take().unwrap()).read_line(&mut line).unwrap();
