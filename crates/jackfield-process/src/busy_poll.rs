@@ -56,7 +56,7 @@ impl BusyPoll {
         HERE.set(Some(Here { policy: Policy::default(), limit: self.clone(), task: None }));
         let _ended = End;
         poll_fn(sleep).await;
-        // How many cores there are takes a while to find out, for which nothing waits that has yet to begin.
+        // How many cores there are takes a while to find out: no thread begins with that.
         let is_alone = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         self.shared.is_alone.store(is_alone, Ordering::Relaxed);
         loop {
